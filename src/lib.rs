@@ -1,0 +1,5 @@
+//! Spanlight.
+pub mod merge;
+pub mod problem;
+pub mod secret;
+pub mod time;

@@ -1,0 +1,3 @@
+//! The `spanlight` command.
+
+fn main() {}
