@@ -50,9 +50,8 @@ impl Fingerprint {
 
     /// The first eight bytes as a number, for ranking and sketches.
     #[must_use]
-    pub const fn rank(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    pub fn rank(&self) -> u64 {
+        u64::from_be_bytes(*self.0.first_chunk().expect("sixteen bytes hold eight"))
     }
 }
 
@@ -103,8 +102,7 @@ impl FingerprintKey {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(&[purpose as u8]);
         hasher.update(value);
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *hasher.finalize().as_bytes();
-        Fingerprint([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+        Fingerprint(*hasher.finalize().as_bytes().first_chunk().expect("32 bytes hold sixteen"))
     }
 }
 

@@ -1,0 +1,239 @@
+//! What is counted for one endpoint: sums, sets and shapes, all of which merge.
+//!
+//! [`EndpointFacts`] hang on what the learner knows of a path before it has decided on a template; the
+//! facts of all paths that turn out to be one endpoint are merged. No value is kept.
+
+use super::sketch::CallerSketch;
+use crate::caller::AuthScheme;
+use crate::classify::{FieldEvidence, FieldTable};
+use crate::merge::Merge;
+use crate::schema::Shape;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// A body's inferred shape, with the data-class evidence of each field.
+pub type BodyShape = Shape<FieldEvidence>;
+
+/// Latencies in logarithmic buckets: four to the octave of microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latencies(BTreeMap<u16, u64>);
+
+impl Latencies {
+    /// Counts one latency.
+    pub fn count(&mut self, micros: u64) {
+        *self.0.entry(Self::bucket(micros)).or_default() += 1;
+    }
+
+    /// The bucket of a latency: four times its octave plus its two next bits; the first four are exact.
+    #[must_use]
+    pub fn bucket(micros: u64) -> u16 {
+        if micros < 4 {
+            return u16::try_from(micros).unwrap_or_default();
+        }
+        let octave = micros.ilog2();
+        let quarter = (micros >> (octave - 2)) & 3;
+        u16::try_from((octave - 1) * 4).unwrap_or(u16::MAX) + u16::try_from(quarter).unwrap_or_default()
+    }
+
+    /// The smallest latency of a bucket, in microseconds.
+    #[must_use]
+    pub const fn lower_bound(bucket: u16) -> u64 {
+        if bucket < 4 {
+            return bucket as u64;
+        }
+        let octave = bucket / 4 + 1;
+        ((bucket % 4) as u64 + 4) << (octave - 2)
+    }
+
+    /// The buckets that are not empty: `(bucket, count)`.
+    pub fn buckets(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.0.iter().map(|(bucket, count)| (*bucket, *count))
+    }
+
+    /// The lower bound of the bucket in which `share` (0 to 1) of the latencies is reached.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<u64> {
+        let total: u64 = self.0.values().sum();
+        #[expect(clippy::cast_precision_loss, reason = "a rank among counts needs no 53 bits")]
+        let rank = share * total as f64;
+        let mut seen = 0_u64;
+        for (bucket, count) in &self.0 {
+            seen += count;
+            #[expect(clippy::cast_precision_loss, reason = "a rank among counts needs no 53 bits")]
+            if seen as f64 >= rank {
+                return Some(Self::lower_bound(*bucket));
+            }
+        }
+        None
+    }
+}
+
+impl Merge for Latencies {
+    fn absorb(&mut self, other: Self) {
+        self.0.absorb(other.0);
+    }
+}
+
+/// The classes a status falls into, and `none` for exchanges without response.
+pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// What happened in one hour of packet time.
+#[derive(Clone, Debug, Default)]
+pub struct HourFacts {
+    /// Exchanges by status class, in the order of [`STATUS_CLASSES`].
+    pub by_status_class: [u64; 6],
+    /// Bytes of request bodies.
+    pub request_bytes: u64,
+    /// Bytes of response bodies.
+    pub response_bytes: u64,
+    /// Latencies.
+    pub latencies: Latencies,
+    /// Who called.
+    pub callers: CallerSketch,
+    /// Exchanges that carried a data class, by class name.
+    pub data_classes: BTreeMap<&'static str, u64>,
+}
+
+impl Merge for HourFacts {
+    fn absorb(&mut self, other: Self) {
+        for (mine, theirs) in self.by_status_class.iter_mut().zip(other.by_status_class) {
+            mine.absorb(theirs);
+        }
+        self.request_bytes.absorb(other.request_bytes);
+        self.response_bytes.absorb(other.response_bytes);
+        self.latencies.absorb(other.latencies);
+        self.callers.absorb(other.callers);
+        self.data_classes.absorb(other.data_classes);
+    }
+}
+
+/// What answers said of their own retirement, the latest word of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retirement {
+    /// Answers with a `Deprecation` field (RFC 9745 and its drafts).
+    pub deprecated_answers: u64,
+    /// The date it names, the latest seen.
+    pub deprecated_since: Option<Timestamp>,
+    /// The date of `Sunset` (RFC 8594), the latest seen.
+    pub sunset: Option<Timestamp>,
+    /// Answers that link to a successor version (RFC 5829).
+    pub successor_links: u64,
+}
+
+impl Merge for Retirement {
+    fn absorb(&mut self, other: Self) {
+        self.deprecated_answers.absorb(other.deprecated_answers);
+        self.deprecated_since = self.deprecated_since.max(other.deprecated_since);
+        self.sunset = self.sunset.max(other.sunset);
+        self.successor_links.absorb(other.successor_links);
+    }
+}
+
+/// Everything that is counted for one endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointFacts {
+    /// Exchanges.
+    pub requests: u64,
+    /// The earliest exchange.
+    pub first_seen: Timestamp,
+    /// The latest exchange.
+    pub last_seen: Timestamp,
+    /// Exchanges by status; 0 for those without response.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Query parameters by name: exchanges that had them.
+    pub query: BTreeMap<String, u64>,
+    /// Exchanges whose query parameters were too many to keep by name.
+    pub query_overflow: u64,
+    /// Media types of request bodies, essence in lower case.
+    pub request_media: BTreeMap<String, u64>,
+    /// Media types of response bodies, by status.
+    pub response_media: BTreeMap<(u16, String), u64>,
+    /// The shape of structured request bodies.
+    pub request_shape: BodyShape,
+    /// The shapes of structured response bodies, by status.
+    pub response_shapes: BTreeMap<u16, BodyShape>,
+    /// Data classes outside structured bodies.
+    pub fields: FieldTable,
+    /// Exchanges by authentication scheme; one exchange may count for several.
+    pub auth: BTreeMap<AuthScheme, u64>,
+    /// Exchanges that came over TLS, as far as known.
+    pub tls: u64,
+    /// Latencies.
+    pub latencies: Latencies,
+    /// Bytes of request bodies.
+    pub request_bytes: u64,
+    /// Bytes of response bodies.
+    pub response_bytes: u64,
+    /// Who called.
+    pub callers: CallerSketch,
+    /// What answers said of their retirement.
+    pub retirement: Retirement,
+    /// By hour since the epoch of packet time.
+    pub hours: BTreeMap<i64, HourFacts>,
+}
+
+impl Default for EndpointFacts {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            first_seen: Timestamp::MAX,
+            last_seen: Timestamp::from_nanos(i64::MIN),
+            statuses: BTreeMap::new(),
+            query: BTreeMap::new(),
+            query_overflow: 0,
+            request_media: BTreeMap::new(),
+            response_media: BTreeMap::new(),
+            request_shape: BodyShape::default(),
+            response_shapes: BTreeMap::new(),
+            fields: FieldTable::default(),
+            auth: BTreeMap::new(),
+            tls: 0,
+            latencies: Latencies::default(),
+            request_bytes: 0,
+            response_bytes: 0,
+            callers: CallerSketch::default(),
+            retirement: Retirement::default(),
+            hours: BTreeMap::new(),
+        }
+    }
+}
+
+impl Merge for EndpointFacts {
+    fn absorb(&mut self, other: Self) {
+        self.requests.absorb(other.requests);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.statuses.absorb(other.statuses);
+        self.query.absorb(other.query);
+        self.query_overflow.absorb(other.query_overflow);
+        self.request_media.absorb(other.request_media);
+        self.response_media.absorb(other.response_media);
+        self.request_shape.absorb(other.request_shape);
+        self.response_shapes.absorb(other.response_shapes);
+        self.fields.absorb(other.fields);
+        self.auth.absorb(other.auth);
+        self.tls.absorb(other.tls);
+        self.latencies.absorb(other.latencies);
+        self.request_bytes.absorb(other.request_bytes);
+        self.response_bytes.absorb(other.response_bytes);
+        self.callers.absorb(other.callers);
+        self.retirement.absorb(other.retirement);
+        self.hours.absorb(other.hours);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A latency lies in its bucket: not below its bound, and below the next one's.
+        #[test]
+        fn a_latency_lies_in_its_bucket(micros in 0_u64..1 << 50) {
+            let bucket = Latencies::bucket(micros);
+            prop_assert!(Latencies::lower_bound(bucket) <= micros);
+            prop_assert!(micros < Latencies::lower_bound(bucket + 1));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The inventory: which endpoints there are and what is known of each.
+//!
+//! [`Endpoint`] is what leaves: an identity and the merged facts. Its id is a hash of method, host and
+//! template, so that the same endpoint has the same id in every run and on every sensor.
+
+pub mod facts;
+pub mod sketch;
+
+use crate::time::Timestamp;
+use facts::EndpointFacts;
+use std::fmt;
+
+/// What names an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointKey {
+    /// Lower case, without port; empty when no exchange named one.
+    pub host: String,
+    /// The path template: `/accounts/{accountId}/balances`.
+    pub template: String,
+    /// The method as sent.
+    pub method: String,
+}
+
+impl EndpointKey {
+    /// The stable id: sixteen hexadecimal digits of BLAKE3 over method, host and template, with parameter
+    /// names left out, so that renaming a parameter keeps the id.
+    #[must_use]
+    pub fn id(&self) -> EndpointId {
+        let mut hasher = blake3::Hasher::new();
+        for part in [&self.method, &self.host] {
+            hasher.update(part.as_bytes());
+            hasher.update(&[0]);
+        }
+        let mut inside = false;
+        for byte in self.template.bytes() {
+            match byte {
+                b'{' => inside = true,
+                b'}' => {
+                    inside = false;
+                    hasher.update(b"{}");
+                }
+                _ if inside => {}
+                _ => {
+                    hasher.update(&[byte]);
+                }
+            }
+        }
+        EndpointId(u64::from_be_bytes(
+            *hasher.finalize().as_bytes().first_chunk().expect("32 bytes hold eight"),
+        ))
+    }
+}
+
+impl fmt::Display for EndpointKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.host, self.template)
+    }
+}
+
+/// The stable id of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(pub u64);
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What kind of thing answers under an endpoint's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndpointClass {
+    /// An operation of an API.
+    Api,
+    /// A file: script, style sheet, picture, document.
+    Static,
+    /// What a scanner asked for.
+    Scanner,
+    /// CORS preflights and other `OPTIONS`.
+    Preflight,
+    /// A health or liveness check.
+    Health,
+    /// Asked for and never there: only 404, 405 and their like were answered.
+    Probe,
+    /// Too little evidence to say.
+    Unknown,
+}
+
+impl EndpointClass {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Static => "static",
+            Self::Scanner => "scanner",
+            Self::Preflight => "preflight",
+            Self::Health => "health",
+            Self::Probe => "probe",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One endpoint as of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// What names it.
+    pub key: EndpointKey,
+    /// What kind of thing it is.
+    pub class: EndpointClass,
+    /// The documents' route it matches, as the document set numbers them: a path, whatever the method.
+    pub route: Option<u32>,
+    /// How sure the learner is of the template, 0 to 1; 1 when a document gave it.
+    pub confidence: f32,
+    /// The business capability its path names: `accounts`, `payments`.
+    pub capability: String,
+    /// Everything counted.
+    pub facts: EndpointFacts,
+}
+
+/// The inventory as of a snapshot: endpoints by host, template and method, and the span it rests on.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// All endpoints, sorted by key.
+    pub endpoints: Vec<Endpoint>,
+    /// The earliest and latest exchange, when there was one.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renamed_parameter_keeps_the_id() {
+        let key = |template: &str| EndpointKey {
+            host: "api.example".into(),
+            method: "GET".into(),
+            template: template.into(),
+        };
+        assert_eq!(key("/a/{id}/b").id(), key("/a/{accountId}/b").id());
+        assert_ne!(key("/a/{id}/b").id(), key("/a/{id}/c").id());
+        assert_ne!(key("/a/{id}").id(), key("/a/id").id());
+    }
+}

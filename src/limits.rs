@@ -1,0 +1,72 @@
+//! Every bound on what a peer can make the sensor keep.
+//!
+//! Reaching a bound evicts, truncates or stops detail, and counts; it never fails. While none is reached,
+//! results do not depend on the number of shards or on how the input was split.
+
+use std::time::Duration;
+
+/// The bounds of one shard's flow, protocol and exchange state. Each doc comment says what raising costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections tracked per shard; the longest idle one makes room. About 700 bytes each when idle.
+    pub max_flows: usize,
+    /// Packet time without a packet after which a connection counts as over.
+    pub flow_idle: Duration,
+    /// Bytes per direction that wait for a missing segment before the hole is given up.
+    pub reorder_bytes: usize,
+    /// Segments per direction that wait for a missing segment before the hole is given up.
+    pub reorder_segments: usize,
+    /// Bytes that all flows of a shard together keep waiting.
+    pub reorder_bytes_total: usize,
+    /// Packet time that later bytes wait for a missing segment which the peer has acknowledged.
+    pub reorder_wait: Duration,
+    /// Bytes of one message head. A longer one is skipped.
+    pub head_bytes: usize,
+    /// Header lines of one message head.
+    pub head_lines: usize,
+    /// Requests of one connection that await their responses.
+    pub pipelined: usize,
+    /// Bytes of one body that are kept for inspection, before and after content decoding.
+    pub body_bytes: usize,
+    /// Nested encapsulations of one frame.
+    pub tunnel_depth: usize,
+    /// Lines of `--transactions` that are held until path templates are known.
+    pub transaction_rows: usize,
+    /// Nodes of one inferred body shape.
+    pub shape_nodes: usize,
+    /// Nesting depth of one body that is inspected.
+    pub body_depth: usize,
+    /// Query parameter names kept per endpoint.
+    pub query_parameters: usize,
+    /// Hosts, endpoints' skeletons and callers that one inventory holds.
+    pub hosts: usize,
+    /// Callers counted exactly per endpoint before a sketch takes over.
+    pub callers_exact: usize,
+    /// Distinct callers whose claims are kept.
+    pub callers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_flows: 65_536,
+            flow_idle: Duration::from_secs(600),
+            reorder_bytes: 1 << 20,
+            reorder_segments: 1_024,
+            reorder_bytes_total: 64 << 20,
+            reorder_wait: Duration::from_millis(500),
+            head_bytes: 256 << 10,
+            head_lines: 4_096,
+            pipelined: 1_024,
+            body_bytes: 256 << 10,
+            tunnel_depth: 8,
+            transaction_rows: 4_000_000,
+            shape_nodes: 2_048,
+            body_depth: 64,
+            query_parameters: 128,
+            hosts: 4_096,
+            callers_exact: 64,
+            callers: 65_536,
+        }
+    }
+}

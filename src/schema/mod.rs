@@ -1,0 +1,439 @@
+//! Inferred shapes of bodies: which properties there are, of which types, in how many bodies.
+//!
+//! A [`Shape`] is a tree that grows as bodies are walked: one node for a property, one for all items of an
+//! array. Each node counts the JSON types its value had and carries one `E`, the evidence that whoever
+//! walks the body keeps for it. No value is ever kept. A property name that is itself a value (a map keyed
+//! by account) is the walker's to recognise: it passes [`Name::Wildcard`] instead.
+//!
+//! Nodes are numbered as met, so ids differ between shards; everything that leaves goes through
+//! [`Shape::walk`], which visits by name. A full shape counts what it could not hold and keeps the rest.
+
+use crate::merge::Merge;
+
+/// The type of a JSON value, with integers apart from other numbers as OpenAPI has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum JsonType {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number without fraction or exponent.
+    Integer,
+    /// Any other number.
+    Number,
+    /// A string.
+    String,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+}
+
+impl JsonType {
+    /// All types, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::Null, Self::Boolean, Self::Integer, Self::Number, Self::String, Self::Object, Self::Array];
+
+    /// The word JSON Schema uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Object => "object",
+            Self::Array => "array",
+        }
+    }
+}
+
+/// How often a value had each type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TypeCounts([u64; 7]);
+
+impl TypeCounts {
+    /// Counts one value.
+    pub const fn count(&mut self, kind: JsonType) {
+        self.0[kind as usize] += 1;
+    }
+
+    /// How many values had `kind`.
+    #[must_use]
+    pub const fn of(&self, kind: JsonType) -> u64 {
+        self.0[kind as usize]
+    }
+
+    /// How many values there were.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The types that were met, with counts.
+    pub fn met(&self) -> impl Iterator<Item = (JsonType, u64)> {
+        JsonType::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Merge for TypeCounts {
+    fn absorb(&mut self, other: Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            mine.absorb(theirs);
+        }
+    }
+}
+
+/// What leads from a value to one inside it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Name {
+    /// The body itself.
+    Root,
+    /// A property of an object, unescaped.
+    Property(Box<str>),
+    /// A property whose name is a value of the given shape or class: `{iban}`, `{uuid}`.
+    Wildcard(Box<str>),
+    /// Any item of an array.
+    Item,
+}
+
+/// A node's number within its shape. It means nothing in another shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The body itself.
+    pub const ROOT: Self = Self(0);
+
+    /// The number, for tables beside the shape.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Debug)]
+struct Node<E> {
+    name: Name,
+    first_child: u32,
+    next_sibling: u32,
+    /// The child that was found last: bodies repeat their order, so its sibling is the best guess.
+    recent_child: u32,
+    types: TypeCounts,
+    evidence: E,
+}
+
+/// A tree of what bodies held. See the module's doc.
+#[derive(Clone, Debug)]
+pub struct Shape<E> {
+    nodes: Vec<Node<E>>,
+    bodies: u64,
+    overflow: u64,
+}
+
+impl<E: Default> Default for Shape<E> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), bodies: 0, overflow: 0 }
+    }
+}
+
+impl<E: Default> Shape<E> {
+    /// Counts a body and returns its root.
+    pub fn begin(&mut self) -> NodeId {
+        if self.nodes.is_empty() {
+            self.nodes.push(Self::fresh(Name::Root));
+        }
+        self.bodies += 1;
+        NodeId::ROOT
+    }
+
+    fn fresh(name: Name) -> Node<E> {
+        Node {
+            name,
+            first_child: NONE,
+            next_sibling: NONE,
+            recent_child: NONE,
+            types: TypeCounts::default(),
+            evidence: E::default(),
+        }
+    }
+
+    /// The child of `parent` called `name`, made when there is room for it below `max_nodes`.
+    /// `None` is counted as overflow: the shape is full.
+    pub fn property(&mut self, parent: NodeId, name: &str, max_nodes: usize) -> Option<NodeId> {
+        self.child(
+            parent,
+            |known| matches!(known, Name::Property(text) if **text == *name),
+            || Name::Property(name.into()),
+            max_nodes,
+        )
+    }
+
+    /// The child of `parent` that stands for all properties whose names are values of shape `what`.
+    pub fn wildcard(&mut self, parent: NodeId, what: &str, max_nodes: usize) -> Option<NodeId> {
+        self.child(
+            parent,
+            |known| matches!(known, Name::Wildcard(text) if **text == *what),
+            || Name::Wildcard(what.into()),
+            max_nodes,
+        )
+    }
+
+    /// The child of `parent` that stands for its items.
+    pub fn item(&mut self, parent: NodeId, max_nodes: usize) -> Option<NodeId> {
+        self.child(parent, |known| *known == Name::Item, || Name::Item, max_nodes)
+    }
+
+    fn child(
+        &mut self,
+        parent: NodeId,
+        same: impl Fn(&Name) -> bool,
+        make: impl FnOnce() -> Name,
+        max_nodes: usize,
+    ) -> Option<NodeId> {
+        let above = self.nodes.get(parent.index())?;
+        let (first, recent) = (above.first_child, above.recent_child);
+        let guess = self.nodes.get(recent as usize).map_or(first, |node| node.next_sibling);
+        let mut last = NONE;
+        let found = if self.nodes.get(guess as usize).is_some_and(|node| same(&node.name)) {
+            Some(guess)
+        } else {
+            let mut at = first;
+            loop {
+                let Some(node) = self.nodes.get(at as usize) else { break None };
+                if same(&node.name) {
+                    break Some(at);
+                }
+                last = at;
+                at = node.next_sibling;
+            }
+        };
+        let id = match found {
+            Some(id) => id,
+            None if self.nodes.len() >= max_nodes => {
+                self.overflow += 1;
+                return None;
+            }
+            None => {
+                let id = u32::try_from(self.nodes.len()).ok()?;
+                self.nodes.push(Self::fresh(make()));
+                match self.nodes.get_mut(last as usize) {
+                    Some(sibling) => sibling.next_sibling = id,
+                    None => self.nodes.get_mut(parent.index())?.first_child = id,
+                }
+                id
+            }
+        };
+        self.nodes.get_mut(parent.index())?.recent_child = id;
+        Some(NodeId(id))
+    }
+
+    /// Counts the type of the value at `node` and returns its evidence.
+    pub fn count(&mut self, node: NodeId, kind: JsonType) -> Option<&mut E> {
+        let node = self.nodes.get_mut(node.index())?;
+        node.types.count(kind);
+        Some(&mut node.evidence)
+    }
+
+    /// How many bodies were walked.
+    #[must_use]
+    pub const fn bodies(&self) -> u64 {
+        self.bodies
+    }
+
+    /// How many properties a full shape could not hold.
+    #[must_use]
+    pub const fn overflow(&self) -> u64 {
+        self.overflow
+    }
+
+    /// A cursor at the body itself; `None` before the first body.
+    #[must_use]
+    pub fn root(&self) -> Option<Cursor<'_, E>> {
+        (!self.nodes.is_empty()).then_some(Cursor { shape: self, id: 0 })
+    }
+
+    /// Visits every node below and with the root, parents first, siblings by name, with its path:
+    /// `$`, `$.a`, `$.a[*].b`.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&str, Cursor<'a, E>)) {
+        if let Some(root) = self.root() {
+            let mut path = String::from("$");
+            root.walk(&mut path, visit);
+        }
+    }
+}
+
+/// A place in a shape, for reading.
+#[derive(Debug)]
+pub struct Cursor<'a, E> {
+    shape: &'a Shape<E>,
+    id: u32,
+}
+
+impl<E> Clone for Cursor<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Cursor<'_, E> {}
+
+impl<'a, E> Cursor<'a, E> {
+    fn node(self) -> Option<&'a Node<E>> {
+        self.shape.nodes.get(self.id as usize)
+    }
+
+    /// What leads here from the parent.
+    #[must_use]
+    pub fn name(self) -> &'a Name {
+        self.node().map_or(&Name::Root, |node| &node.name)
+    }
+
+    /// How often the value had each type. For a property, the total is the number of parents that had it.
+    #[must_use]
+    pub fn types(self) -> TypeCounts {
+        self.node().map_or_else(TypeCounts::default, |node| node.types)
+    }
+
+    /// What the walker keeps for this place.
+    #[must_use]
+    pub fn evidence(self) -> Option<&'a E> {
+        self.node().map(|node| &node.evidence)
+    }
+
+    /// The children in the order they were first met.
+    pub fn children(self) -> impl Iterator<Item = Cursor<'a, E>> {
+        let shape = self.shape;
+        let mut at = self.node().map_or(NONE, |node| node.first_child);
+        std::iter::from_fn(move || {
+            let node = shape.nodes.get(at as usize)?;
+            let here = Cursor { shape, id: at };
+            at = node.next_sibling;
+            Some(here)
+        })
+    }
+
+    /// The property `name` of the object here.
+    #[must_use]
+    pub fn property(self, name: &str) -> Option<Cursor<'a, E>> {
+        self.children().find(|child| matches!(child.name(), Name::Property(text) if **text == *name))
+    }
+
+    /// The items of the array here.
+    #[must_use]
+    pub fn items(self) -> Option<Cursor<'a, E>> {
+        self.children().find(|child| *child.name() == Name::Item)
+    }
+
+    fn walk(self, path: &mut String, visit: &mut dyn FnMut(&str, Cursor<'a, E>)) {
+        visit(path, self);
+        let mut children: Vec<_> = self.children().collect();
+        children.sort_by(|a, b| a.name().cmp(b.name()));
+        for child in children {
+            let length = path.len();
+            match child.name() {
+                Name::Root => {}
+                Name::Property(name) => {
+                    path.push('.');
+                    path.push_str(name);
+                }
+                Name::Wildcard(what) => {
+                    path.push_str(".{");
+                    path.push_str(what);
+                    path.push('}');
+                }
+                Name::Item => path.push_str("[*]"),
+            }
+            child.walk(path, visit);
+            path.truncate(length);
+        }
+    }
+}
+
+impl<E: Default + Merge> Shape<E> {
+    fn absorb_node(&mut self, into: NodeId, other: &mut Shape<E>, from: u32) {
+        let Some(theirs) = other.nodes.get_mut(from as usize) else { return };
+        let (types, evidence) = (theirs.types, std::mem::take(&mut theirs.evidence));
+        let mut next = theirs.first_child;
+        if let Some(mine) = self.nodes.get_mut(into.index()) {
+            mine.types.absorb(types);
+            mine.evidence.absorb(evidence);
+        }
+        while let Some(child) = other.nodes.get(next as usize) {
+            let name = child.name.clone();
+            let sibling = child.next_sibling;
+            if let Some(id) = self.child(into, |known| *known == name, || name.clone(), usize::MAX) {
+                self.absorb_node(id, other, next);
+            }
+            next = sibling;
+        }
+    }
+}
+
+impl<E: Default + Merge> Merge for Shape<E> {
+    fn absorb(&mut self, mut other: Self) {
+        if other.nodes.is_empty() {
+            return;
+        }
+        let bodies = self.bodies;
+        let root = self.begin();
+        self.bodies = bodies.saturating_add(other.bodies);
+        self.overflow = self.overflow.saturating_add(other.overflow);
+        self.absorb_node(root, &mut other, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(shape: &Shape<u64>) -> Vec<(String, u64)> {
+        let mut all = Vec::new();
+        shape.walk(&mut |path, node| all.push((path.to_owned(), node.types().total())));
+        all
+    }
+
+    fn body(shape: &mut Shape<u64>, names: &[&str]) {
+        let root = shape.begin();
+        shape.count(root, JsonType::Object);
+        for name in names {
+            let id = shape.property(root, name, 100).expect("room");
+            shape.count(id, JsonType::String);
+        }
+    }
+
+    #[test]
+    fn properties_are_counted_whatever_their_order() {
+        let mut shape = Shape::default();
+        body(&mut shape, &["a", "b", "c"]);
+        body(&mut shape, &["c", "a"]);
+        let expected = [("$", 2), ("$.a", 2), ("$.b", 1), ("$.c", 2)];
+        assert_eq!(paths(&shape), expected.map(|(path, count)| (path.to_owned(), count)));
+    }
+
+    #[test]
+    fn merging_equals_seeing_all() {
+        let (mut left, mut right, mut whole) = (Shape::default(), Shape::default(), Shape::default());
+        for (part, names) in [(&mut left, ["x", "y"]), (&mut right, ["y", "z"])] {
+            body(part, &names);
+            body(&mut whole, &names);
+        }
+        left.absorb(right);
+        assert_eq!(paths(&left), paths(&whole));
+        assert_eq!(left.bodies(), 2);
+    }
+
+    #[test]
+    fn a_full_shape_counts_what_it_cannot_hold() {
+        let mut shape: Shape<u64> = Shape::default();
+        let root = shape.begin();
+        assert!(shape.property(root, "a", 2).is_some());
+        assert!(shape.property(root, "b", 2).is_none());
+        assert!(shape.property(root, "a", 2).is_some());
+        assert_eq!(shape.overflow(), 1);
+    }
+}

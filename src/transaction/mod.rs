@@ -1,0 +1,379 @@
+//! One request with its response, or what was seen of them.
+//!
+//! Packets and log lines both end here, and everything behind works on [`Transaction`]s alone. The buffers
+//! inside are reused: whoever is handed a transaction borrows it and keeps nothing but verdicts, counts,
+//! shapes and fingerprints. Values of a target, header or body come out as [`Sensitive`].
+
+use crate::anomaly::AnomalySet;
+use crate::secret::Sensitive;
+use crate::time::Timestamp;
+use std::net::{IpAddr, SocketAddr};
+
+/// Where an exchange was read: the input's position among all inputs, and the frame, line or entry in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Provenance {
+    /// Position of the input on the command line, from 0.
+    pub input: u32,
+    /// Number of the frame, line or entry that began the exchange, from 0.
+    pub record: u64,
+    /// Position among exchanges that began in the same frame, from 0.
+    pub part: u32,
+}
+
+/// The protocol an exchange was spoken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+    /// HTTP/2.
+    Http2,
+    /// HTTP/3, as logs tell.
+    Http3,
+}
+
+impl Protocol {
+    /// The name and version as ALPN-less people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+            Self::Http3 => "HTTP/3",
+        }
+    }
+}
+
+/// How much of an exchange was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Completeness {
+    /// Both messages from their first byte to their last.
+    #[default]
+    Complete,
+    /// Both heads, but bytes of a body are missing: lost, cut, or the peers stopped.
+    Partial,
+    /// No response was seen.
+    RequestOnly,
+    /// No request was seen.
+    ResponseOnly,
+    /// From a log: what the log tells, bodies unknown.
+    Logged,
+}
+
+impl Completeness {
+    /// The stable name: snake case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::RequestOnly => "request_only",
+            Self::ResponseOnly => "response_only",
+            Self::Logged => "logged",
+        }
+    }
+}
+
+/// How a message's body ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// As its framing says.
+    #[default]
+    Complete,
+    /// Bytes of it were never captured.
+    Gap,
+    /// The connection was reset.
+    Reset,
+    /// The capture or connection ended before the framing said so.
+    Closed,
+}
+
+/// The header fields of one message in one buffer, in order, names as sent.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    bytes: Sensitive<Vec<u8>>,
+    /// Start of name, end of name, start of value, end of value.
+    index: Vec<[u32; 4]>,
+}
+
+impl Fields {
+    /// Forgets all fields and keeps the buffer.
+    pub fn clear(&mut self) {
+        self.bytes.expose_mut().clear();
+        self.index.clear();
+    }
+
+    /// Adds a field line.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let bytes = self.bytes.expose_mut();
+        let start = bytes.len();
+        bytes.extend_from_slice(name);
+        let middle = bytes.len();
+        bytes.extend_from_slice(value);
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        self.index.push([place(start), place(middle), place(middle), place(bytes.len())]);
+    }
+
+    /// All field lines, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Sensitive<&[u8]>)> {
+        self.index.iter().map(|&[a, b, c, d]| (self.slice(a, b), Sensitive::new(self.slice(c, d))))
+    }
+
+    /// The first field called `name`, in any case of letters.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Sensitive<&[u8]>> {
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Every field called `name`, in any case of letters.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Sensitive<&'a [u8]>> {
+        self.iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// How many field lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    fn slice(&self, start: u32, end: u32) -> &[u8] {
+        self.bytes.expose().get(start as usize..end as usize).unwrap_or_default()
+    }
+}
+
+/// A body: how long it was, and the front of it when bodies are inspected.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// Content bytes, transfer coding and content coding removed, up to `limits.body_bytes`.
+    pub bytes: Sensitive<Vec<u8>>,
+    /// Length in bytes without transfer coding, content coding still on; what was lost is counted too
+    /// where the framing tells.
+    pub len: u64,
+    /// How it ended.
+    pub end: End,
+    /// Whether `bytes` is all of the content.
+    pub whole: bool,
+}
+
+impl Body {
+    fn clear(&mut self) {
+        self.bytes.expose_mut().clear();
+        self.len = 0;
+        self.end = End::Complete;
+        self.whole = true;
+    }
+}
+
+/// The request's side of an exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The method as sent; empty when no request was seen.
+    pub method: Vec<u8>,
+    /// The target as sent: path and query, or absolute form, or authority for CONNECT.
+    pub target: Sensitive<Vec<u8>>,
+    /// Header fields.
+    pub fields: Fields,
+    /// The body.
+    pub body: Body,
+    /// First byte.
+    pub started: Timestamp,
+    /// Last byte.
+    pub ended: Timestamp,
+}
+
+/// The response's side of an exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// The final status; 0 when no response was seen.
+    pub status: u16,
+    /// Header fields.
+    pub fields: Fields,
+    /// The body.
+    pub body: Body,
+    /// First byte.
+    pub started: Timestamp,
+    /// Last byte.
+    pub ended: Timestamp,
+}
+
+/// One exchange. See the module's doc.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    /// Where it was read.
+    pub provenance: Provenance,
+    /// The client's address, with port where known; from a log only the address.
+    pub client: Option<(IpAddr, Option<u16>)>,
+    /// The server's socket, where known.
+    pub server: Option<SocketAddr>,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Whether TLS carried it, as far as the source tells.
+    pub tls: bool,
+    /// The request.
+    pub request: Request,
+    /// The response.
+    pub response: Response,
+    /// How much was seen.
+    pub completeness: Completeness,
+    /// Time from the request's last byte to the response's first, where both were seen or the log tells.
+    pub latency_us: Option<u64>,
+    /// A host that the source tells apart from `Host` and the target (a log's server name).
+    pub logged_host: Option<String>,
+    /// Oddities met while reading it.
+    pub anomalies: AnomalySet,
+}
+
+impl Transaction {
+    /// Empties it for reuse and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.provenance = Provenance::default();
+        self.client = None;
+        self.server = None;
+        self.protocol = Protocol::default();
+        self.tls = false;
+        self.request.method.clear();
+        self.request.target.expose_mut().clear();
+        self.request.fields.clear();
+        self.request.body.clear();
+        self.request.started = Timestamp::EPOCH;
+        self.request.ended = Timestamp::EPOCH;
+        self.response.status = 0;
+        self.response.fields.clear();
+        self.response.body.clear();
+        self.response.started = Timestamp::EPOCH;
+        self.response.ended = Timestamp::EPOCH;
+        self.completeness = Completeness::Complete;
+        self.latency_us = None;
+        self.logged_host = None;
+        self.anomalies = AnomalySet::default();
+    }
+
+    /// The request's method as text; `None` when no request was seen or it is not text.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        std::str::from_utf8(&self.request.method).ok().filter(|method| !method.is_empty())
+    }
+
+    /// The authority of the request as sent: from an absolute target, else `Host`, else the log's word.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let (authority, _) = split_target(self.request.target.expose());
+        let raw = match authority {
+            Some(authority) => Some(authority),
+            None => self.request.fields.get("host").map(|host| *host.expose()),
+        };
+        raw.and_then(|raw| std::str::from_utf8(raw).ok())
+            .map(str::trim)
+            .filter(|host| !host.is_empty())
+            .or(self.logged_host.as_deref())
+    }
+
+    /// The host of the request: lower case, without port and trailing dot; brackets of IPv6 kept.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        let authority = self.authority()?;
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let host = match authority.rfind(']') {
+            Some(end) => authority.get(..=end)?,
+            None => authority.rsplit_once(':').map_or(authority, |(host, port)| {
+                if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { authority }
+            }),
+        };
+        Some(host.trim_end_matches('.').to_ascii_lowercase())
+    }
+
+    /// The path as sent, without query and fragment; for CONNECT the authority.
+    #[must_use]
+    pub fn path(&self) -> Sensitive<&[u8]> {
+        let (_, rest) = split_target(self.request.target.expose());
+        let end = rest.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(rest.len());
+        Sensitive::new(rest.get(..end).unwrap_or_default())
+    }
+
+    /// The query as sent, without `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<Sensitive<&[u8]>> {
+        let (_, rest) = split_target(self.request.target.expose());
+        let start = rest.iter().position(|byte| *byte == b'?')?;
+        let rest = rest.get(start + 1..)?;
+        let end = rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len());
+        rest.get(..end).map(Sensitive::new)
+    }
+
+    /// When it began: the first byte seen of it.
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        if self.request.method.is_empty() { self.response.started } else { self.request.started }
+    }
+}
+
+/// Splits an absolute-form target (RFC 9112 section 3.2.2) into authority and the rest.
+fn split_target(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let Some(scheme) = target.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))
+    else {
+        return (None, target);
+    };
+    let Some(rest) = target.get(scheme..).and_then(|rest| rest.strip_prefix(b"://")) else {
+        return (None, target);
+    };
+    if scheme == 0 {
+        return (None, target);
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    (Some(authority), if rest.is_empty() { b"/" } else { rest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(target: &str, host: Option<&str>) -> Transaction {
+        let mut transaction = Transaction::default();
+        transaction.request.method.extend_from_slice(b"GET");
+        transaction.request.target.expose_mut().extend_from_slice(target.as_bytes());
+        if let Some(host) = host {
+            transaction.request.fields.push(b"HOST", host.as_bytes());
+        }
+        transaction
+    }
+
+    #[test]
+    fn host_path_and_query_come_from_any_form_of_target() {
+        for (target, host, expected_host, path, query) in [
+            ("/a/b?c=1#d", Some("Api.Example:8080"), Some("api.example"), "/a/b", Some("c=1")),
+            ("http://x.example/a?b", Some("y.example"), Some("x.example"), "/a", Some("b")),
+            ("http://x.example", None, Some("x.example"), "/", None),
+            ("/a?u=http://z/", Some("[::1]:80"), Some("[::1]"), "/a", Some("u=http://z/")),
+            ("x.example:443", Some("x.example.:443"), Some("x.example"), "x.example:443", None),
+            ("/", None, None, "/", None),
+        ] {
+            let transaction = with(target, host);
+            assert_eq!(transaction.host().as_deref(), expected_host, "{target}");
+            assert_eq!(*transaction.path().expose(), path.as_bytes(), "{target}");
+            assert_eq!(
+                transaction.query().map(|query| *query.expose()),
+                query.map(str::as_bytes),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn fields_are_found_in_any_case() {
+        let transaction = with("/", Some("h"));
+        assert_eq!(transaction.request.fields.get("host").map(|v| v.expose().to_vec()), Some(b"h".to_vec()));
+        assert!(transaction.request.fields.get("hos").is_none());
+    }
+}
