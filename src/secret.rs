@@ -92,7 +92,7 @@ impl FingerprintKey {
     /// Names the key in every row that holds its fingerprints: eight hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:08x}", u32::from_be_bytes(self.id))
     }
 
     /// The fingerprint of `value` for one purpose. Different purposes never collide, so a caller's

@@ -180,7 +180,7 @@ mod tests {
     proptest! {
         /// Civil date and day number are each other's inverse.
         #[test]
-        fn civil_round_trips(day in -100_000_i64..110_000) {
+        fn civil_round_trips(day in -100_000_i64..106_000) {
             let at = Timestamp::from_secs(day * 86_400, 0);
             let (y, m, d) = at.civil();
             prop_assert_eq!(Timestamp::from_civil(y, m, d), Some(at));

@@ -56,14 +56,16 @@ pub struct TypeCounts([u64; 7]);
 
 impl TypeCounts {
     /// Counts one value.
-    pub const fn count(&mut self, kind: JsonType) {
-        self.0[kind as usize] += 1;
+    pub fn count(&mut self, kind: JsonType) {
+        if let Some(slot) = self.0.get_mut(kind as usize) {
+            *slot += 1;
+        }
     }
 
     /// How many values had `kind`.
     #[must_use]
-    pub const fn of(&self, kind: JsonType) -> u64 {
-        self.0[kind as usize]
+    pub fn of(&self, kind: JsonType) -> u64 {
+        self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// How many values there were.
