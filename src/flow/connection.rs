@@ -56,9 +56,9 @@ impl Connection {
         }
     }
 
-    /// Whether both directions carried something.
+    /// Whether packets of both directions were seen.
     pub(super) const fn two_sided(&self) -> bool {
-        self.low_to_high.next.is_some() && self.high_to_low.next.is_some()
+        self.low_to_high.seen && self.high_to_low.seen
     }
 
     /// Whether anything was delivered or waits.
@@ -98,6 +98,11 @@ impl Connection {
                 half.next = Some(seq);
                 half.guessed = false;
             }
+            // The answer to a SYN tells where the other direction begins, should its packets come late.
+            let other = self.half_mut(direction.reverse());
+            if let (Some(ack), None) = (segment.ack, other.next) {
+                other.next = Some(ack);
+            }
         }
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX).saturating_add(segment.cut);
         self.locate(direction, seq, len);
@@ -127,6 +132,7 @@ impl Connection {
     /// Settles where a direction stands when it was joined midway.
     fn locate(&mut self, direction: Direction, seq: SeqNum, len: u32) {
         let half = self.half_mut(direction);
+        half.seen = true;
         if half.next.is_none() || (half.guessed && len > 0) {
             half.next = Some(seq);
             half.guessed = len == 0;
@@ -237,7 +243,7 @@ impl Connection {
             });
             let Some((direction, until)) = self.hole() else { break };
             let half = self.half(direction);
-            let acknowledged = half.acked.is_none_or(|acked| acked.since(until) >= 0);
+            let acknowledged = !half.seen || half.acked.is_none_or(|acked| acked.since(until) >= 0);
             let overdue = acknowledged && now.since(since) >= to.limits.reorder_wait;
             if !full && !overdue {
                 break;

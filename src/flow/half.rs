@@ -51,6 +51,8 @@ pub(super) struct HalfStream {
     pub(super) next: Option<SeqNum>,
     /// `next` comes from a packet without bytes of a connection joined midway: it may be off by one.
     pub(super) guessed: bool,
+    /// Whether any packet of this direction was seen.
+    pub(super) seen: bool,
     /// Whether any byte or gap was delivered.
     pub(super) started: bool,
     /// The highest position that the other end acknowledged.

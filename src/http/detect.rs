@@ -86,7 +86,8 @@ fn request_line(bytes: &[u8], token: usize) -> Looks {
             let line = line.get(..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-            if version.starts_with(b"HTTP/1.") || known && version.starts_with(b"HTTP/") {
+            let bare = method == b"GET" && line.first() == Some(&b'/') && !line.contains(&b' ');
+            if bare || version.starts_with(b"HTTP/1.") || known && version.starts_with(b"HTTP/") {
                 Looks::Request
             } else {
                 Looks::Other

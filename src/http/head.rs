@@ -215,6 +215,8 @@ fn leniently<'a>(
                 let (target, version) = rest.split_at(at);
                 (target.trim_ascii(), version.trim_ascii().strip_prefix(b"HTTP/")?)
             }
+            // HTTP/0.9: a bare line (RFC 1945 section 4.1).
+            None if method == b"GET" && rest.first() == Some(&b'/') => (rest, &b"0.9"[..]),
             None => return None,
         };
         if method.is_empty() || target.is_empty() || !method.iter().all(|byte| super::detect::is_token(*byte))

@@ -137,9 +137,7 @@ fn gre(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
     }
     let (has_checksum, has_key, has_sequence) =
         (flags & 0x8000 != 0 || flags & 0x4000 != 0, flags & 0x2000 != 0, flags & 0x1000 != 0);
-    let mut at = 4 + 4 * usize::from(has_checksum);
-    let key = if has_key { u32_at(bytes, at)? } else { 0 };
-    at += 4 * usize::from(has_key) + 4 * usize::from(has_sequence);
+    let at = 4 + 4 * usize::from(has_checksum) + 4 * usize::from(has_key) + 4 * usize::from(has_sequence);
     let rest = bytes.get(at..)?;
     match protocol {
         // ERSPAN type I has no header of its own and no sequence number; type II has eight bytes.
@@ -150,7 +148,8 @@ fn gre(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
             let more = rest.get(11)? & 1 == 1;
             Some((Layer::Ethernet, rest.get(12 + 8 * usize::from(more)..)?, 0))
         }
-        kind => Some((Layer::EtherType(kind), rest, key)),
+        // A key names a tenant to some and a mirror session, one for each direction, to others: not a network.
+        kind => Some((Layer::EtherType(kind), rest, 0)),
     }
 }
 
