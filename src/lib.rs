@@ -1,4 +1,5 @@
 //! Spanlight.
+pub mod inventory;
 pub mod merge;
 pub mod problem;
 pub mod secret;

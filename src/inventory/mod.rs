@@ -1,0 +1,2 @@
+//! Inventory.
+pub mod learner;
