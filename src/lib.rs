@@ -1,18 +1,24 @@
 //! Spanlight.
+pub mod access_log;
 pub mod anomaly;
 pub mod caller;
 pub mod classify;
+pub mod compare;
 pub mod finding;
 pub mod flow;
 pub mod http;
 pub mod inventory;
+pub mod lake;
 pub mod limits;
 pub mod merge;
 pub mod packet;
+pub mod payload;
 pub mod pipeline;
 pub mod problem;
 pub mod schema;
 pub mod secret;
+pub mod sink;
 pub mod source;
+pub mod spec;
 pub mod time;
 pub mod transaction;
