@@ -2,6 +2,7 @@
 pub mod anomaly;
 pub mod caller;
 pub mod classify;
+pub mod compare;
 pub mod finding;
 pub mod inventory;
 pub mod limits;
@@ -9,5 +10,6 @@ pub mod merge;
 pub mod problem;
 pub mod schema;
 pub mod secret;
+pub mod spec;
 pub mod time;
 pub mod transaction;
