@@ -18,9 +18,7 @@ pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, options: &Options<'
         let schemas: Vec<_> = one
             .operations
             .iter()
-            .map(|(_, operation)| {
-                documents.response_schema(operation, promised_answer(operation, *status)?)
-            })
+            .map(|(_, operation)| documents.response_schema(operation, promised_answer(operation, *status)?))
             .collect();
         hold(one, documents, shape, schemas, Direction::Response(*status), register);
     }
@@ -61,7 +59,9 @@ fn hold<'d>(
         let severity = drift.severity();
         let mut finding = one.finding(drift.kind, severity, &drift.path, (drift.count, drift.of));
         let whose = match direction {
-            Direction::Request => format!("{} read", counted(bodies, "request body").replace("bodys", "bodies")),
+            Direction::Request => {
+                format!("{} read", counted(bodies, "request body").replace("bodys", "bodies"))
+            }
             Direction::Response(status) => {
                 format!("{} of status {status} read", counted(bodies, "answer"))
             }
@@ -185,12 +185,20 @@ impl<'d> Walk<'d> {
         let length = path.len();
         path.push('.');
         path.push_str(name);
-        let words = format!("{count} of {} lacked a property that the document requires", counted(objects, "object"));
+        let words =
+            format!("{count} of {} lacked a property that the document requires", counted(objects, "object"));
         self.add(Kind::MissingRequiredProperty, path, (count, objects), words, promised);
         path.truncate(length);
     }
 
-    fn add(&mut self, kind: Kind, path: &str, (count, of): (u64, u64), words: String, promised: &SchemaRef<'d>) {
+    fn add(
+        &mut self,
+        kind: Kind,
+        path: &str,
+        (count, of): (u64, u64),
+        words: String,
+        promised: &SchemaRef<'d>,
+    ) {
         let place = self.documents.place_of_schema(promised);
         self.drifts.push(Drift { kind, path: path.to_owned(), count, of, words, place });
     }

@@ -122,7 +122,7 @@ impl<'a> Seen<'a> {
         let known = endpoint.route.map(RouteId).filter(|route| !documents.template(*route).is_empty());
         let routed = known
             .map(|route| Routed { route, host: documents.naming(&key.host) })
-            .or_else(|| documents.route_path(&key.host, &key.template));
+            .or_else(|| documents.route_request_path(&key.host, &key.method, &key.template));
         let operations = routed
             .into_iter()
             .flat_map(|found| documents.operations_at(found.route, &key.host))

@@ -66,8 +66,16 @@ fn undocumented_method(one: &Seen<'_>, documents: &DocumentSet) -> Option<Findin
         .filter_map(|id| documents.operation(id))
         .collect();
     let methods: BTreeSet<&str> = documented.iter().map(|operation| operation.method.as_str()).collect();
-    // HTTP itself gives every resource these (RFC 9110, 9.3.2 and 9.3.7).
-    if key.method == "OPTIONS" || (key.method == "HEAD" && methods.contains("GET")) {
+    // HTTP itself gives every resource these (RFC 9110, 9.3.2 and 9.3.7); but a document that names HEAD
+    // somewhere means it where it does not.
+    let implied = match key.method.as_str() {
+        "OPTIONS" => true,
+        "HEAD" => {
+            methods.contains("GET") && !documented.iter().any(|one| documents.document_uses(one, "HEAD"))
+        }
+        _ => false,
+    };
+    if implied {
         return None;
     }
     let facts = &one.endpoint.facts;
@@ -79,15 +87,20 @@ fn undocumented_method(one: &Seen<'_>, documents: &DocumentSet) -> Option<Findin
     };
     let mut finding = one.finding(Kind::UndocumentedMethod, severity, "", (facts.requests, facts.requests));
     let methods: Vec<_> = methods.into_iter().collect();
-    finding.explanation =
-        format!("the document names {} for this path, not {}; {}", methods.join(", "), key.method, traffic(facts));
+    finding.explanation = format!(
+        "the document names {} for this path, not {}; {}",
+        methods.join(", "),
+        key.method,
+        traffic(facts)
+    );
     finding.document = place_of(documents, documented.first().copied());
     Some(finding)
 }
 
 fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
     let facts = &one.endpoint.facts;
-    let documented = !one.operations.is_empty() && one.operations.iter().all(|(_, operation)| operation.deprecated);
+    let marked = one.operations.iter().filter(|(_, operation)| operation.deprecated).count();
+    let documented = marked > 0;
     let told = facts.retirement.deprecated_answers;
     let announced = told > 0 || facts.retirement.sunset.is_some();
     if facts.requests == 0 || !(documented || (announced && (one.is_api() || one.operation().is_some()))) {
@@ -97,7 +110,13 @@ fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
         one.operations.iter().filter_map(|(_, operation)| date(operation.sunset.as_deref()?)).max()
     });
     let over = sunset.is_some_and(|sunset| facts.last_seen > sunset);
-    let severity = if over { Severity::High } else { Severity::Medium };
+    // Documents, or paths that differ only in names, may contradict one another.
+    let disputed = documented && marked < one.operations.len();
+    let severity = match (over, disputed) {
+        (true, _) => Severity::High,
+        (false, true) => Severity::Low,
+        (false, false) => Severity::Medium,
+    };
     let count = if documented { facts.requests } else { told.max(1) };
     let mut finding = one.finding(Kind::DeprecatedInUse, severity, "", (count, facts.requests));
     let who = match (documented, announced) {
@@ -106,12 +125,17 @@ fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
         (false, _) => "the answers mark",
     };
     finding.explanation = format!("{who} this operation as deprecated; {}", traffic(facts));
+    if disputed {
+        finding.explanation.push_str("; another description of the same path does not");
+    }
     if let Some(sunset) = sunset {
         let (year, month, day) = sunset.civil();
         let tense = if over { "was" } else { "is" };
         finding.explanation.push_str(&format!("; its sunset {tense} {year:04}-{month:02}-{day:02}"));
     }
-    finding.document = place_of(documents, one.operation());
+    let marking =
+        one.operations.iter().map(|(_, operation)| *operation).find(|operation| operation.deprecated);
+    finding.document = place_of(documents, marking.or_else(|| one.operation()));
     Some(finding)
 }
 

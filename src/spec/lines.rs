@@ -102,12 +102,15 @@ fn json(text: &[u8], scan: &mut Scan<'_>) {
                 let (length, escaped) = string_length(tail);
                 let raw = tail.get(..length).unwrap_or(tail);
                 rest = tail.get(length + 1..).unwrap_or_default();
+                // No JSON, but a scan that lost count would be worse.
+                let breaks = raw.iter().filter(|byte| **byte == b'\n').count();
                 let is_key = rest.trim_ascii_start().first() == Some(&b':');
                 if is_key && let Some(level) = levels.last().filter(|level| level.item.is_none()) {
                     pointer.truncate(level.pointer);
                     push_pointer(&mut pointer, &json_text(raw, escaped));
                     scan.at(&pointer, line);
                 }
+                line = line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
             }
             _ => {}
         }

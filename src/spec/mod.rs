@@ -114,7 +114,7 @@ impl DocumentSet {
         for file in 0..set.sources.files().len() {
             set.read_document(file, referred.contains(&file), &mut problems);
         }
-        set.build_routes();
+        set.build_routes(&mut problems);
         (set, problems)
     }
 
@@ -157,7 +157,8 @@ impl DocumentSet {
                 },
             }
             .operations();
-            let text = |key: &str| root.get("info").and_then(|info| info.text(key)).unwrap_or_default().to_owned();
+            let text =
+                |key: &str| root.get("info").and_then(|info| info.text(key)).unwrap_or_default().to_owned();
             documents.push(Document {
                 file: source.name.clone(),
                 title: text("title"),
@@ -169,7 +170,8 @@ impl DocumentSet {
             operations.extend(found);
             let components = root.get("components");
             let schemes = components.as_ref().and_then(|all| all.get("securitySchemes"));
-            for scheme in [schemes, root.get("securityDefinitions")].iter().flatten().flat_map(Place::members) {
+            for scheme in [schemes, root.get("securityDefinitions")].iter().flatten().flat_map(Place::members)
+            {
                 let Ok(scheme) = scheme.1.followed() else { continue };
                 if scheme.text("in") == Some("query")
                     && let Some(name) = scheme.text("name")
@@ -185,15 +187,16 @@ impl DocumentSet {
         told.finish(source, problems);
     }
 
-    fn build_routes(&mut self) {
+    fn build_routes(&mut self, problems: &mut Problems) {
         let mut router = Router::default();
         let mut patterns = Patterns::default();
+        let mut told: BTreeMap<usize, Told> = BTreeMap::new();
+        // The first path that each document has for a route.
+        let mut first: BTreeMap<(usize, RouteId), &str> = BTreeMap::new();
         for (n, operation) in self.operations.iter().enumerate() {
             for server in &operation.servers {
-                let path = operation.path.split(['?', '#']).next().unwrap_or_default();
-                let slash = if path.starts_with('/') { "" } else { "/" };
-                let template = format!("{}{slash}{path}", server.base);
-                router.add(&template, &server.host, n, &mut |name| {
+                let template = full_template(&server.base, &operation.path);
+                let route = router.add(&template, &server.host, n, &mut |name| {
                     let parameter = operation
                         .parameters
                         .iter()
@@ -201,6 +204,18 @@ impl DocumentSet {
                     let schema = self.parameter_schema(parameter)?;
                     constraint(&schema, &mut patterns)
                 });
+                let known = *first.entry((operation.file, route)).or_insert(&operation.path);
+                if known != operation.path {
+                    let mut pointer = String::from("/paths");
+                    reference::push_pointer(&mut pointer, &operation.path);
+                    let message = format!("the same path as `{known}` but for the names of parameters");
+                    told.entry(operation.file).or_default().push(pointer, &message);
+                }
+            }
+        }
+        for (file, told) in told {
+            if let Some(source) = self.sources.files().get(file) {
+                told.finish(source, problems);
             }
         }
         self.router = router;
@@ -226,17 +241,43 @@ impl DocumentSet {
         self.router.find(&host_name(host), &full)
     }
 
+    /// [`DocumentSet::route`] for a request with a method.
+    ///
+    /// `POST /configs/create` is not `/configs/{id}` when that has no `POST`: a plain word at the end of a path
+    /// is then taken for what it says, not for an identifier, and the path for one that no document names.
+    #[must_use]
+    pub fn route_request(&self, host: &str, method: &str, path: &[PathSegment<'_>]) -> Option<Routed> {
+        let routed = self.route(host, path)?;
+        let last = path.iter().rev().find(|segment| **segment != PathSegment::Literal(""));
+        let word = matches!(last, Some(PathSegment::Literal(text)) if route::is_word(text));
+        let swallowed = word && self.template(routed.route).trim_end_matches('/').ends_with('}');
+        if swallowed && !matches!(method, "HEAD" | "OPTIONS") {
+            let named = self
+                .operations_at(routed.route, host)
+                .into_iter()
+                .filter_map(|id| self.operation(id))
+                .any(|operation| operation.method == method);
+            return named.then_some(routed);
+        }
+        Some(routed)
+    }
+
     /// [`DocumentSet::route`] for a path or template as text.
     #[must_use]
     pub fn route_path(&self, host: &str, path: &str) -> Option<Routed> {
-        let segments: Vec<_> = path
-            .split('/')
-            .map(|text| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-                Some(name) if !name.contains(['{', '}']) => PathSegment::Value,
-                Some(_) | None => PathSegment::Literal(text),
-            })
-            .collect();
-        self.route(host, &segments)
+        self.route(host, &path_segments(path))
+    }
+
+    /// [`DocumentSet::route_request`] for a path or template as text.
+    #[must_use]
+    pub fn route_request_path(&self, host: &str, method: &str, path: &str) -> Option<Routed> {
+        self.route_request(host, method, &path_segments(path))
+    }
+
+    /// Whether the document of `operation` names this method for any path.
+    #[must_use]
+    pub fn document_uses(&self, operation: &Operation, method: &str) -> bool {
+        self.operations.iter().any(|one| one.file == operation.file && one.method == method)
     }
 
     /// All routes.
@@ -256,12 +297,17 @@ impl DocumentSet {
         self.router
             .operations(route, &host_name(host))
             .into_iter()
-            .filter_map(|n| u32::try_from(n).ok()).map(OperationId).collect()
+            .filter_map(|n| u32::try_from(n).ok())
+            .map(OperationId)
+            .collect()
     }
 
     /// Every operation and the routes it has, one for each base path.
     pub fn operations(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
-        self.operations.iter().enumerate().filter_map(|(n, one)| Some((OperationId(u32::try_from(n).ok()?), one)))
+        self.operations
+            .iter()
+            .enumerate()
+            .filter_map(|(n, one)| Some((OperationId(u32::try_from(n).ok()?), one)))
     }
 
     /// One operation.
@@ -281,9 +327,7 @@ impl DocumentSet {
             };
             (host, &server.base)
         });
-        let path = operation.path.split(['?', '#']).next().unwrap_or_default();
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        (host.to_owned(), format!("{base}{slash}{path}"))
+        (host.to_owned(), full_template(base, &operation.path))
     }
 
     /// How the documents name `host`; [`HostMatch::Shape`] when they do not.
@@ -356,7 +400,12 @@ impl DocumentSet {
 
     /// Whether an answer's media type is documented; `None` when the document names none for it.
     #[must_use]
-    pub fn response_media(&self, operation: &Operation, answer: StatusPattern, essence: &str) -> Option<bool> {
+    pub fn response_media(
+        &self,
+        operation: &Operation,
+        answer: StatusPattern,
+        essence: &str,
+    ) -> Option<bool> {
         media_documented(operation.responses.get(&answer)?, essence)
     }
 
@@ -411,6 +460,23 @@ impl DocumentSet {
     }
 }
 
+/// Base path and path as one.
+fn full_template(base: &str, path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{base}{slash}{path}")
+}
+
+/// The segments of a path or template: `{name}` is a value.
+fn path_segments(path: &str) -> Vec<PathSegment<'_>> {
+    path.split('/')
+        .map(|text| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            Some(name) if !name.contains(['{', '}']) => PathSegment::Value,
+            Some(_) | None => PathSegment::Literal(text),
+        })
+        .collect()
+}
+
 fn media_documented(media: &[Media], essence: &str) -> Option<bool> {
     if media.is_empty() {
         return None;
@@ -423,7 +489,8 @@ fn media_documented(media: &[Media], essence: &str) -> Option<bool> {
 fn host_name(host: &str) -> String {
     let name = match host.rsplit_once(':') {
         Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!name.contains(':') || name.ends_with(']')) =>
         {
             name
         }
@@ -448,7 +515,10 @@ fn generation(root: &Place<'_>, referred: bool, told: &mut Told) -> Option<(Gene
         }
         (None, None) => {
             if !referred {
-                told.push(String::new(), "skipped: neither `openapi` nor `swagger` at its top, and nothing refers to it");
+                told.push(
+                    String::new(),
+                    "skipped: neither `openapi` nor `swagger` at its top, and nothing refers to it",
+                );
             }
             None
         }
@@ -469,8 +539,11 @@ fn visit_references(place: &Place<'_>, names: bool, visit: &mut dyn FnMut(&Place
             continue;
         }
         // Below these the keys are names that an author chose.
-        let author = matches!(key, "properties" | "schemas" | "definitions" | "parameters" | "responses" | "paths");
-        if !names && (key.starts_with("x-") || matches!(key, "example" | "examples" | "default" | "enum" | "const")) {
+        let author =
+            matches!(key, "properties" | "schemas" | "definitions" | "parameters" | "responses" | "paths");
+        if !names
+            && (key.starts_with("x-") || matches!(key, "example" | "examples" | "default" | "enum" | "const"))
+        {
             continue;
         }
         visit_references(&inner, author && inner.value.is_object() && !names, visit);
@@ -582,3 +655,6 @@ pub fn fuzz(data: &[u8]) {
     assert!(set.documents().len() <= 2);
     assert!(problems.as_slice().len() <= 4 * (MAX_PROBLEMS + 2));
 }
+
+#[cfg(test)]
+mod tests;

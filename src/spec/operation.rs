@@ -193,7 +193,10 @@ impl<'a> Reader<'a, '_> {
                 (self.odd)(&item, "a path must begin with `/`; it is read as if it did");
             }
             if path.contains(['?', '#']) {
-                (self.odd)(&item, "a path has neither query nor fragment; what follows `?` or `#` is left out");
+                (self.odd)(
+                    &item,
+                    "a path has neither query nor fragment; what follows `?` or `#` is left out",
+                );
             }
             let from = all.len();
             for (n, item) in items.iter().enumerate() {
@@ -387,9 +390,9 @@ fn content(holder: &Place<'_>) -> Vec<Media> {
 
 fn security(holder: &Place<'_>) -> Option<Vec<Vec<String>>> {
     let list = holder.get("security")?;
-    list.value.is_array().then(|| {
-        list.items().map(|one| one.members().map(|(name, _)| name.to_owned()).collect()).collect()
-    })
+    list.value
+        .is_array()
+        .then(|| list.items().map(|one| one.members().map(|(name, _)| name.to_owned()).collect()).collect())
 }
 
 /// A media type in lower case, without parameters.

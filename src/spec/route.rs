@@ -102,7 +102,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Letters, possibly joined: what a path is made of, rather than what it is asked with.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.'))
 }
@@ -213,7 +213,7 @@ impl Router {
         host: &HostRule,
         operation: usize,
         constraint: &mut dyn FnMut(&str) -> Option<Constraint>,
-    ) {
+    ) -> RouteId {
         let (segments, names) = segments(template);
         let mut at = 0;
         for segment in segments.into_iter().take(MAX_SEGMENTS) {
@@ -221,7 +221,7 @@ impl Router {
         }
         let host = self.host(host);
         let next = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
-        let Some(node) = self.nodes.get_mut(at) else { return };
+        let Some(node) = self.nodes.get_mut(at) else { return next };
         let is_new = node.route.is_none();
         let id = *node.route.get_or_insert(next);
         if is_new {
@@ -231,7 +231,7 @@ impl Router {
                 constraints: names.iter().map(|name| constraint(name).into_iter().collect()).collect(),
             });
         }
-        let Some(route) = self.routes.get_mut(id.0 as usize) else { return };
+        let Some(route) = self.routes.get_mut(id.0 as usize) else { return id };
         if !is_new {
             for (known, name) in route.constraints.iter_mut().zip(&names) {
                 match constraint(name) {
@@ -245,6 +245,7 @@ impl Router {
             Some((_, hosts)) => hosts.push(host),
             None => route.operations.push((operation, vec![host])),
         }
+        id
     }
 
     fn step(&mut self, at: usize, segment: Segment) -> usize {
@@ -354,7 +355,12 @@ impl Router {
             .into_iter()
             .map(|how| {
                 let fits = |rules: &[usize]| rules.iter().any(|rule| self.fits(*rule, host, how));
-                route.operations.iter().filter(|(_, rules)| fits(rules)).map(|(operation, _)| *operation).collect()
+                route
+                    .operations
+                    .iter()
+                    .filter(|(_, rules)| fits(rules))
+                    .map(|(operation, _)| *operation)
+                    .collect()
             })
             .find(|found: &Vec<usize>| !found.is_empty())
             .unwrap_or_default()
@@ -432,7 +438,8 @@ mod tests {
 
     #[test]
     fn what_a_document_says_of_a_parameter_refuses_words() {
-        let router = router(&[("*", "/a/{int}"), ("*", "/b/{word}/{x}"), ("*", "/c/{uuid}"), ("*", "/c/{uuid}/d")]);
+        let router =
+            router(&[("*", "/a/{int}"), ("*", "/b/{word}/{x}"), ("*", "/c/{uuid}"), ("*", "/c/{uuid}/d")]);
         for (path, expected) in [
             ("/a/12", true),
             ("/a/export", false),

@@ -254,16 +254,11 @@ fn keywords<'a>(place: &Place<'a>) -> Schema<'a> {
     let closed = ["additionalProperties", "unevaluatedProperties"]
         .into_iter()
         .any(|key| value.get(key) == Some(&Value::Bool(false)));
-    let mut items: Vec<_> = place
-        .raw("prefixItems")
-        .map(|all| all.items().map(SchemaRef::one).collect())
-        .unwrap_or_default();
-    if let Some(one) = place.raw("items") {
-        if one.value.is_array() {
-            items.extend(one.items().map(SchemaRef::one));
-        } else if one.value.is_object() {
-            items.push(SchemaRef::one(one));
-        }
+    let mut items: Vec<_> =
+        place.raw("prefixItems").map(|all| all.items().map(SchemaRef::one).collect()).unwrap_or_default();
+    // A list of schemas was a tuple once; no OpenAPI version has it, so it promises nothing.
+    if let Some(one) = place.raw("items").filter(|one| one.value.is_object()) {
+        items.push(SchemaRef::one(one));
     }
     let words = value
         .get("enum")
@@ -469,12 +464,7 @@ mod tests {
     /// What is said of `/s` in `document`: types, properties, required, open.
     fn said(document: Value) -> (String, Vec<String>, Vec<String>, bool) {
         let mut sources = Sources::default();
-        sources.add(Source {
-            name: "a".into(),
-            text: Vec::new(),
-            format: Format::Json,
-            value: document,
-        });
+        sources.add(Source { name: "a".into(), text: Vec::new(), format: Format::Json, value: document });
         let root = sources.root(0).unwrap();
         let mut subtypes = Subtypes::default();
         subtypes.read(&root);

@@ -271,7 +271,8 @@ fn words_for<'v>(text: &str, variable: &dyn Fn(&str) -> Option<Variable<'v>>) ->
         match piece {
             Piece::Text(text) => all.iter_mut().for_each(|one| one.push_str(text)),
             Piece::Variable(name) => {
-                let mut words: Vec<String> = variable(name).map(|found| found.words().collect()).unwrap_or_default();
+                let mut words: Vec<String> =
+                    variable(name).map(|found| found.words().collect()).unwrap_or_default();
                 if words.is_empty() {
                     words.push(format!("{{{name}}}"));
                 }

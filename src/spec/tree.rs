@@ -14,6 +14,10 @@ use std::fmt;
 pub(super) const MAX_FILE_BYTES: usize = 64 << 20;
 /// What a tree may cost: one for each node and each eight bytes of text.
 const MAX_COST: usize = 12_000_000;
+/// The largest YAML file that is read: its parser keeps every event.
+const MAX_YAML_BYTES: usize = 16 << 20;
+/// How many brackets may be open at once in YAML: its scanner looks at all of them for every token.
+const MAX_BRACKETS: usize = 256;
 /// How many duplicate keys are told.
 const MAX_DUPLICATES: usize = 32;
 
@@ -82,6 +86,23 @@ fn json(bytes: &[u8], reading: &Reading) -> Result<Value, Unreadable> {
 }
 
 fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
+    if bytes.len() > MAX_YAML_BYTES {
+        let message =
+            format!("{} bytes of YAML are more than the {MAX_YAML_BYTES} that are read", bytes.len());
+        return Err(Unreadable { line: None, message });
+    }
+    let mut open = 0_usize;
+    for byte in bytes {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MAX_BRACKETS {
+            let message = format!("more than {MAX_BRACKETS} brackets are open at once");
+            return Err(Unreadable { line: None, message });
+        }
+    }
     let mut documents = serde_norway::Deserializer::from_slice(bytes);
     let Some(first) = documents.next() else { return Ok((Value::Null, false)) };
     let value = reading.deserialize(first).map_err(|error| Unreadable {
@@ -269,12 +290,14 @@ mod tests {
         let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
         for n in 1..10 {
             let last = n - 1;
-            laughs.push_str(&format!("a{n}: &a{n} [*a{last}, *a{last}, *a{last}, *a{last}, *a{last}, *a{last}]\n"));
+            laughs.push_str(&format!(
+                "a{n}: &a{n} [*a{last}, *a{last}, *a{last}, *a{last}, *a{last}, *a{last}]\n"
+            ));
         }
-        assert!(read(laughs.as_bytes()).is_err());
         let quadratic = format!("a: &a \"{}\"\nb: [{}]\n", "x".repeat(100_000), "*a,".repeat(50_000));
-        assert!(read(quadratic.as_bytes()).is_err());
-        assert!(read("[".repeat(100_000).as_bytes()).is_err());
-        assert!(read("{\"a\":".repeat(100_000).as_bytes()).is_err());
+        let nested = ["[", "{\"a\":", "{a: ", "- ", "? ", "- - ? "].map(|part| part.repeat(50_000));
+        for bomb in [laughs, quadratic].into_iter().chain(nested) {
+            assert!(read(bomb.as_bytes()).is_err(), "{:.20}", bomb);
+        }
     }
 }
