@@ -1,4 +1,5 @@
 //! Spanlight.
+pub mod access_log;
 pub mod anomaly;
 pub mod caller;
 pub mod classify;
@@ -9,5 +10,6 @@ pub mod merge;
 pub mod problem;
 pub mod schema;
 pub mod secret;
+pub mod source;
 pub mod time;
 pub mod transaction;
