@@ -18,7 +18,7 @@ pub(super) fn parse(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) 
     scratch.begin(into);
     let refused = BadReason::NotCombined;
     let mut rest = Rest(line);
-    let mut front = [&line[..0]; 4];
+    let mut front = [&b""[..]; 4];
     let mut held = 0;
     let time = loop {
         match rest.next().ok_or(refused)? {

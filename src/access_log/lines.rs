@@ -92,7 +92,9 @@ mod tests {
             Line::Whole(line) => out.push(Some(line.to_vec())),
             Line::TooLong => out.push(None),
         };
-        chunks.iter().for_each(|chunk| lines.feed(chunk, &mut keep));
+        for chunk in chunks {
+            lines.feed(chunk, &mut keep);
+        }
         lines.finish(&mut keep);
         out
     }

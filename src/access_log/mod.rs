@@ -17,6 +17,7 @@ mod har;
 mod instant;
 mod json_lines;
 mod lines;
+mod names;
 
 use crate::limits::Limits;
 use crate::transaction::Transaction;
@@ -354,7 +355,9 @@ mod tests {
 
     #[test]
     fn every_format_reads_the_same_byte_by_byte() {
-        [HAR, COMBINED, JSON_LINES].iter().for_each(|input| fuzz(input.as_bytes()));
+        for input in [HAR, COMBINED, JSON_LINES] {
+            fuzz(input.as_bytes());
+        }
     }
 
     proptest! {

@@ -27,6 +27,7 @@ pub(in super::super) enum Entry<'a> {
 }
 
 /// The state between two chunks. See the module's doc.
+#[expect(clippy::struct_excessive_bools, reason = "each tells another thing; none excludes one")]
 #[derive(Debug)]
 pub(in super::super) struct Entries {
     depth: u32,
@@ -37,7 +38,7 @@ pub(in super::super) struct Entries {
     /// Whether depth 2 is inside `log`.
     in_log: bool,
     seen_har_key: bool,
-    seen_entries: bool,
+    found_array: bool,
     max_string: usize,
     entry: Vec<u8>,
     too_long: bool,
@@ -75,7 +76,7 @@ impl Entries {
             key: Vec::new(),
             in_log: false,
             seen_har_key: false,
-            seen_entries: false,
+            found_array: false,
             // A character may be written with six bytes; nothing but bodies is near the lower bound.
             max_string: body_bytes.saturating_mul(6).max(64 << 10),
             entry: Vec::new(),
@@ -109,7 +110,7 @@ impl Entries {
     pub(in super::super) const fn finish(&self) -> Option<BadReason> {
         match self.place {
             Place::Inside | Place::Between => Some(BadReason::Cut),
-            Place::Outside if self.seen_entries => None,
+            Place::Outside if self.found_array => None,
             Place::Outside => Some(BadReason::NoEntries),
         }
     }
@@ -136,7 +137,7 @@ impl Entries {
                         self.in_log = byte == b'{' && self.key == b"log";
                     } else if self.depth == 2 && self.in_log && byte == b'[' && self.key == b"entries" {
                         self.place = Place::Between;
-                        self.seen_entries = true;
+                        self.found_array = true;
                     }
                 } else if self.place == Place::Between && byte == b'{' && self.depth == 3 {
                     self.place = Place::Inside;
@@ -223,7 +224,7 @@ impl Entries {
         match self.place {
             Place::Inside => self.keep(bytes),
             Place::Outside if self.depth <= 2 && self.key.len() < MAX_KEY => {
-                self.key.extend(bytes.iter().take(MAX_KEY))
+                self.key.extend(bytes.iter().take(MAX_KEY));
             }
             Place::Outside | Place::Between => {}
         }

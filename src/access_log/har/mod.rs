@@ -67,8 +67,9 @@ pub(super) fn parse(json: &[u8], body_bytes: usize, into: &mut Transaction) -> R
     {
         into.protocol = version.as_ref().and_then(|name| fields::protocol(&name.0)).unwrap_or(into.protocol);
     }
-    if into.request.body.bytes.expose().len() > 0 && !into.request.body.whole
-        || into.response.body.bytes.expose().len() > 0 && !into.response.body.whole
+    if [&into.request.body, &into.response.body]
+        .iter()
+        .any(|body| !body.whole && !body.bytes.expose().is_empty())
     {
         into.anomalies.insert(Anomaly::BodyOverLimit);
     }
