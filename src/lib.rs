@@ -3,6 +3,7 @@ pub mod access_log;
 pub mod anomaly;
 pub mod caller;
 pub mod classify;
+pub mod cli;
 pub mod compare;
 pub mod finding;
 pub mod flow;

@@ -3,8 +3,12 @@
 //! [`Endpoint`] is what leaves: an identity and the merged facts. Its id is a hash of method, host and
 //! template, so that the same endpoint has the same id in every run and on every sensor.
 
+pub mod capability;
 pub mod collector;
 pub mod facts;
+pub mod inspect;
+pub mod learner;
+pub mod privacy;
 pub mod sketch;
 
 use crate::time::Timestamp;

@@ -4,4 +4,5 @@
 //! compression; [`capture_file`] reads frames from pcap and pcapng.
 
 pub mod capture_file;
+pub mod log_file;
 pub mod open;

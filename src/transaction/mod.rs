@@ -284,15 +284,16 @@ impl Transaction {
     /// The host of the request: lower case, without port and trailing dot; brackets of IPv6 kept.
     #[must_use]
     pub fn host(&self) -> Option<String> {
-        let authority = self.authority()?;
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let host = match authority.rfind(']') {
-            Some(end) => authority.get(..=end)?,
-            None => authority.rsplit_once(':').map_or(authority, |(host, port)| {
-                if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { authority }
-            }),
-        };
-        Some(host.trim_end_matches('.').to_ascii_lowercase())
+        Some(host_of(self.authority()?)?.to_ascii_lowercase())
+    }
+
+    /// Writes [`Transaction::host`] into a buffer that is used again; empty when there is none.
+    pub fn host_into(&self, out: &mut String) {
+        out.clear();
+        if let Some(host) = self.authority().and_then(host_of) {
+            out.push_str(host);
+            out.make_ascii_lowercase();
+        }
     }
 
     /// The path as sent, without query and fragment; for CONNECT the authority.
@@ -318,6 +319,18 @@ impl Transaction {
     pub fn started(&self) -> Timestamp {
         if self.request.method.is_empty() { self.response.started } else { self.request.started }
     }
+}
+
+/// The host in an authority: user information, port and trailing dot taken away.
+fn host_of(authority: &str) -> Option<&str> {
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match authority.rfind(']') {
+        Some(end) => authority.get(..=end)?,
+        None => authority.rsplit_once(':').map_or(authority, |(host, port)| {
+            if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { authority }
+        }),
+    };
+    Some(host.trim_end_matches('.'))
 }
 
 /// Splits an absolute-form target (RFC 9112 section 3.2.2) into authority and the rest.

@@ -71,7 +71,7 @@ impl<V: Default + Merge> Sample<V> {
         keys.iter().filter_map(|key| Some((*key, self.kept.get(key)?))).collect()
     }
 
-    pub(super) fn merge(&mut self, mut other: Self) {
+    pub(super) fn absorb(&mut self, mut other: Self) {
         self.bound = self.bound.min(other.bound);
         self.dropped += other.dropped;
         for key in other.keys() {
@@ -81,7 +81,7 @@ impl<V: Default + Merge> Sample<V> {
                 continue;
             }
             match self.kept.entry(key) {
-                Entry::Occupied(mut slot) => slot.get_mut().merge(value),
+                Entry::Occupied(mut slot) => slot.get_mut().absorb(value),
                 Entry::Vacant(slot) => {
                     slot.insert(value);
                 }
@@ -122,7 +122,7 @@ impl Handful {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self, limit: usize) {
+    pub(super) fn absorb(&mut self, other: &Self, limit: usize) {
         for (key, times) in &other.kept {
             self.add(*key, *times, limit);
         }
@@ -154,7 +154,7 @@ impl Distinct {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self, limit: usize) {
+    pub(super) fn absorb(&mut self, other: &Self, limit: usize) {
         for rank in &other.0 {
             self.insert(*rank, limit);
         }

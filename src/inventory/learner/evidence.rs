@@ -523,7 +523,7 @@ pub(super) fn union(keys: &mut Vec<u64>, more: &[u64]) {
 pub(super) fn distinct<'d>(sketches: impl Iterator<Item = &'d Distinct>, limit: usize) -> f64 {
     let mut all = Distinct::default();
     for sketch in sketches {
-        all.merge(sketch, limit);
+        all.absorb(sketch, limit);
     }
     all.estimate(limit).max(1.0)
 }

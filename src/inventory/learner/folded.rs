@@ -307,7 +307,7 @@ impl<'a, F: Facts> Gathered<'a, F> {
                 && let Some(sketches) = self.family_of.get(host).and_then(|family| self.sketches.get_mut(*family))
             {
                 let sketch: &mut Distinct = sketches.entry(chain).or_default();
-                sketch.merge(below.distinct(), self.limits.distinct);
+                sketch.absorb(below.distinct(), self.limits.distinct);
             }
             self.collect(&below, host, chain, proven);
         }
@@ -337,7 +337,7 @@ impl<'a, F: Facts> Gathered<'a, F> {
     fn calls(&self, spot: &Spot<'a, F>, method: Method, verdicts: &Verdicts) -> Calls<'a, F> {
         let mut calls = Calls { seen: Seen::default(), facts: Vec::new(), keys: Vec::new(), proven: 0 };
         for (proven, operation) in spot.operations.get(&method).into_iter().flatten() {
-            calls.seen.merge(&operation.seen, &self.bounds);
+            calls.seen.absorb(&operation.seen, &self.bounds);
             calls.proven += verdicts.proven_calls(&operation.seen);
             calls.facts.push(&operation.facts);
             if *proven {

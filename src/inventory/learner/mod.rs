@@ -223,11 +223,11 @@ impl<F: Facts> Learner<F> {
     }
 
     /// Takes in all that `other` has seen. Order and grouping do not matter.
-    pub fn merge(&mut self, other: Self) {
-        self.proven.merge(other.proven);
-        self.plausible.merge(other.plausible);
-        self.dead.merge(other.dead);
-        self.tables.merge(other.tables);
+    pub fn absorb(&mut self, other: Self) {
+        self.proven.absorb(other.proven);
+        self.plausible.absorb(other.plausible);
+        self.dead.absorb(other.dead);
+        self.tables.absorb(other.tables);
     }
 
     /// The endpoints, as far as they can be told by now. What documents know is not learnt.

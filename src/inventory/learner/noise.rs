@@ -184,11 +184,11 @@ struct Score {
 const CLIENT_PAGES: usize = 4;
 
 impl Merge for Score {
-    fn merge(&mut self, other: Self) {
+    fn absorb(&mut self, other: Self) {
         self.calls += other.calls;
         self.bad += other.bad;
         self.hostile += other.hostile;
-        self.pages.merge(&other.pages, CLIENT_PAGES);
+        self.pages.absorb(&other.pages, CLIENT_PAGES);
     }
 }
 
@@ -284,9 +284,9 @@ impl Tables {
         self.key.rank_pair(self.key.rank_pair(host, kind), sighting.response_bytes)
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
-        self.clients.merge(other.clients);
-        self.pages.merge(other.pages);
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.clients.absorb(other.clients);
+        self.pages.absorb(other.pages);
     }
 
     /// How many clients and signatures found no room.

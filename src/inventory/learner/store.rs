@@ -86,7 +86,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn merge(&mut self, other: &Self, bounds: &Bounds) {
+    pub(super) fn absorb(&mut self, other: &Self, bounds: &Bounds) {
         self.calls += other.calls;
         self.json += other.json;
         self.plain += other.plain;
@@ -96,8 +96,8 @@ impl Seen {
         self.assets += other.assets;
         self.hostile += other.hostile;
         self.suspicious += other.suspicious;
-        self.clients.merge(&other.clients, bounds.operation_clients);
-        self.answers.merge(&other.answers, bounds.operation_answers);
+        self.clients.absorb(&other.clients, bounds.operation_clients);
+        self.answers.absorb(&other.answers, bounds.operation_answers);
     }
 }
 
@@ -295,7 +295,7 @@ impl<F: Default + Merge> Store<F> {
     }
 
     /// Takes in all that `other` holds.
-    pub(super) fn merge(&mut self, mut other: Self) {
+    pub(super) fn absorb(&mut self, mut other: Self) {
         self.level = self.level.max(other.level);
         self.reached.names += other.reached.names;
         self.reached.constants += other.reached.constants;
@@ -509,11 +509,11 @@ impl<F: Default + Merge> Store<F> {
     /// Adds what a subtree holds to a node and below it.
     fn pour(&mut self, node: u32, subtree: Subtree<F>) {
         let bounds = self.bounds;
-        self.node_mut(node).distinct.merge(&subtree.distinct, bounds.distinct);
+        self.node_mut(node).distinct.absorb(&subtree.distinct, bounds.distinct);
         for operation in subtree.operations {
             let into = self.operation(Place { node, hostility: Hostility::None }, operation.method);
-            into.seen.merge(&operation.seen, &bounds);
-            into.facts.merge(operation.facts);
+            into.seen.absorb(&operation.seen, &bounds);
+            into.facts.absorb(operation.facts);
         }
         for below in subtree.children {
             self.graft(node, below);
