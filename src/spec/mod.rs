@@ -1,0 +1,660 @@
+//! OpenAPI documents as routes and promises.
+//!
+//! [`DocumentSet::load`] is handed the files of a folder, reads what is an OpenAPI document (Swagger 2.0,
+//! OpenAPI 3.0, 3.1 and 3.2, JSON or YAML), follows references within and across them and tells every problem
+//! with its file, line and JSON pointer; the rest of a document is still used. Nothing is ever fetched.
+//!
+//! The set answers two questions. *Which documented path is this?* [`DocumentSet::route`] knows hosts, base
+//! paths, literals before parameters and what documents say of parameters. *What is promised there?*
+//! [`Operation`]s and, resolved as far as asked, [`Schema`]s.
+//!
+//! Bounds: a file's size, nesting and expansion; segments of a path; servers of a URL; parts of a schema level;
+//! problems told of one file.
+
+mod lines;
+mod operation;
+mod reference;
+mod route;
+mod schema;
+mod server;
+mod tree;
+
+pub use operation::{Operation, Parameter, ParameterIn, StatusPattern};
+pub use route::{HostMatch, PathSegment, RouteId, Routed};
+pub use schema::{Schema, SchemaRef, TypeSet};
+
+use crate::problem::Problems;
+use crate::schema::JsonType;
+use operation::{Generation, Media, Reader};
+use reference::{Location, Place, Source, Sources};
+use regex_automata::meta::Regex;
+use route::{Constraint, Router};
+use schema::Subtypes;
+use serde_json::Value;
+use server::HostRule;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How many problems of one file are told; the rest is counted.
+const MAX_PROBLEMS: usize = 100;
+/// How long a pattern of a path parameter may be to be taken into account.
+const MAX_PATTERN: usize = 512;
+
+/// A place in a document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct DocumentPlace {
+    /// The file, as the user named it.
+    pub file: String,
+    /// The line, from 1, where known.
+    pub line: Option<u32>,
+    /// The JSON pointer (RFC 6901).
+    pub pointer: String,
+}
+
+/// One OpenAPI document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The file, as the user named it.
+    pub file: String,
+    /// The title it gives itself.
+    pub title: String,
+    /// The version it gives itself.
+    pub version: String,
+    /// The version of the format: `2.0`, `3.1.0`.
+    pub format: String,
+    /// How many operations it names.
+    pub operations: usize,
+    source: usize,
+}
+
+/// An operation's number within its document set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub u32);
+
+/// All documents, merged: routes and what is promised at each.
+#[derive(Debug, Default)]
+pub struct DocumentSet {
+    sources: Sources,
+    documents: Vec<Document>,
+    operations: Vec<Operation>,
+    router: Router,
+    subtypes: Subtypes,
+    /// Names that an API key may have in the query, by document.
+    key_parameters: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl DocumentSet {
+    /// Reads `files`: names as the user gave them, and bytes. The same files in any order give the same set.
+    #[must_use]
+    pub fn load(mut files: Vec<(String, Vec<u8>)>) -> (Self, Problems) {
+        files.sort();
+        let mut set = Self::default();
+        let mut problems = Problems::default();
+        for (name, bytes) in files {
+            match tree::read(&bytes) {
+                Ok(tree) => {
+                    let mut told = Told::default();
+                    for pointer in tree.duplicates {
+                        told.push(pointer, "this key stands twice in its object; the last one counts");
+                    }
+                    if tree.more {
+                        told.push(String::new(), "more YAML documents follow `---`; only the first is read");
+                    }
+                    let source = Source { name, text: bytes, format: tree.format, value: tree.value };
+                    told.finish(&source, &mut problems);
+                    set.sources.add(source);
+                }
+                Err(unreadable) => {
+                    let place = unreadable.line.map(|line| format!("line {line}")).unwrap_or_default();
+                    problems.push(&name, place, format!("not read: {}", unreadable.message));
+                }
+            }
+        }
+        let referred = set.referred_files();
+        for file in 0..set.sources.files().len() {
+            set.read_document(file, referred.contains(&file), &mut problems);
+        }
+        set.build_routes(&mut problems);
+        (set, problems)
+    }
+
+    /// Files that another one refers to: parts of documents need not be documents.
+    fn referred_files(&self) -> BTreeSet<usize> {
+        let mut referred = BTreeSet::new();
+        for file in 0..self.sources.files().len() {
+            let Some(root) = self.sources.root(file) else { continue };
+            references(&root, &mut |place, reference| {
+                if let Ok(target) = place.sources.target(file, reference)
+                    && target.file != file
+                {
+                    referred.insert(target.file);
+                }
+            });
+        }
+        referred
+    }
+
+    fn read_document(&mut self, file: usize, referred: bool, problems: &mut Problems) {
+        let Self { sources, documents, operations, subtypes, key_parameters, .. } = self;
+        let (Some(root), Some(source)) = (sources.root(file), sources.files().get(file)) else { return };
+        let mut told = Told::default();
+        let generation = generation(&root, referred, &mut told);
+        if generation.is_some() || referred {
+            references(&root, &mut |place, reference| {
+                if let Err(bad) = place.clone().followed() {
+                    told.push(place.pointer.clone(), &format!("`{reference}` {bad}"));
+                }
+            });
+        }
+        if let Some((generation, format)) = generation {
+            let found = Reader {
+                generation,
+                root: root.clone(),
+                odd: &mut |place, message| {
+                    if place.file == file {
+                        told.push(place.pointer.clone(), message);
+                    }
+                },
+            }
+            .operations();
+            let text =
+                |key: &str| root.get("info").and_then(|info| info.text(key)).unwrap_or_default().to_owned();
+            documents.push(Document {
+                file: source.name.clone(),
+                title: text("title"),
+                version: text("version"),
+                format,
+                operations: found.len(),
+                source: file,
+            });
+            operations.extend(found);
+            let components = root.get("components");
+            let schemes = components.as_ref().and_then(|all| all.get("securitySchemes"));
+            for scheme in [schemes, root.get("securityDefinitions")].iter().flatten().flat_map(Place::members)
+            {
+                let Ok(scheme) = scheme.1.followed() else { continue };
+                if scheme.text("in") == Some("query")
+                    && let Some(name) = scheme.text("name")
+                {
+                    key_parameters.entry(file).or_default().insert(name.to_owned());
+                }
+            }
+        }
+        let components = root.get("components").and_then(|all| all.get("schemas"));
+        for holder in [components, root.get("definitions")].iter().flatten() {
+            subtypes.read(holder);
+        }
+        told.finish(source, problems);
+    }
+
+    fn build_routes(&mut self, problems: &mut Problems) {
+        let mut router = Router::default();
+        let mut patterns = Patterns::default();
+        let mut told: BTreeMap<usize, Told> = BTreeMap::new();
+        // The first path that each document has for a route.
+        let mut first: BTreeMap<(usize, RouteId), &str> = BTreeMap::new();
+        for (n, operation) in self.operations.iter().enumerate() {
+            for server in &operation.servers {
+                let template = full_template(&server.base, &operation.path);
+                let route = router.add(&template, &server.host, n, &mut |name| {
+                    let parameter = operation
+                        .parameters
+                        .iter()
+                        .find(|one| one.location == ParameterIn::Path && one.name == name)?;
+                    let schema = self.parameter_schema(parameter)?;
+                    constraint(&schema, &mut patterns)
+                });
+                let known = *first.entry((operation.file, route)).or_insert(&operation.path);
+                if known != operation.path {
+                    let mut pointer = String::from("/paths");
+                    reference::push_pointer(&mut pointer, &operation.path);
+                    let message = format!("the same path as `{known}` but for the names of parameters");
+                    told.entry(operation.file).or_default().push(pointer, &message);
+                }
+            }
+        }
+        for (file, told) in told {
+            if let Some(source) = self.sources.files().get(file) {
+                told.finish(source, problems);
+            }
+        }
+        self.router = router;
+    }
+
+    /// Whether there is no document at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
+    /// The documents, by file name.
+    #[must_use]
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+
+    /// Which documented path this is, whatever the method. `host` in any case, with or without port.
+    #[must_use]
+    pub fn route(&self, host: &str, path: &[PathSegment<'_>]) -> Option<Routed> {
+        let full: Vec<_> =
+            path.iter().copied().filter(|segment| *segment != PathSegment::Literal("")).collect();
+        self.router.find(&host_name(host), &full)
+    }
+
+    /// [`DocumentSet::route`] for a request with a method.
+    ///
+    /// `POST /configs/create` is not `/configs/{id}` when that has no `POST`: a plain word at the end of a path
+    /// is then taken for what it says, not for an identifier, and the path for one that no document names.
+    #[must_use]
+    pub fn route_request(&self, host: &str, method: &str, path: &[PathSegment<'_>]) -> Option<Routed> {
+        let routed = self.route(host, path)?;
+        let last = path.iter().rev().find(|segment| **segment != PathSegment::Literal(""));
+        let word = matches!(last, Some(PathSegment::Literal(text)) if route::is_word(text));
+        let swallowed = word && self.template(routed.route).trim_end_matches('/').ends_with('}');
+        if swallowed && !matches!(method, "HEAD" | "OPTIONS") {
+            let named = self
+                .operations_at(routed.route, host)
+                .into_iter()
+                .filter_map(|id| self.operation(id))
+                .any(|operation| operation.method == method);
+            return named.then_some(routed);
+        }
+        Some(routed)
+    }
+
+    /// [`DocumentSet::route`] for a path or template as text.
+    #[must_use]
+    pub fn route_path(&self, host: &str, path: &str) -> Option<Routed> {
+        self.route(host, &path_segments(path))
+    }
+
+    /// [`DocumentSet::route_request`] for a path or template as text.
+    #[must_use]
+    pub fn route_request_path(&self, host: &str, method: &str, path: &str) -> Option<Routed> {
+        self.route_request(host, method, &path_segments(path))
+    }
+
+    /// Whether the document of `operation` names this method for any path.
+    #[must_use]
+    pub fn document_uses(&self, operation: &Operation, method: &str) -> bool {
+        self.operations.iter().any(|one| one.file == operation.file && one.method == method)
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> impl Iterator<Item = RouteId> {
+        (0..u32::try_from(self.router.routes().len()).unwrap_or(u32::MAX)).map(RouteId)
+    }
+
+    /// The path template of a route as documented, with base path: `/v1/accounts/{accountId}`.
+    #[must_use]
+    pub fn template(&self, route: RouteId) -> &str {
+        self.router.route(route).map_or("", |route| &route.template)
+    }
+
+    /// All operations of a route, whatever the method: those of documents whose servers fit `host` best.
+    #[must_use]
+    pub fn operations_at(&self, route: RouteId, host: &str) -> Vec<OperationId> {
+        self.router
+            .operations(route, &host_name(host))
+            .into_iter()
+            .filter_map(|n| u32::try_from(n).ok())
+            .map(OperationId)
+            .collect()
+    }
+
+    /// Every operation and the routes it has, one for each base path.
+    pub fn operations(&self) -> impl Iterator<Item = (OperationId, &Operation)> {
+        self.operations
+            .iter()
+            .enumerate()
+            .filter_map(|(n, one)| Some((OperationId(u32::try_from(n).ok()?), one)))
+    }
+
+    /// One operation.
+    #[must_use]
+    pub fn operation(&self, id: OperationId) -> Option<&Operation> {
+        self.operations.get(id.0 as usize)
+    }
+
+    /// Where an operation lives as its document's first server has it: host, empty when none is named, and
+    /// the path template with base path.
+    #[must_use]
+    pub fn home(&self, operation: &Operation) -> (String, String) {
+        let (host, base) = operation.servers.first().map_or(("", ""), |server| {
+            let host = match &server.host {
+                HostRule::Exact(name) => name.as_str(),
+                HostRule::Pattern(_) | HostRule::Any => "",
+            };
+            (host, &server.base)
+        });
+        (host.to_owned(), full_template(base, &operation.path))
+    }
+
+    /// How the documents name `host`; [`HostMatch::Shape`] when they do not.
+    #[must_use]
+    pub fn naming(&self, host: &str) -> HostMatch {
+        self.router.naming(&host_name(host))
+    }
+
+    /// The document an operation stands in.
+    #[must_use]
+    pub fn document_of(&self, operation: &Operation) -> Option<&Document> {
+        self.documents.iter().find(|document| document.source == operation.file)
+    }
+
+    /// One level of a schema.
+    #[must_use]
+    pub fn schema<'a>(&'a self, schema: &SchemaRef<'a>) -> Schema<'a> {
+        schema.resolve(&self.subtypes)
+    }
+
+    /// What is said of a parameter's values.
+    #[must_use]
+    pub fn parameter_schema(&self, parameter: &Parameter) -> Option<Schema<'_>> {
+        let place = self.sources.at(parameter.schema()?)?;
+        Some(SchemaRef::one(place).resolve(&self.subtypes))
+    }
+
+    /// The names that `operation` lets a query have, whether each is marked for retirement, and whether any
+    /// other may stand there too.
+    #[must_use]
+    pub fn query_names<'a>(&'a self, operation: &'a Operation) -> (BTreeMap<&'a str, bool>, bool) {
+        let mut names = BTreeMap::new();
+        let mut any = false;
+        for parameter in &operation.parameters {
+            if !matches!(parameter.location, ParameterIn::Query | ParameterIn::QueryString) {
+                continue;
+            }
+            let schema = self.parameter_schema(parameter);
+            let (more, open) = operation::query_names(parameter, schema.as_ref());
+            any |= open;
+            names.extend(more.into_iter().map(|name| (name, parameter.deprecated)));
+        }
+        let keys = self.key_parameters.get(&operation.file);
+        for key in keys.into_iter().flatten() {
+            names.entry(key).or_insert(false);
+        }
+        (names, any)
+    }
+
+    fn media_schema(&self, all: &[Media]) -> Option<SchemaRef<'_>> {
+        let places = all
+            .iter()
+            .filter(|media| operation::is_structured(&media.essence))
+            .filter_map(|media| self.sources.at(media.schema.as_ref()?));
+        operation::body_schema(places)
+    }
+
+    /// What `operation` promises of answers of this status.
+    #[must_use]
+    pub fn response_schema(&self, operation: &Operation, answer: StatusPattern) -> Option<SchemaRef<'_>> {
+        let media = operation.responses.get(&answer)?;
+        self.media_schema(media)
+    }
+
+    /// What `operation` lets a request's body be.
+    #[must_use]
+    pub fn request_schema(&self, operation: &Operation) -> Option<SchemaRef<'_>> {
+        self.media_schema(&operation.request)
+    }
+
+    /// Whether an answer's media type is documented; `None` when the document names none for it.
+    #[must_use]
+    pub fn response_media(
+        &self,
+        operation: &Operation,
+        answer: StatusPattern,
+        essence: &str,
+    ) -> Option<bool> {
+        media_documented(operation.responses.get(&answer)?, essence)
+    }
+
+    /// Whether a request's media type is documented; `None` when the document names none.
+    #[must_use]
+    pub fn request_media(&self, operation: &Operation, essence: &str) -> Option<bool> {
+        media_documented(&operation.request, essence)
+    }
+
+    /// Where an operation stands.
+    #[must_use]
+    pub fn place_of(&self, operation: &Operation) -> DocumentPlace {
+        self.place(&Location { file: operation.file, pointer: operation.pointer.clone() })
+    }
+
+    /// Where a parameter stands.
+    #[must_use]
+    pub fn place_of_parameter(&self, parameter: &Parameter) -> DocumentPlace {
+        self.place(parameter.place())
+    }
+
+    /// Where a schema, or its first part, stands.
+    #[must_use]
+    pub fn place_of_schema(&self, schema: &SchemaRef<'_>) -> Option<DocumentPlace> {
+        schema.location().map(|location| self.place(&location))
+    }
+
+    fn place(&self, location: &Location) -> DocumentPlace {
+        DocumentPlace {
+            file: self.sources.name(location.file).to_owned(),
+            line: None,
+            pointer: location.pointer.clone(),
+        }
+    }
+
+    /// Fills in the lines of `places`, each file scanned once.
+    pub fn find_lines<'p>(&self, places: impl IntoIterator<Item = &'p mut DocumentPlace>) {
+        let mut by_file: BTreeMap<String, Vec<&'p mut DocumentPlace>> = BTreeMap::new();
+        for place in places {
+            by_file.entry(place.file.clone()).or_default().push(place);
+        }
+        for source in self.sources.files() {
+            let Some(places) = by_file.remove(&source.name) else { continue };
+            let lines = {
+                let pointers = places.iter().map(|place| place.pointer.as_str());
+                lines::lines_of(&source.text, source.format, pointers)
+            };
+            for place in places {
+                place.line = lines.get(&place.pointer).copied();
+            }
+        }
+    }
+}
+
+/// Base path and path as one.
+fn full_template(base: &str, path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{base}{slash}{path}")
+}
+
+/// The segments of a path or template: `{name}` is a value.
+fn path_segments(path: &str) -> Vec<PathSegment<'_>> {
+    path.split('/')
+        .map(|text| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            Some(name) if !name.contains(['{', '}']) => PathSegment::Value,
+            Some(_) | None => PathSegment::Literal(text),
+        })
+        .collect()
+}
+
+fn media_documented(media: &[Media], essence: &str) -> Option<bool> {
+    if media.is_empty() {
+        return None;
+    }
+    let essence = operation::essence(essence);
+    Some(media.iter().any(|one| operation::media_matches(&one.essence, &essence)))
+}
+
+/// A host in lower case, without port.
+fn host_name(host: &str) -> String {
+    let name = match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    };
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Which generation a document is of and what it calls itself; `None`, and told, when it is no document.
+fn generation(root: &Place<'_>, referred: bool, told: &mut Told) -> Option<(Generation, String)> {
+    let version = |key: &str| match root.value.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    match (version("openapi"), version("swagger")) {
+        (Some(text), _) if text.starts_with('3') => Some((Generation::OpenApi3, text)),
+        (_, Some(text)) if text.starts_with('2') => Some((Generation::Swagger2, text)),
+        (Some(text), _) | (None, Some(text)) => {
+            told.push(String::new(), &format!("version `{text}` is not read: Swagger 2.0 and OpenAPI 3 are"));
+            None
+        }
+        (None, None) => {
+            if !referred {
+                told.push(
+                    String::new(),
+                    "skipped: neither `openapi` nor `swagger` at its top, and nothing refers to it",
+                );
+            }
+            None
+        }
+    }
+}
+
+/// Visits every reference below `place`, but not those inside examples, which are data.
+fn references(place: &Place<'_>, visit: &mut dyn FnMut(&Place<'_>, &str)) {
+    visit_references(place, false, visit);
+}
+
+fn visit_references(place: &Place<'_>, names: bool, visit: &mut dyn FnMut(&Place<'_>, &str)) {
+    if !names && let Some(reference) = place.text("$ref") {
+        visit(place, reference);
+    }
+    for (key, inner) in place.members() {
+        if !inner.value.is_object() && !inner.value.is_array() {
+            continue;
+        }
+        // Below these the keys are names that an author chose.
+        let author =
+            matches!(key, "properties" | "schemas" | "definitions" | "parameters" | "responses" | "paths");
+        if !names
+            && (key.starts_with("x-") || matches!(key, "example" | "examples" | "default" | "enum" | "const"))
+        {
+            continue;
+        }
+        visit_references(&inner, author && inner.value.is_object() && !names, visit);
+    }
+    for inner in place.items() {
+        visit_references(&inner, false, visit);
+    }
+}
+
+#[derive(Default)]
+struct Patterns(BTreeMap<String, Option<Arc<Regex>>>);
+
+impl Patterns {
+    fn get(&mut self, pattern: &str) -> Option<Arc<Regex>> {
+        if pattern.len() > MAX_PATTERN {
+            return None;
+        }
+        self.0
+            .entry(pattern.to_owned())
+            .or_insert_with(|| {
+                let config = Regex::config().nfa_size_limit(Some(1 << 18)).onepass(false).dfa(false);
+                Regex::builder().configure(config).build(pattern).ok().map(Arc::new)
+            })
+            .clone()
+    }
+}
+
+/// What a schema says of the segments a parameter may be; `None` when it says nothing that helps.
+fn constraint(schema: &Schema<'_>, patterns: &mut Patterns) -> Option<Constraint> {
+    let types = schema.types;
+    if types == TypeSet::ANY || types.has(JsonType::Array) || types.has(JsonType::Object) {
+        return None;
+    }
+    if let Some(words) = &schema.words {
+        let words: Vec<String> = words
+            .iter()
+            .filter_map(|word| match word {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Bool(flag) => Some(flag.to_string()),
+                Value::Null | Value::Array(_) | Value::Object(_) => None,
+            })
+            .collect();
+        return (!words.is_empty()).then_some(Constraint::Words(words));
+    }
+    if types.has(JsonType::String) {
+        return match (schema.format, schema.pattern, schema.length) {
+            (Some("uuid" | "guid"), ..) => Some(Constraint::Uuid),
+            (Some("date" | "date-time"), ..) => Some(Constraint::Date),
+            (_, Some(pattern), _) => patterns.get(pattern).map(Constraint::Pattern),
+            (_, _, (None, None)) => None,
+            (_, _, (least, most)) => Some(Constraint::Length(least, most)),
+        };
+    }
+    match (types.has(JsonType::Number), types.has(JsonType::Integer), types.has(JsonType::Boolean)) {
+        (true, ..) => Some(Constraint::Number),
+        (_, true, false) => Some(Constraint::Integer),
+        (_, false, true) => Some(Constraint::Boolean),
+        _ => None,
+    }
+}
+
+/// The problems of one file, until their lines are known.
+#[derive(Default)]
+struct Told {
+    all: Vec<(String, String)>,
+    more: usize,
+}
+
+impl Told {
+    fn push(&mut self, pointer: String, message: &str) {
+        if self.all.len() >= MAX_PROBLEMS {
+            self.more += 1;
+        } else if !self.all.iter().any(|(known, text)| *known == pointer && text == message) {
+            self.all.push((pointer, message.to_owned()));
+        }
+    }
+
+    fn finish(self, source: &Source, problems: &mut Problems) {
+        let pointers = self.all.iter().map(|(pointer, _)| pointer.as_str());
+        let lines = if self.all.is_empty() {
+            BTreeMap::new()
+        } else {
+            lines::lines_of(&source.text, source.format, pointers)
+        };
+        for (pointer, message) in self.all {
+            let place = match lines.get(&pointer) {
+                Some(line) if !pointer.is_empty() => format!("line {line}, {pointer}"),
+                _ => pointer,
+            };
+            problems.push(&source.name, place, message);
+        }
+        if self.more > 0 {
+            problems.push(&source.name, "", format!("{} more problems like these", self.more));
+        }
+    }
+}
+
+/// Whatever the bytes, loading answers, and what was loaded routes.
+pub fn fuzz(data: &[u8]) {
+    let half = data.len() / 2;
+    let (left, right) = data.split_at(half);
+    let (set, _) = DocumentSet::load(vec![("a.yaml".to_owned(), data.to_vec())]);
+    for route in set.routes() {
+        assert!(set.route_path("", set.template(route)).is_some() || !set.template(route).is_empty());
+    }
+    let (set, problems) =
+        DocumentSet::load(vec![("a.json".to_owned(), left.to_vec()), ("b.yaml".to_owned(), right.to_vec())]);
+    assert!(set.documents().len() <= 2);
+    assert!(problems.as_slice().len() <= 4 * (MAX_PROBLEMS + 2));
+}
+
+#[cfg(test)]
+mod tests;
