@@ -3,7 +3,7 @@
 //! Needs a Python with `duckdb` and `pyarrow`: the one that `SPANLIGHT_PYTHON` names, else `target/venv`,
 //! else `python3`. `SPANLIGHT_SKIP_PYTHON=1` leaves this test out.
 #![cfg(feature = "lake")]
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that cannot go on is a failed test")]
 
 use serde_json::{Value, json};
 use spanlight::finding::DocumentPlace;

@@ -129,26 +129,26 @@ impl<R> Column<R> {
             Place::Real((of, _)) => reals(rows.iter().map(|row| *of(row))),
             Place::Instant((of, _)) => instants(rows.iter().map(|row| Some(*of(row)))),
             Place::MaybeInstant((of, _)) => instants(rows.iter().map(|row| *of(row))),
-            Place::Bytes((of, _)) => Arc::new(BinaryArray::from_iter_values(rows.iter().map(|row| of(row)))),
+            Place::Bytes((of, _)) => Arc::new(BinaryArray::from_iter_values(rows.iter().map(of))),
             Place::Texts((of, _)) => {
-                let flat = rows.iter().flat_map(|row| of(row)).map(String::as_str);
+                let flat = rows.iter().flat_map(of).map(String::as_str);
                 list(rows.iter().map(|row| of(row).len()), texts(flat))
             }
             Place::Counts((of, _)) => {
-                let flat = || rows.iter().flat_map(|row| of(row));
+                let flat = || rows.iter().flat_map(of);
                 let columns =
                     vec![texts(flat().map(|item| item.name.as_str())), counts(flat().map(|item| item.count))];
                 structs(rows.iter().map(|row| of(row).len()), counted("name", DataType::Utf8), columns)
             }
             Place::Statuses((of, _)) => {
-                let flat = || rows.iter().flat_map(|row| of(row));
+                let flat = || rows.iter().flat_map(of);
                 let columns =
                     vec![numbers(flat().map(|item| i32::from(item.0))), counts(flat().map(|item| item.1))];
                 let element = counted("http_response_status_code", DataType::Int32);
                 structs(rows.iter().map(|row| of(row).len()), element, columns)
             }
             Place::Buckets((of, _)) => {
-                let flat = || rows.iter().flat_map(|row| of(row));
+                let flat = || rows.iter().flat_map(of);
                 let columns = vec![
                     numbers(flat().map(|item| i32::from(item.bucket))),
                     counts(flat().map(|item| item.count)),
@@ -156,7 +156,7 @@ impl<R> Column<R> {
                 structs(rows.iter().map(|row| of(row).len()), counted("bucket", DataType::Int32), columns)
             }
             Place::DataClasses((of, _)) => {
-                let flat = || rows.iter().flat_map(|row| of(row));
+                let flat = || rows.iter().flat_map(of);
                 let columns = vec![
                     texts(flat().map(|item| item.location.as_str())),
                     texts(flat().map(|item| item.field.as_str())),
@@ -182,7 +182,7 @@ impl<R> Column<R> {
         match &self.place {
             Place::Text((_, of)) => {
                 let array = downcast::<StringArray>(array).ok_or_else(wrong)?;
-                each(rows, |at, row| *of(row) = text_at(array, at).to_owned());
+                each(rows, |at, row| text_at(array, at).clone_into(of(row)));
             }
             Place::MaybeText((_, of)) => {
                 let array = downcast::<StringArray>(array).ok_or_else(wrong)?;

@@ -249,7 +249,7 @@ mod tests {
         let observed = read::<ObservationRow>(lake.path()).unwrap();
         assert_eq!(observed.rows[0].row, observations[0]);
         assert_eq!(observed.rows[0].origin.window_end, Timestamp::from_secs(6 * 3_600, 0));
-        assert_eq!(observed.rows[0].origin.coverage, 0.5);
+        assert!((observed.rows[0].origin.coverage - 0.5).abs() < f64::EPSILON);
         assert!(observed.problems.is_empty());
     }
 
