@@ -151,6 +151,37 @@ pub struct EndpointRow {
     pub tier: u8,
 }
 
+impl From<&Endpoint> for EndpointRow {
+    /// What the inventory knows; data classes, the documents' verdict, owner and tier are others' to fill.
+    fn from(endpoint: &Endpoint) -> Self {
+        let facts = &endpoint.facts;
+        Self {
+            id: endpoint.key.id().to_string(),
+            host: endpoint.key.host.clone(),
+            method: endpoint.key.method.clone(),
+            path_template: endpoint.key.template.clone(),
+            template_confidence: endpoint.confidence.into(),
+            class: endpoint.class.name().to_owned(),
+            count: facts.requests,
+            first_seen: facts.first_seen,
+            last_seen: facts.last_seen,
+            callers: facts.callers.estimate(),
+            callers_sketch: facts.callers.to_bytes(),
+            auth: Count::list(facts.auth.iter().map(|(scheme, count)| (scheme.name(), *count))),
+            statuses: facts.statuses.iter().map(|(status, count)| (*status, *count)).collect(),
+            latencies: BucketRow::list(&facts.latencies),
+            request_bytes: facts.request_bytes,
+            response_bytes: facts.response_bytes,
+            tls: facts.tls,
+            capability: endpoint.capability.clone(),
+            lifecycle: if facts.retirement.deprecated_answers > 0 { "deprecated" } else { "active" }.to_owned(),
+            deprecated_since: facts.retirement.deprecated_since,
+            sunset: facts.retirement.sunset,
+            ..Self::default()
+        }
+    }
+}
+
 /// A row of `observations`: an endpoint in one hour.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObservationRow {
@@ -245,13 +276,11 @@ pub struct FindingRow {
     pub document: Option<DocumentPlace>,
 }
 
-impl FindingRow {
-    /// The row of a finding, whose kind is called `kind`.
-    #[must_use]
-    pub fn new(finding: &Finding, kind: &str) -> Self {
+impl From<&Finding> for FindingRow {
+    fn from(finding: &Finding) -> Self {
         Self {
             id: finding.id.clone(),
-            kind: kind.to_owned(),
+            kind: finding.kind.name().to_owned(),
             severity: finding.severity.name().to_owned(),
             endpoint: finding.endpoint.map(|id| id.to_string()),
             host: finding.host.clone(),
