@@ -327,7 +327,10 @@ impl<'s> Folder<'s> {
             return never;
         }
         match symbol.judged.shape {
-            Shape::Rpc | Shape::Known => never,
+            Shape::Known => never,
+            // `chat.postMessage`, but also `ada.lovelace`: only strong evidence makes it a value.
+            Shape::Rpc if self.parent_is_plural(prefix) => z,
+            Shape::Rpc => z - 2.0,
             Shape::Version if symbol.text.starts_with(['v', 'V']) && !self.has_parameter(prefix) => {
                 let versions = values
                     .iter()
