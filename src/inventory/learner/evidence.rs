@@ -431,15 +431,19 @@ impl<'p> Position<'p> {
         ]
     }
 
-    /// How a name's columns relate to those of others in `group`: the share that another one has too.
-    pub(super) fn shared_columns(&self, at: usize, group: &dyn Fn(usize) -> bool) -> (usize, usize) {
+    /// Of the columns that go on below a name: those that another value of `group` has too, and all.
+    pub(super) fn shared_below(&self, at: usize, group: &dyn Fn(usize) -> bool) -> (usize, usize) {
         let Some(mine) = self.of_value.get(at) else { return (0, 0) };
-        let shared = mine
+        let below = mine
             .iter()
             .filter_map(|number| self.columns.get(*number))
-            .filter(|column| column.hard || column.soft.iter().any(|(mate, _)| *mate != at && group(*mate)))
-            .count();
-        (shared, mine.len())
+            .filter(|column| column.tail != EMPTY);
+        let (mut shared, mut all) = (0, 0);
+        for column in below {
+            all += 1;
+            shared += usize::from(column.hard || column.soft.iter().any(|(mate, _)| *mate != at && group(*mate)));
+        }
+        (shared, all)
     }
 }
 

@@ -17,6 +17,9 @@ use super::sheet::{EMPTY, Prefix, Sheet, Sym};
 /// Passes over the paths; the third changes little.
 const PASSES: usize = 3;
 
+/// Down to this depth (0 is the first segment) values are guarded.
+const GUARDED_DEPTH: usize = 3;
+
 /// A path of a family of hosts with what was seen at it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Path {
@@ -327,7 +330,10 @@ impl<'s> Folder<'s> {
             return never;
         }
         match symbol.judged.shape {
-            Shape::Rpc | Shape::Known => never,
+            Shape::Known => never,
+            // `chat.postMessage`, but also `ada.lovelace`: only strong evidence makes it a value.
+            Shape::Rpc if self.parent_is_plural(prefix) => z,
+            Shape::Rpc => z - 2.0,
             Shape::Version if symbol.text.starts_with(['v', 'V']) && !self.has_parameter(prefix) => {
                 let versions = values
                     .iter()
@@ -381,8 +387,28 @@ impl<'s> Folder<'s> {
     }
 
     /// Near the root a wrong parameter merges unrelated parts of the API: demand more there.
+    ///
+    /// What lies below a value must lie below another value too. A name with paths of its own is a
+    /// service, a version, a tenant of the gateway, whatever it looks like.
     fn guard(&self, position: &Position<'_>, values: &[Value], prefix: Prefix, depth: usize, scores: &mut [f64]) {
-        let _ = (position, values, prefix, depth, scores);
+        if depth > GUARDED_DEPTH || self.has_parameter(prefix) {
+            return;
+        }
+        let plural = self.parent_is_plural(prefix);
+        let any_hard = values.iter().any(|value| value.hard);
+        for _ in 0..2 {
+            let labels: Vec<bool> = scores.iter().map(|score| *score > 0.0).collect();
+            for (at, value) in values.iter().enumerate() {
+                let Some(score) = scores.get_mut(at).filter(|score| **score > 0.0 && !value.hard) else { continue };
+                let (shared, below) = position.shared_below(at, &|mate| labels.get(mate) == Some(&true));
+                let carries = value.calls * 2 >= self.total_calls;
+                let unrelated = below >= 3 && shared * 4 < below && (!plural || carries);
+                let alone = below >= 1 && shared == 0 && depth <= 1 && !plural && !any_hard;
+                if unrelated || alone {
+                    *score = -1.5;
+                }
+            }
+        }
     }
 
     /// What stays behind the parameter for each value: a custom verb, or an extension that never varies.

@@ -313,6 +313,24 @@ impl<'a, F: Facts> Gathered<'a, F> {
         }
     }
 
+    /// At how many paths each HTML page was seen.
+    fn page_places(&self) -> BTreeMap<u64, usize> {
+        let mut places = BTreeMap::new();
+        for spot in &self.spots {
+            let pages: BTreeSet<u64> = spot
+                .operations
+                .values()
+                .flatten()
+                .filter(|(proven, operation)| !proven && operation.seen.assets == 0)
+                .flat_map(|(_, operation)| operation.seen.answers.iter().map(|(page, _)| page))
+                .collect();
+            for page in pages {
+                *places.entry(page).or_default() += 1;
+            }
+        }
+        places
+    }
+
     fn ask(&mut self, documented: &dyn Documented) {
         for spot in &mut self.spots {
             let segments: Vec<Segment<'_>> = spot
@@ -353,7 +371,7 @@ impl<'a, F: Facts> Gathered<'a, F> {
 pub(super) fn fold<'a, F: Facts>(learner: &'a Learner<F>, documented: &dyn Documented) -> Folded<'a, F> {
     let mut gathered = Gathered::from(learner);
     gathered.ask(documented);
-    let verdicts = learner.tables.verdicts();
+    let verdicts = learner.tables.verdicts(&gathered.page_places());
     let mut rows = Rows::default();
     for family in 0..gathered.families.len() {
         fold_family(&mut gathered, family, &verdicts, &mut rows);

@@ -105,7 +105,7 @@ impl Default for LearnerLimits {
             hosts: 1024,
             names: 512,
             constants: 4,
-            constant_depth: 2,
+            constant_depth: 3,
             distinct: 32,
             depth: 24,
             name_bytes: 96,

@@ -4,6 +4,8 @@
 //! requests, and what each operation answered to whom. Whether a call counts is decided from them when
 //! the learner folds, so that it never matters which call came first.
 
+use std::collections::BTreeMap;
+
 use super::Sighting;
 use super::bottom::{Handful, Sample};
 use super::method::Method;
@@ -163,6 +165,7 @@ pub(super) fn is_health_path(segments: &[&str]) -> bool {
             *one,
             "healthz" | "readyz" | "livez" | "ready" | "live" | "metrics" | "ping" | "health" | "_health" | "alive"
         ),
+        [.., "healthz" | "readyz" | "livez"] => segments.len() <= 4,
         ["health" | "status" | "healthz" | "probe" | "probes", two] => {
             matches!(*two, "live" | "ready" | "alive" | "liveness" | "readiness" | "startup" | "ping")
         }
@@ -294,10 +297,17 @@ impl Tables {
         (self.clients.dropped, self.pages.dropped)
     }
 
-    /// Who is a scanner, and which pages answer everything.
-    pub(super) fn verdicts(&self) -> Verdicts {
-        let pages: Vec<u64> =
-            self.pages.sorted().into_iter().filter(|(_, count)| **count >= 2).map(|(page, _)| page).collect();
+    /// Who is a scanner, and which pages answer everything: those that two hostile requests got, or three
+    /// different paths. `places` has the number of paths for each signature of an HTML page.
+    pub(super) fn verdicts(&self, places: &BTreeMap<u64, usize>) -> Verdicts {
+        let hostile: BTreeMap<u64, u64> =
+            self.pages.sorted().into_iter().map(|(page, count)| (page, *count)).collect();
+        let mut pages: Vec<u64> = hostile.iter().filter(|(_, count)| **count >= 2).map(|(page, _)| *page).collect();
+        pages.extend(places.iter().filter(|(page, places)| {
+            **places + usize::from(hostile.contains_key(*page)) >= 3
+        }).map(|(page, _)| *page));
+        pages.sort_unstable();
+        pages.dedup();
         let mut scanners = Vec::new();
         for (client, score) in self.clients.sorted() {
             let soft: u64 = score
