@@ -12,7 +12,8 @@ use crate::spec::{DocumentPlace, DocumentSet, Operation, SchemaRef, StatusPatter
 pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, options: &Options<'_>, register: &mut Register) {
     let facts = &one.endpoint.facts;
     for (status, shape) in &facts.response_shapes {
-        if !(200..300).contains(status) && !(options.error_bodies && *status >= 400) {
+        let held = (200..300).contains(status) || (options.error_bodies && *status >= 400);
+        if !held {
             continue;
         }
         let schemas: Vec<_> = one

@@ -119,7 +119,8 @@ impl<'a> Seen<'a> {
     fn of(endpoint: &'a Endpoint, documents: &'a DocumentSet, options: &Options<'_>) -> Self {
         let key = &endpoint.key;
         // What the learner matched, or what the template itself is: an inventory may be older than a document.
-        let known = endpoint.route.map(RouteId).filter(|route| !documents.template(*route).is_empty());
+        let known =
+            endpoint.route.map(RouteId).filter(|route| same_path(documents.template(*route), &key.template));
         let routed = known
             .map(|route| Routed { route, host: documents.naming(&key.host) })
             .or_else(|| documents.route_request_path(&key.host, &key.method, &key.template));
@@ -172,6 +173,19 @@ impl<'a> Seen<'a> {
         classes.sort_unstable();
         classes.dedup();
         classes.join(", ")
+    }
+}
+
+/// Whether two templates differ in the names of their parameters at most.
+fn same_path(left: &str, right: &str) -> bool {
+    let mut parts =
+        (left.split('/').filter(|part| !part.is_empty()), right.split('/').filter(|part| !part.is_empty()));
+    loop {
+        match (parts.0.next(), parts.1.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one == other || (one.contains('{') && other.contains('{')) => {}
+            _ => return false,
+        }
     }
 }
 

@@ -131,7 +131,8 @@ fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
     if let Some(sunset) = sunset {
         let (year, month, day) = sunset.civil();
         let tense = if over { "was" } else { "is" };
-        finding.explanation.push_str(&format!("; its sunset {tense} {year:04}-{month:02}-{day:02}"));
+        let words = format!("; its sunset {tense} {year:04}-{month:02}-{day:02}");
+        finding.explanation.push_str(&words);
     }
     let marking =
         one.operations.iter().map(|(_, operation)| *operation).find(|operation| operation.deprecated);
@@ -196,10 +197,11 @@ fn hosts(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut Register) {
             counted(host.endpoints, "endpoint"),
         );
         if host.by_shape > 0 {
-            finding.explanation.push_str(&format!(
+            let words = format!(
                 "; {} of them match a document of other hosts by base path and shape and were compared with it",
                 host.by_shape
-            ));
+            );
+            finding.explanation.push_str(&words);
         }
         register.add(finding);
     }

@@ -103,7 +103,7 @@ fn json(text: &[u8], scan: &mut Scan<'_>) {
                 let raw = tail.get(..length).unwrap_or(tail);
                 rest = tail.get(length + 1..).unwrap_or_default();
                 // No JSON, but a scan that lost count would be worse.
-                let breaks = raw.iter().filter(|byte| **byte == b'\n').count();
+                let breaks = raw.split(|byte| *byte == b'\n').count() - 1;
                 let is_key = rest.trim_ascii_start().first() == Some(&b':');
                 if is_key && let Some(level) = levels.last().filter(|level| level.item.is_none()) {
                     pointer.truncate(level.pointer);

@@ -11,34 +11,27 @@
 //! Bounds: a file's size, nesting and expansion; segments of a path; servers of a URL; parts of a schema level;
 //! problems told of one file.
 
+mod constraint;
 mod lines;
+mod load;
 mod operation;
 mod reference;
 mod route;
 mod schema;
 mod server;
+mod told;
 mod tree;
 
 pub use operation::{Operation, Parameter, ParameterIn, StatusPattern};
 pub use route::{HostMatch, PathSegment, RouteId, Routed};
 pub use schema::{Schema, SchemaRef, TypeSet};
 
-use crate::problem::Problems;
-use crate::schema::JsonType;
-use operation::{Generation, Media, Reader};
-use reference::{Location, Place, Source, Sources};
-use regex_automata::meta::Regex;
-use route::{Constraint, Router};
+use operation::Media;
+use reference::{Location, Sources};
+use route::Router;
 use schema::Subtypes;
-use serde_json::Value;
 use server::HostRule;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-/// How many problems of one file are told; the rest is counted.
-const MAX_PROBLEMS: usize = 100;
-/// How long a pattern of a path parameter may be to be taken into account.
-const MAX_PATTERN: usize = 512;
 
 /// A place in a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -84,143 +77,6 @@ pub struct DocumentSet {
 }
 
 impl DocumentSet {
-    /// Reads `files`: names as the user gave them, and bytes. The same files in any order give the same set.
-    #[must_use]
-    pub fn load(mut files: Vec<(String, Vec<u8>)>) -> (Self, Problems) {
-        files.sort();
-        let mut set = Self::default();
-        let mut problems = Problems::default();
-        for (name, bytes) in files {
-            match tree::read(&bytes) {
-                Ok(tree) => {
-                    let mut told = Told::default();
-                    for pointer in tree.duplicates {
-                        told.push(pointer, "this key stands twice in its object; the last one counts");
-                    }
-                    if tree.more {
-                        told.push(String::new(), "more YAML documents follow `---`; only the first is read");
-                    }
-                    let source = Source { name, text: bytes, format: tree.format, value: tree.value };
-                    told.finish(&source, &mut problems);
-                    set.sources.add(source);
-                }
-                Err(unreadable) => {
-                    let place = unreadable.line.map(|line| format!("line {line}")).unwrap_or_default();
-                    problems.push(&name, place, format!("not read: {}", unreadable.message));
-                }
-            }
-        }
-        let referred = set.referred_files();
-        for file in 0..set.sources.files().len() {
-            set.read_document(file, referred.contains(&file), &mut problems);
-        }
-        set.build_routes(&mut problems);
-        (set, problems)
-    }
-
-    /// Files that another one refers to: parts of documents need not be documents.
-    fn referred_files(&self) -> BTreeSet<usize> {
-        let mut referred = BTreeSet::new();
-        for file in 0..self.sources.files().len() {
-            let Some(root) = self.sources.root(file) else { continue };
-            references(&root, &mut |place, reference| {
-                if let Ok(target) = place.sources.target(file, reference)
-                    && target.file != file
-                {
-                    referred.insert(target.file);
-                }
-            });
-        }
-        referred
-    }
-
-    fn read_document(&mut self, file: usize, referred: bool, problems: &mut Problems) {
-        let Self { sources, documents, operations, subtypes, key_parameters, .. } = self;
-        let (Some(root), Some(source)) = (sources.root(file), sources.files().get(file)) else { return };
-        let mut told = Told::default();
-        let generation = generation(&root, referred, &mut told);
-        if generation.is_some() || referred {
-            references(&root, &mut |place, reference| {
-                if let Err(bad) = place.clone().followed() {
-                    told.push(place.pointer.clone(), &format!("`{reference}` {bad}"));
-                }
-            });
-        }
-        if let Some((generation, format)) = generation {
-            let found = Reader {
-                generation,
-                root: root.clone(),
-                odd: &mut |place, message| {
-                    if place.file == file {
-                        told.push(place.pointer.clone(), message);
-                    }
-                },
-            }
-            .operations();
-            let text =
-                |key: &str| root.get("info").and_then(|info| info.text(key)).unwrap_or_default().to_owned();
-            documents.push(Document {
-                file: source.name.clone(),
-                title: text("title"),
-                version: text("version"),
-                format,
-                operations: found.len(),
-                source: file,
-            });
-            operations.extend(found);
-            let components = root.get("components");
-            let schemes = components.as_ref().and_then(|all| all.get("securitySchemes"));
-            for scheme in [schemes, root.get("securityDefinitions")].iter().flatten().flat_map(Place::members)
-            {
-                let Ok(scheme) = scheme.1.followed() else { continue };
-                if scheme.text("in") == Some("query")
-                    && let Some(name) = scheme.text("name")
-                {
-                    key_parameters.entry(file).or_default().insert(name.to_owned());
-                }
-            }
-        }
-        let components = root.get("components").and_then(|all| all.get("schemas"));
-        for holder in [components, root.get("definitions")].iter().flatten() {
-            subtypes.read(holder);
-        }
-        told.finish(source, problems);
-    }
-
-    fn build_routes(&mut self, problems: &mut Problems) {
-        let mut router = Router::default();
-        let mut patterns = Patterns::default();
-        let mut told: BTreeMap<usize, Told> = BTreeMap::new();
-        // The first path that each document has for a route.
-        let mut first: BTreeMap<(usize, RouteId), &str> = BTreeMap::new();
-        for (n, operation) in self.operations.iter().enumerate() {
-            for server in &operation.servers {
-                let template = full_template(&server.base, &operation.path);
-                let route = router.add(&template, &server.host, n, &mut |name| {
-                    let parameter = operation
-                        .parameters
-                        .iter()
-                        .find(|one| one.location == ParameterIn::Path && one.name == name)?;
-                    let schema = self.parameter_schema(parameter)?;
-                    constraint(&schema, &mut patterns)
-                });
-                let known = *first.entry((operation.file, route)).or_insert(&operation.path);
-                if known != operation.path {
-                    let mut pointer = String::from("/paths");
-                    reference::push_pointer(&mut pointer, &operation.path);
-                    let message = format!("the same path as `{known}` but for the names of parameters");
-                    told.entry(operation.file).or_default().push(pointer, &message);
-                }
-            }
-        }
-        for (file, told) in told {
-            if let Some(source) = self.sources.files().get(file) {
-                told.finish(source, problems);
-            }
-        }
-        self.router = router;
-    }
-
     /// Whether there is no document at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -249,7 +105,7 @@ impl DocumentSet {
     pub fn route_request(&self, host: &str, method: &str, path: &[PathSegment<'_>]) -> Option<Routed> {
         let routed = self.route(host, path)?;
         let last = path.iter().rev().find(|segment| **segment != PathSegment::Literal(""));
-        let word = matches!(last, Some(PathSegment::Literal(text)) if route::is_word(text));
+        let word = matches!(last, Some(PathSegment::Literal(text)) if constraint::is_word(text));
         let swallowed = word && self.template(routed.route).trim_end_matches('/').ends_with('}');
         if swallowed && !matches!(method, "HEAD" | "OPTIONS") {
             let named = self
@@ -499,149 +355,6 @@ fn host_name(host: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Which generation a document is of and what it calls itself; `None`, and told, when it is no document.
-fn generation(root: &Place<'_>, referred: bool, told: &mut Told) -> Option<(Generation, String)> {
-    let version = |key: &str| match root.value.get(key)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
-    match (version("openapi"), version("swagger")) {
-        (Some(text), _) if text.starts_with('3') => Some((Generation::OpenApi3, text)),
-        (_, Some(text)) if text.starts_with('2') => Some((Generation::Swagger2, text)),
-        (Some(text), _) | (None, Some(text)) => {
-            told.push(String::new(), &format!("version `{text}` is not read: Swagger 2.0 and OpenAPI 3 are"));
-            None
-        }
-        (None, None) => {
-            if !referred {
-                told.push(
-                    String::new(),
-                    "skipped: neither `openapi` nor `swagger` at its top, and nothing refers to it",
-                );
-            }
-            None
-        }
-    }
-}
-
-/// Visits every reference below `place`, but not those inside examples, which are data.
-fn references(place: &Place<'_>, visit: &mut dyn FnMut(&Place<'_>, &str)) {
-    visit_references(place, false, visit);
-}
-
-fn visit_references(place: &Place<'_>, names: bool, visit: &mut dyn FnMut(&Place<'_>, &str)) {
-    if !names && let Some(reference) = place.text("$ref") {
-        visit(place, reference);
-    }
-    for (key, inner) in place.members() {
-        if !inner.value.is_object() && !inner.value.is_array() {
-            continue;
-        }
-        // Below these the keys are names that an author chose.
-        let author =
-            matches!(key, "properties" | "schemas" | "definitions" | "parameters" | "responses" | "paths");
-        if !names
-            && (key.starts_with("x-") || matches!(key, "example" | "examples" | "default" | "enum" | "const"))
-        {
-            continue;
-        }
-        visit_references(&inner, author && inner.value.is_object() && !names, visit);
-    }
-    for inner in place.items() {
-        visit_references(&inner, false, visit);
-    }
-}
-
-#[derive(Default)]
-struct Patterns(BTreeMap<String, Option<Arc<Regex>>>);
-
-impl Patterns {
-    fn get(&mut self, pattern: &str) -> Option<Arc<Regex>> {
-        if pattern.len() > MAX_PATTERN {
-            return None;
-        }
-        self.0
-            .entry(pattern.to_owned())
-            .or_insert_with(|| {
-                let config = Regex::config().nfa_size_limit(Some(1 << 18)).onepass(false).dfa(false);
-                Regex::builder().configure(config).build(pattern).ok().map(Arc::new)
-            })
-            .clone()
-    }
-}
-
-/// What a schema says of the segments a parameter may be; `None` when it says nothing that helps.
-fn constraint(schema: &Schema<'_>, patterns: &mut Patterns) -> Option<Constraint> {
-    let types = schema.types;
-    if types == TypeSet::ANY || types.has(JsonType::Array) || types.has(JsonType::Object) {
-        return None;
-    }
-    if let Some(words) = &schema.words {
-        let words: Vec<String> = words
-            .iter()
-            .filter_map(|word| match word {
-                Value::String(text) => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                Value::Bool(flag) => Some(flag.to_string()),
-                Value::Null | Value::Array(_) | Value::Object(_) => None,
-            })
-            .collect();
-        return (!words.is_empty()).then_some(Constraint::Words(words));
-    }
-    if types.has(JsonType::String) {
-        return match (schema.format, schema.pattern, schema.length) {
-            (Some("uuid" | "guid"), ..) => Some(Constraint::Uuid),
-            (Some("date" | "date-time"), ..) => Some(Constraint::Date),
-            (_, Some(pattern), _) => patterns.get(pattern).map(Constraint::Pattern),
-            (_, _, (None, None)) => None,
-            (_, _, (least, most)) => Some(Constraint::Length(least, most)),
-        };
-    }
-    match (types.has(JsonType::Number), types.has(JsonType::Integer), types.has(JsonType::Boolean)) {
-        (true, ..) => Some(Constraint::Number),
-        (_, true, false) => Some(Constraint::Integer),
-        (_, false, true) => Some(Constraint::Boolean),
-        _ => None,
-    }
-}
-
-/// The problems of one file, until their lines are known.
-#[derive(Default)]
-struct Told {
-    all: Vec<(String, String)>,
-    more: usize,
-}
-
-impl Told {
-    fn push(&mut self, pointer: String, message: &str) {
-        if self.all.len() >= MAX_PROBLEMS {
-            self.more += 1;
-        } else if !self.all.iter().any(|(known, text)| *known == pointer && text == message) {
-            self.all.push((pointer, message.to_owned()));
-        }
-    }
-
-    fn finish(self, source: &Source, problems: &mut Problems) {
-        let pointers = self.all.iter().map(|(pointer, _)| pointer.as_str());
-        let lines = if self.all.is_empty() {
-            BTreeMap::new()
-        } else {
-            lines::lines_of(&source.text, source.format, pointers)
-        };
-        for (pointer, message) in self.all {
-            let place = match lines.get(&pointer) {
-                Some(line) if !pointer.is_empty() => format!("line {line}, {pointer}"),
-                _ => pointer,
-            };
-            problems.push(&source.name, place, message);
-        }
-        if self.more > 0 {
-            problems.push(&source.name, "", format!("{} more problems like these", self.more));
-        }
-    }
-}
-
 /// Whatever the bytes, loading answers, and what was loaded routes.
 pub fn fuzz(data: &[u8]) {
     let half = data.len() / 2;
@@ -653,7 +366,7 @@ pub fn fuzz(data: &[u8]) {
     let (set, problems) =
         DocumentSet::load(vec![("a.json".to_owned(), left.to_vec()), ("b.yaml".to_owned(), right.to_vec())]);
     assert!(set.documents().len() <= 2);
-    assert!(problems.as_slice().len() <= 4 * (MAX_PROBLEMS + 2));
+    assert!(problems.as_slice().len() <= 4 * (told::MAX_PROBLEMS + 2));
 }
 
 #[cfg(test)]

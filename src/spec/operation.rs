@@ -1,6 +1,7 @@
 //! Operations: what a document promises of one method of one path.
 
 use super::reference::{Location, Place};
+use super::route::MAX_SEGMENTS;
 use super::schema::SchemaRef;
 use super::server::{self, Server};
 use serde_json::Value;
@@ -197,6 +198,10 @@ impl<'a> Reader<'a, '_> {
                     &item,
                     "a path has neither query nor fragment; what follows `?` or `#` is left out",
                 );
+            }
+            if path.split('/').count() > MAX_SEGMENTS {
+                (self.odd)(&item, "a path of more segments than are read");
+                continue;
             }
             let from = all.len();
             for (n, item) in items.iter().enumerate() {

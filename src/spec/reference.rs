@@ -186,6 +186,34 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Visits every reference below `place`, but not those inside examples, which are data.
+pub(super) fn references(place: &Place<'_>, visit: &mut dyn FnMut(&Place<'_>, &str)) {
+    visit_references(place, false, visit);
+}
+
+fn visit_references(place: &Place<'_>, names: bool, visit: &mut dyn FnMut(&Place<'_>, &str)) {
+    if !names && let Some(reference) = place.text("$ref") {
+        visit(place, reference);
+    }
+    for (key, inner) in place.members() {
+        if !inner.value.is_object() && !inner.value.is_array() {
+            continue;
+        }
+        // Below these the keys are names that an author chose.
+        let author =
+            matches!(key, "properties" | "schemas" | "definitions" | "parameters" | "responses" | "paths");
+        if !names
+            && (key.starts_with("x-") || matches!(key, "example" | "examples" | "default" | "enum" | "const"))
+        {
+            continue;
+        }
+        visit_references(&inner, author && inner.value.is_object() && !names, visit);
+    }
+    for inner in place.items() {
+        visit_references(&inner, false, visit);
+    }
+}
+
 /// Appends a member to a JSON pointer (RFC 6901).
 pub(super) fn push_pointer(pointer: &mut String, key: &str) {
     pointer.push('/');

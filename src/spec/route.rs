@@ -5,14 +5,11 @@
 //! several operations. Hosts come first: what a document says of this very host, then of hosts like it, then of
 //! any; a host that no document names is matched by base path and shape alone, and the answer says so.
 //!
-//! What a document says of a parameter can refuse a segment: `export` is no integer, so `/accounts/export` is
-//! not `/accounts/{id}`. Only a plain word is refused for its type, since a value that breaks its promise is a
-//! value still; a word outside an enumeration is always refused.
+//! What a document says of a parameter can refuse a segment ([`Constraint`]).
 
+use super::constraint::Constraint;
 use super::server::{HostRule, pieces_match};
-use regex_automata::meta::Regex;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How many segments a documented path may have.
 pub(super) const MAX_SEGMENTS: usize = 64;
@@ -54,57 +51,6 @@ pub struct Routed {
     pub route: RouteId,
     /// Why its host fits.
     pub host: HostMatch,
-}
-
-/// What a document says of the values of one path parameter.
-#[derive(Clone, Debug)]
-pub(super) enum Constraint {
-    Integer,
-    Number,
-    Boolean,
-    Uuid,
-    Date,
-    Words(Vec<String>),
-    Pattern(Arc<Regex>),
-    Length(Option<u64>, Option<u64>),
-}
-
-impl Constraint {
-    fn accepts(&self, text: &str) -> bool {
-        let fits = match self {
-            Self::Integer => is_integer(text),
-            Self::Number => text.parse::<f64>().is_ok(),
-            Self::Boolean => matches!(text, "true" | "false"),
-            Self::Uuid => is_uuid(text),
-            Self::Date => text.bytes().take(4).filter(u8::is_ascii_digit).count() == 4,
-            Self::Words(words) => return words.iter().any(|word| word == text),
-            Self::Pattern(pattern) => pattern.is_match(text),
-            Self::Length(least, most) => {
-                let length = text.chars().count() as u64;
-                least.is_none_or(|least| length >= least) && most.is_none_or(|most| length <= most)
-            }
-        };
-        fits || !is_word(text)
-    }
-}
-
-fn is_integer(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(n, byte)| match n {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
-/// Letters, possibly joined: what a path is made of, rather than what it is asked with.
-pub(super) fn is_word(text: &str) -> bool {
-    text.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// One segment of a documented path.
@@ -377,21 +323,21 @@ mod tests {
     use super::*;
 
     fn router(routes: &[(&str, &str)]) -> Router {
-        let mut router = Router::default();
+        let mut all = Router::default();
         for (n, (host, template)) in routes.iter().enumerate() {
             let host = match *host {
                 "*" => HostRule::Any,
                 text if text.contains('*') => HostRule::Pattern(text.split('*').map(str::to_owned).collect()),
                 text => HostRule::Exact(text.to_owned()),
             };
-            router.add(template, &host, n, &mut |name| match name {
+            all.add(template, &host, n, &mut |name| match name {
                 "int" => Some(Constraint::Integer),
                 "word" => Some(Constraint::Words(vec!["a".into(), "b".into()])),
                 "uuid" => Some(Constraint::Uuid),
                 _ => None,
             });
         }
-        router
+        all
     }
 
     fn find(router: &Router, host: &str, path: &str) -> Option<(String, HostMatch)> {

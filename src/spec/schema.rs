@@ -81,6 +81,7 @@ enum Expression<'a> {
 }
 
 /// One level of a schema.
+#[expect(clippy::struct_excessive_bools, reason = "four independent keywords of the format")]
 #[derive(Clone, Debug)]
 pub struct Schema<'a> {
     /// The types a value may have.

@@ -1,6 +1,7 @@
 //! Document sets as a whole: what is read, what is told, what is routed.
 
 use super::*;
+use crate::schema::JsonType;
 use proptest::prelude::*;
 
 fn load(files: &[(&str, &str)]) -> (DocumentSet, Vec<String>) {
