@@ -159,11 +159,9 @@ pub fn parse_http_date(value: &[u8]) -> Option<Timestamp> {
     } else {
         (second, first, fourth, third)
     };
-    let month = [
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ]
-    .iter()
-    .position(|name| month.get(..3).is_some_and(|month| month.eq_ignore_ascii_case(name)))?;
+    let month = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+        .iter()
+        .position(|name| month.get(..3).is_some_and(|month| month.eq_ignore_ascii_case(name)))?;
     let mut year: i64 = year.parse().ok()?;
     if year < 100 {
         year += if year < 70 { 2_000 } else { 1_900 };
@@ -209,11 +207,15 @@ mod tests {
 
     #[test]
     fn http_dates_are_read_in_all_three_forms() {
-        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
             let read = parse_http_date(text.as_bytes()).map(|at| at.to_string());
             assert_eq!(read.as_deref(), Some("1994-11-06T08:49:37Z"), "{text}");
         }
-        for text in ["", "true", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:00:00 GMT", "1,2,3,4,5"] {
+        for text in
+            ["", "true", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:00:00 GMT", "1,2,3,4,5"]
+        {
             assert_eq!(parse_http_date(text.as_bytes()), None, "{text}");
         }
     }

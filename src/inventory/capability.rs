@@ -7,11 +7,66 @@
 const CAPABILITIES: &[(&str, &[&str])] = &[
     ("consents", &["consent", "mandate", "grant"]),
     ("funds confirmation", &["fund", "confirmation"]),
-    ("payments", &["payment", "transfer", "pisp", "payout", "remittance", "disbursement", "refund", "charge", "checkout", "order"]),
+    (
+        "payments",
+        &[
+            "payment",
+            "transfer",
+            "pisp",
+            "payout",
+            "remittance",
+            "disbursement",
+            "refund",
+            "charge",
+            "checkout",
+            "order",
+        ],
+    ),
     ("cards", &["card", "pan"]),
-    ("identity", &["oauth", "oauth2", "token", "login", "logout", "auth", "authorize", "session", "sso", "oidc", "saml", "jwk", "jwks", "userinfo", "introspect", "revoke", "signin"]),
-    ("accounts", &["account", "balance", "statement", "aisp", "transaction", "beneficiary", "payee", "standing", "debit", "iban"]),
-    ("customers", &["customer", "party", "user", "client", "profile", "person", "kyc", "contact", "lead", "psu", "member"]),
+    (
+        "identity",
+        &[
+            "oauth",
+            "oauth2",
+            "token",
+            "login",
+            "logout",
+            "auth",
+            "authorize",
+            "session",
+            "sso",
+            "oidc",
+            "saml",
+            "jwk",
+            "jwks",
+            "userinfo",
+            "introspect",
+            "revoke",
+            "signin",
+        ],
+    ),
+    (
+        "accounts",
+        &[
+            "account",
+            "balance",
+            "statement",
+            "aisp",
+            "transaction",
+            "beneficiary",
+            "payee",
+            "standing",
+            "debit",
+            "iban",
+        ],
+    ),
+    (
+        "customers",
+        &[
+            "customer", "party", "user", "client", "profile", "person", "kyc", "contact", "lead", "psu",
+            "member",
+        ],
+    ),
     ("lending", &["loan", "credit", "mortgage", "overdraft"]),
     ("products", &["product", "offer", "rate", "price", "catalog", "catalogue"]),
     ("branches", &["branch", "atm", "location"]),
@@ -20,8 +75,26 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
 ];
 
 /// Words that lead to an API rather than name what it does.
-const SCAFFOLDING: &[&str] =
-    &["api", "apis", "rest", "open", "banking", "open-banking", "public", "private", "external", "service", "services", "web", "app", "gateway", "partner", "mobile", "psd2", "xs2a"];
+const SCAFFOLDING: &[&str] = &[
+    "api",
+    "apis",
+    "rest",
+    "open",
+    "banking",
+    "open-banking",
+    "public",
+    "private",
+    "external",
+    "service",
+    "services",
+    "web",
+    "app",
+    "gateway",
+    "partner",
+    "mobile",
+    "psd2",
+    "xs2a",
+];
 
 /// The capability that a path template serves; `other` when no word tells.
 #[must_use]
@@ -35,7 +108,9 @@ pub fn capability(template: &str) -> String {
     };
     let named = words().find_map(|word| {
         let singular = singular(&word);
-        CAPABILITIES.iter().find(|(_, names)| names.contains(&singular.as_str()) || names.contains(&word.as_str()))
+        CAPABILITIES
+            .iter()
+            .find(|(_, names)| names.contains(&singular.as_str()) || names.contains(&word.as_str()))
     });
     if let Some((name, _)) = named {
         return (*name).to_owned();

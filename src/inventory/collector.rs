@@ -6,8 +6,10 @@
 
 use super::capability::capability;
 use super::facts::EndpointFacts;
-use super::inspect::Inspector;
-use super::learner::{self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, Sighting};
+use super::inspect::{Inspector, Tag};
+use super::learner::{
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, Sighting,
+};
 use super::privacy;
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
 use crate::caller::CallerReader;
@@ -30,6 +32,8 @@ use std::sync::Arc;
 pub struct Observed {
     /// Whose credential it carried.
     pub caller: Option<Fingerprint>,
+    /// Which data classes it carried where; empty unless asked for.
+    pub tags: Vec<Tag>,
 }
 
 /// Client addresses whose keyed hashes are remembered.
@@ -42,6 +46,7 @@ pub struct Collector {
     learner: Learner<EndpointFacts>,
     callers: CallerReader,
     inspector: Inspector,
+    classifier: Arc<Classifier>,
     key: FingerprintKey,
     limits: Limits,
     inspect: bool,
@@ -64,9 +69,13 @@ impl Collector {
     pub fn new(limits: &Limits, key: &FingerprintKey, classifier: &Arc<Classifier>, inspect: bool) -> Self {
         let secret = key.fingerprint(Purpose::Segment, b"learner");
         Self {
-            learner: Learner::new(learner::LearnerLimits::default(), learner::RankKey::derive(secret.bytes())),
+            learner: Learner::new(
+                learner::LearnerLimits::default(),
+                learner::RankKey::derive(secret.bytes()),
+            ),
             callers: CallerReader::new(key.clone()),
-            inspector: Inspector::new(Arc::clone(classifier), key.clone(), limits),
+            inspector: Inspector::new(Arc::clone(classifier), limits.clone(), key),
+            classifier: Arc::clone(classifier),
             key: key.clone(),
             limits: limits.clone(),
             inspect,
@@ -78,18 +87,25 @@ impl Collector {
         }
     }
 
+    /// Whether the data classes of each exchange are told, for `--tags`.
+    pub const fn collect_tags(&mut self, collect: bool) {
+        self.inspector.collect_tags(collect);
+    }
+
     /// Counts an exchange where it belongs.
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
         let caller = self.callers.read(exchange);
         // A response whose request was lost says nothing about an endpoint.
         let Some(method) = exchange.method() else {
-            return Observed { caller: caller.map(|caller| caller.fingerprint) };
+            return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
         };
+        let mut tags = Vec::new();
         let at = exchange.started();
         self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         exchange.host_into(&mut self.host);
         let status = exchange.response.status;
-        let response_media = self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
+        let response_media =
+            self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
         let request_media = if exchange.request.body.len > 0 {
             self.media_of(exchange.request.fields.get("content-type").map(|value| *value.expose()))
         } else {
@@ -147,14 +163,15 @@ impl Collector {
         query_names(exchange, facts, self.limits.query_parameters);
         retirement(exchange, facts);
         if self.inspect {
-            self.inspector.inspect(exchange, facts);
+            let inspection = self.inspector.inspect(exchange, facts);
+            tags.extend_from_slice(inspection.tags);
             if let Some(hour) = facts.hours.get_mut(&at.hour()) {
-                for class in self.inspector.classes_of_exchange() {
-                    *hour.data_classes.entry(class).or_default() += 1;
+                for class in inspection.classes.iter() {
+                    *hour.data_classes.entry(self.classifier.name(class)).or_default() += 1;
                 }
             }
         }
-        Observed { caller: caller.map(|caller| caller.fingerprint) }
+        Observed { caller: caller.map(|caller| caller.fingerprint), tags }
     }
 
     fn client(&mut self, address: IpAddr) -> u64 {
@@ -199,14 +216,14 @@ impl Collector {
 
     /// The inventory as of now: paths folded into templates, documented ones first.
     #[must_use]
-    pub fn snapshot<'a>(&'a self, documents: &DocumentSet, classifier: &Classifier) -> Snapshot<'a> {
+    pub fn snapshot<'a>(&'a self, documents: &DocumentSet) -> Snapshot<'a> {
         let folded = self.learner.fold(&Routes(documents));
         let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
         let mut keys = Vec::with_capacity(folded.endpoints.len());
         for learnt in &folded.endpoints {
             let template = match learnt.route {
                 Some(route) => documents.template(RouteId(route)).to_owned(),
-                None => privacy::shown(learnt, classifier),
+                None => privacy::shown(learnt),
             };
             let method = privacy::shown_method(learnt.method);
             let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
@@ -216,7 +233,9 @@ impl Collector {
             }
             keys.push(key.clone());
             match merged.entry(key) {
-                std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().facts.absorb(facts),
+                std::collections::btree_map::Entry::Occupied(mut known) => {
+                    known.get_mut().facts.absorb(facts)
+                }
                 std::collections::btree_map::Entry::Vacant(slot) => {
                     let endpoint = Endpoint {
                         key: slot.key().clone(),

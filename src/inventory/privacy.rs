@@ -6,8 +6,8 @@
 //! by its shape alone.
 
 use super::facts::EndpointFacts;
+use super::inspect::name_class;
 use super::learner::{EndpointClass, Learnt, TemplateSegment};
-use crate::classify::Classifier;
 use std::borrow::Cow;
 
 /// What stands for a name that may not be shown.
@@ -15,7 +15,7 @@ const MASKED: &str = "{…}";
 
 /// The path template of a learnt endpoint, as far as it may be shown.
 #[must_use]
-pub fn shown(learnt: &Learnt<'_, EndpointFacts>, classifier: &Classifier) -> String {
+pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
     let noise = !matches!(learnt.class, EndpointClass::Api | EndpointClass::Health | EndpointClass::Static);
     let mut text = String::new();
     for (at, segment) in learnt.template.segments().iter().enumerate() {
@@ -23,14 +23,14 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>, classifier: &Classifier) -> Str
         match segment {
             TemplateSegment::Literal(name) => {
                 let doubtful = learnt.low_literals.contains(&at);
-                if may_show(name, doubtful, noise, classifier) {
+                if may_show(name, doubtful, noise) {
                     text.push_str(name);
                 } else {
                     text.push_str(MASKED);
                 }
             }
             TemplateSegment::Parameter { before, name, after, .. } => {
-                let fixed = |text: &str| text.is_empty() || may_show(text, false, noise, classifier);
+                let fixed = |text: &str| text.is_empty() || may_show(text, false, noise);
                 let (before, after) =
                     (if fixed(before) { before } else { MASKED }, if fixed(after) { after } else { MASKED });
                 text.push_str(before);
@@ -49,16 +49,22 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>, classifier: &Classifier) -> Str
 }
 
 /// Whether a path segment reads like a name rather than a value.
-fn may_show(name: &str, doubtful: bool, noise: bool, classifier: &Classifier) -> bool {
+fn may_show(name: &str, doubtful: bool, noise: bool) -> bool {
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
     let longest_run = name.split(|letter: char| !letter.is_ascii_digit()).map(str::len).max().unwrap_or(0);
-    if name.len() > 64 || digits > 8 || longest_run > 5 || name.contains(['@', '%', ' ', '=', '&', '?', '"', '<']) {
+    if name.len() > 64
+        || digits > 8
+        || longest_run > 5
+        || name.contains(['@', '%', ' ', '=', '&', '?', '"', '<'])
+    {
         return false;
     }
     if !name.is_ascii() {
         return false;
     }
-    if classifier.names_a_value(name) {
+    // A date may be an API's version, once the learner has found that it leads to a whole API.
+    let is_version = !doubtful && name.len() <= 10;
+    if !is_version && name_class(name.as_bytes()).is_some() {
         return false;
     }
     if doubtful && noise {
@@ -77,7 +83,8 @@ fn is_word(name: &str) -> bool {
     !stem.is_empty()
         && stem.split(['-', '_', '.']).all(|word| {
             word.len() <= 20
-                && (word.bytes().all(|byte| byte.is_ascii_lowercase()) || word.bytes().all(|byte| byte.is_ascii_uppercase()))
+                && (word.bytes().all(|byte| byte.is_ascii_lowercase())
+                    || word.bytes().all(|byte| byte.is_ascii_uppercase()))
         })
 }
 
@@ -86,7 +93,9 @@ fn looks_personal(name: &str) -> bool {
     let words: Vec<&str> = name.split(['.', '-', '_', '+']).collect();
     let titled = words.iter().all(|word| {
         let mut letters = word.chars();
-        letters.next().is_some_and(char::is_uppercase) && letters.clone().count() > 0 && letters.all(char::is_lowercase)
+        letters.next().is_some_and(char::is_uppercase)
+            && letters.clone().count() > 0
+            && letters.all(char::is_lowercase)
     });
     titled && words.len() > 1
 }
@@ -105,7 +114,9 @@ pub fn shown_method(method: &str) -> String {
 #[must_use]
 pub fn shown_host(host: &str) -> String {
     let good = host.len() <= 253
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
+        && host.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+        });
     if good { host.to_owned() } else { MASKED.to_owned() }
 }
 

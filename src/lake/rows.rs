@@ -174,7 +174,8 @@ impl From<&Endpoint> for EndpointRow {
             response_bytes: facts.response_bytes,
             tls: facts.tls,
             capability: endpoint.capability.clone(),
-            lifecycle: if facts.retirement.deprecated_answers > 0 { "deprecated" } else { "active" }.to_owned(),
+            lifecycle: if facts.retirement.deprecated_answers > 0 { "deprecated" } else { "active" }
+                .to_owned(),
             deprecated_since: facts.retirement.deprecated_since,
             sunset: facts.retirement.sunset,
             ..Self::default()

@@ -4,19 +4,21 @@ use crate::access_log;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
 use crate::finding::Finding;
+use crate::inventory::Endpoint;
 use crate::inventory::collector::{Collector, Snapshot};
 use crate::inventory::learner::LearnerCounters;
-use crate::inventory::{Endpoint, inspect};
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::packet::Options;
 use crate::pipeline::read::{InputStats, Shards};
 use crate::pipeline::rows::{Row, Rows};
 use crate::pipeline::shard::{Intake, Shard, ShardCounters, ShardSettings};
+use crate::pipeline::tables;
 use crate::secret::FingerprintKey;
 use crate::source::open::open;
 use crate::source::{capture_file, log_file};
 use crate::spec::DocumentSet;
+use crate::time::Timestamp;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,11 +87,17 @@ impl Analysis {
     /// Reads all inputs. `tick` is told of progress.
     pub fn read(&self, tick: &mut dyn FnMut(Progress)) -> Result<Taken> {
         let limits = &self.shard.limits;
-        let collector = || Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies);
+        let collector = || {
+            let mut collector =
+                Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies);
+            collector.collect_tags(self.shard.tags);
+            collector
+        };
         let mut shards = Shards::start(self.shards, self.packets, &|| Shard::new(&self.shard, collector()))
             .context("start the worker threads")?;
         // Logs are read on this thread: their exchanges need no connection to be put together.
-        let mut logs = Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
+        let mut logs =
+            Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
         let mut inputs = Vec::with_capacity(self.inputs.len());
         let (mut bytes_before, mut records_before) = (0, 0);
         for (position, path) in self.inputs.iter().enumerate() {
@@ -115,7 +123,14 @@ impl Analysis {
             counters.absorb(counted);
         }
         let rows_dropped = all.rows.dropped();
-        Ok(Taken { collector: all.collector, inputs, counters, logged, rows: all.rows.into_sorted(), rows_dropped })
+        Ok(Taken {
+            collector: all.collector,
+            inputs,
+            counters,
+            logged,
+            rows: all.rows.into_sorted(),
+            rows_dropped,
+        })
     }
 
     /// Reads one input. Returns how many bytes of its file that took.
@@ -146,23 +161,27 @@ impl Analysis {
             });
         } else if let Some(format) = access_log::detect(&opened.front) {
             format.name().clone_into(&mut stats.format);
-            let mut span = None;
-            let read = log_file::read_log(opened.reader, format, number, &self.shard.limits, &mut |exchange| {
-                stats.logged += 1;
-                if stats.logged & 0x3ff == 0 {
-                    tick(taken.load(Ordering::Relaxed), stats.logged);
-                }
-                let at = exchange.started();
-                span = Some(span.map_or((at, at), |(first, last): (crate::time::Timestamp, _)| (first.min(at), last.max(at))));
-                crate::transaction::pairing::Sink::transaction(logs, exchange);
-            });
+            let mut span: Option<(Timestamp, Timestamp)> = None;
+            let read =
+                log_file::read_log(opened.reader, format, number, &self.shard.limits, &mut |exchange| {
+                    stats.logged += 1;
+                    if stats.logged & 0x3ff == 0 {
+                        tick(taken.load(Ordering::Relaxed), stats.logged);
+                    }
+                    let at = exchange.started();
+                    span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+                    crate::transaction::pairing::Sink::transaction(logs, exchange);
+                });
             stats.span = span;
             stats.readable = read.report.exchanges > 0;
             stats.records = read.report.records;
             stats.bytes = read.bytes;
             stats.bad_records = read.report.bad;
             if let Some(error) = read.damage {
-                stats.damage.push(format!("unreadable after {} bytes: {error}; what came before was read", read.bytes));
+                stats.damage.push(format!(
+                    "unreadable after {} bytes: {error}; what came before was read",
+                    read.bytes
+                ));
             }
             for bad in &read.report.first_bad {
                 stats.damage.push(format!("{} {bad}", format.record()));
@@ -182,9 +201,9 @@ impl Analysis {
     /// Concludes from what was taken in.
     #[must_use]
     pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
-        let snapshot = taken.collector.snapshot(&self.documents, &self.classifier);
+        let snapshot = taken.collector.snapshot(&self.documents);
         let classifier = &self.classifier;
-        let carried = |endpoint: &Endpoint| inspect::carried(classifier, &endpoint.facts);
+        let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
         let options = compare::Options { data: &carried, ..compare::Options::default() };
         let findings = compare(&snapshot.inventory, &self.documents, &options);
         Report { snapshot, findings }
@@ -216,10 +235,19 @@ impl Taken {
         let learner = self.learner_counters();
         let flows = &self.counters.flows;
         [
-            (flows.evicted, format!("connections were dropped for others (limit max_flows = {})", limits.max_flows)),
+            (
+                flows.evicted,
+                format!("connections were dropped for others (limit max_flows = {})", limits.max_flows),
+            ),
             (learner.nodes_overflowed, "path nodes found no room (limit nodes)".to_owned()),
             (learner.clients_overflowed, "clients were not scored (limit clients)".to_owned()),
-            (self.rows_dropped, format!("lines of --transactions were dropped (limit transaction_rows = {})", limits.transaction_rows)),
+            (
+                self.rows_dropped,
+                format!(
+                    "lines of --transactions were dropped (limit transaction_rows = {})",
+                    limits.transaction_rows
+                ),
+            ),
         ]
         .into_iter()
         .filter(|(times, _)| *times > 0)

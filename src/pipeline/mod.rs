@@ -7,3 +7,4 @@ pub mod analyze;
 pub mod read;
 pub mod rows;
 pub mod shard;
+pub mod tables;

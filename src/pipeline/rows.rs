@@ -2,6 +2,7 @@
 
 use crate::anomaly::AnomalySet;
 use crate::inventory::collector::Observed;
+use crate::inventory::inspect::Tag;
 use crate::merge::Merge;
 use crate::secret::{Fingerprint, Sensitive};
 use crate::time::Timestamp;
@@ -57,6 +58,8 @@ pub struct Row {
     pub caller: Option<Fingerprint>,
     /// Oddities.
     pub anomalies: AnomalySet,
+    /// Which data classes it carried where, for `--tags`.
+    pub tags: Box<[Tag]>,
 }
 
 impl Row {
@@ -84,6 +87,7 @@ impl Row {
             completeness: transaction.completeness,
             caller: observed.caller,
             anomalies: transaction.anomalies,
+            tags: observed.tags.as_slice().into(),
         }
     }
 }

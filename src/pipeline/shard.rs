@@ -21,6 +21,8 @@ pub struct ShardSettings {
     pub inspect_bodies: bool,
     /// Which lines of `--transactions` are kept.
     pub rows: RowsWanted,
+    /// Whether the data classes of each exchange are kept, for `--tags`.
+    pub tags: bool,
 }
 
 /// What becomes of a shard's exchanges.

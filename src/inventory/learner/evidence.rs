@@ -250,7 +250,8 @@ impl<'p> Position<'p> {
             .iter()
             .enumerate()
             .map(|(at, value)| {
-                (!value.hard).then(|| Verdict::of(self.features(at, value, &here, feedback, first_pass, &mut seen)))
+                (!value.hard)
+                    .then(|| Verdict::of(self.features(at, value, &here, feedback, first_pass, &mut seen)))
             })
             .collect()
     }
@@ -283,7 +284,8 @@ impl<'p> Position<'p> {
 
         let mut mates: Vec<usize> = vec![at];
         let mut tail_mates = 0_usize;
-        let (mut hard_columns, mut alone, mut id_columns, mut literal_columns) = (0_usize, 0_u64, 0_usize, 0_usize);
+        let (mut hard_columns, mut alone, mut id_columns, mut literal_columns) =
+            (0_usize, 0_u64, 0_usize, 0_usize);
         let (mut alike, mut compared, mut pairs) = (0.0, 0_usize, 0_usize);
         if let Some(mark) = stamp.get_mut(at) {
             *mark = at;
@@ -340,11 +342,13 @@ impl<'p> Position<'p> {
         };
         let shape = symbol.judged.value;
         let shapes =
-            mates.iter().filter_map(of_mate).map(|mate| self.sheet.get(mate.sym).judged.value).sum::<f64>() / k;
+            mates.iter().filter_map(of_mate).map(|mate| self.sheet.get(mate.sym).judged.value).sum::<f64>()
+                / k;
         let median = counts.get(counts.len() / 2).copied().unwrap_or(1).max(1) as f64;
         let once = real(counts.iter().filter(|count| **count == 1).count()) / k * (k / 4.0).min(1.0);
-        let id_mates =
-            real(mates.iter().filter(|mate| **mate != at && self.label(feedback, **mate)).count() + hard_columns);
+        let id_mates = real(
+            mates.iter().filter(|mate| **mate != at && self.label(feedback, **mate)).count() + hard_columns,
+        );
         let total = real(mine.len()).max(1.0);
         let all_id = flag(id_columns == mine.len() && id_mates > 0.0);
         let own = feedback.labels.get(&(self.prefix, value.sym)).copied();
@@ -356,7 +360,8 @@ impl<'p> Position<'p> {
         let wordy = flag(shape < -1.0);
         let terminal = mine.iter().any(|column| column.tail == EMPTY);
         let alters = mine.iter().any(|column| column.tail == EMPTY && column.method.alters());
-        let only = |method: Method| mine.len() == 1 && terminal && mine.iter().all(|column| column.method == method);
+        let only =
+            |method: Method| mine.len() == 1 && terminal && mine.iter().all(|column| column.method == method);
         let only_posted = only(Method::POST);
         let named_tail = mine.iter().any(|column| {
             self.sheet.unchain(column.tail).is_some_and(|(_, next)| {
@@ -366,10 +371,13 @@ impl<'p> Position<'p> {
         });
         let log2 = |x: f64| x.max(1.0).log2();
         let k_tail = log2(real(tail_mates));
-        let outlier =
-            if mates.len() > 2 { ((calls / median).ln() - 1.0).max(0.0) } else { 0.0 };
+        let outlier = if mates.len() > 2 { ((calls / median).ln() - 1.0).max(0.0) } else { 0.0 };
         let digits_beside = real(
-            mates.iter().filter_map(of_mate).filter(|mate| self.sheet.get(mate.sym).judged.value > 0.0).count(),
+            mates
+                .iter()
+                .filter_map(of_mate)
+                .filter(|mate| self.sheet.get(mate.sym).judged.value > 0.0)
+                .count(),
         ) / k;
         [
             1.0,
@@ -434,14 +442,13 @@ impl<'p> Position<'p> {
     /// Of the columns that go on below a name: those that another value of `group` has too, and all.
     pub(super) fn shared_below(&self, at: usize, group: &dyn Fn(usize) -> bool) -> (usize, usize) {
         let Some(mine) = self.of_value.get(at) else { return (0, 0) };
-        let below = mine
-            .iter()
-            .filter_map(|number| self.columns.get(*number))
-            .filter(|column| column.tail != EMPTY);
+        let below =
+            mine.iter().filter_map(|number| self.columns.get(*number)).filter(|column| column.tail != EMPTY);
         let (mut shared, mut all) = (0, 0);
         for column in below {
             all += 1;
-            shared += usize::from(column.hard || column.soft.iter().any(|(mate, _)| *mate != at && group(*mate)));
+            shared +=
+                usize::from(column.hard || column.soft.iter().any(|(mate, _)| *mate != at && group(*mate)));
         }
         (shared, all)
     }

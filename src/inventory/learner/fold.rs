@@ -249,7 +249,10 @@ impl<'s> Folder<'s> {
                 let mut chains: Vec<u32> = Vec::new();
                 for member in &value.members {
                     let segments = self.paths.get(*member).map_or(&[][..], |path| &path.segments);
-                    let chain = segments.iter().take(depth + 1).fold(EMPTY, |chain, sym| self.sheet.chain(chain, *sym));
+                    let chain = segments
+                        .iter()
+                        .take(depth + 1)
+                        .fold(EMPTY, |chain, sym| self.sheet.chain(chain, *sym));
                     chains.push(chain);
                 }
                 chains.sort_unstable();
@@ -390,7 +393,14 @@ impl<'s> Folder<'s> {
     ///
     /// What lies below a value must lie below another value too. A name with paths of its own is a
     /// service, a version, a tenant of the gateway, whatever it looks like.
-    fn guard(&self, position: &Position<'_>, values: &[Value], prefix: Prefix, depth: usize, scores: &mut [f64]) {
+    fn guard(
+        &self,
+        position: &Position<'_>,
+        values: &[Value],
+        prefix: Prefix,
+        depth: usize,
+        scores: &mut [f64],
+    ) {
         if depth > GUARDED_DEPTH || self.has_parameter(prefix) {
             return;
         }
@@ -399,7 +409,9 @@ impl<'s> Folder<'s> {
         for _ in 0..2 {
             let labels: Vec<bool> = scores.iter().map(|score| *score > 0.0).collect();
             for (at, value) in values.iter().enumerate() {
-                let Some(score) = scores.get_mut(at).filter(|score| **score > 0.0 && !value.hard) else { continue };
+                let Some(score) = scores.get_mut(at).filter(|score| **score > 0.0 && !value.hard) else {
+                    continue;
+                };
                 let (shared, below) = position.shared_below(at, &|mate| labels.get(mate) == Some(&true));
                 let carries = value.calls * 2 >= self.total_calls;
                 let unrelated = below >= 3 && shared * 4 < below && (!plural || carries);
@@ -426,17 +438,20 @@ impl<'s> Folder<'s> {
         let extensions = counts.iter().filter(|(suffix, _)| suffix.starts_with('.')).count();
         let machine = ids().all(|value| {
             let symbol = self.sheet.get(value.sym);
-            symbol.marker && symbol.judged.shape.machine()
-                || segment::shape(symbol.stem()).shape.machine()
+            symbol.marker && symbol.judged.shape.machine() || segment::shape(symbol.stem()).shape.machine()
         });
         values
             .iter()
             .zip(labels)
             .map(|(value, label)| {
                 let suffix = self.sheet.get(value.sym).suffix();
-                let count = counts.iter().find(|(known, _)| *known == suffix).map_or(0.0, |(_, count)| *count);
+                let count =
+                    counts.iter().find(|(known, _)| *known == suffix).map_or(0.0, |(_, count)| *count);
                 let constant = extensions == 1 && count >= total && (total >= 3.0 || machine);
-                if *label && !suffix.is_empty() && (suffix.starts_with(':') || self.extension == Some(suffix) || constant) {
+                if *label
+                    && !suffix.is_empty()
+                    && (suffix.starts_with(':') || self.extension == Some(suffix) || constant)
+                {
                     suffix.to_owned()
                 } else {
                     String::new()

@@ -12,7 +12,8 @@ impl RankKey {
     /// Derives the ranking key from secret bytes, one-way and apart from every other use of them.
     #[must_use]
     pub fn derive(secret: &[u8]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = blake3::derive_key("spanlight learner rank key v1", secret);
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] =
+            blake3::derive_key("spanlight learner rank key v1", secret);
         Self([u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])])
     }
 
@@ -20,7 +21,12 @@ impl RankKey {
     #[must_use]
     pub fn rank(&self, bytes: &[u8]) -> u64 {
         let Self([k0, k1]) = *self;
-        let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+        let mut v = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
         let (words, tail) = bytes.as_chunks::<8>();
         for word in words {
             absorb(&mut v, u64::from_le_bytes(*word));
@@ -34,7 +40,12 @@ impl RankKey {
     #[must_use]
     pub fn rank_pair(&self, a: u64, b: u64) -> u64 {
         let Self([k0, k1]) = *self;
-        let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+        let mut v = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
         absorb(&mut v, a);
         absorb(&mut v, b);
         absorb(&mut v, 16 << 56);
