@@ -168,7 +168,7 @@ fn publish(path: &Path, bytes: &[u8]) -> Result<bool, LakeError> {
     fs::create_dir_all(folder).map_err(LakeError::io("make the folder", folder))?;
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let hidden = Hidden(folder.join(format!(".{name}.{}.tmp", std::process::id())));
-    hidden.fill(bytes).map_err(LakeError::io("write", &hidden.0))?;
+    hidden.fill(bytes).map_err(LakeError::io("write", path))?;
     match fs::hard_link(&hidden.0, path) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
