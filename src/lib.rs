@@ -6,6 +6,7 @@ pub mod finding;
 pub mod inventory;
 pub mod limits;
 pub mod merge;
+pub mod payload;
 pub mod problem;
 pub mod schema;
 pub mod secret;

@@ -38,6 +38,10 @@ pub struct Limits {
     pub body_depth: usize,
     /// Query parameter names kept per endpoint.
     pub query_parameters: usize,
+    /// Path segments, query parameters, headers and cookies per endpoint whose data classes are judged.
+    pub loose_fields: usize,
+    /// Segments of one path that are inspected.
+    pub path_segments: usize,
     /// Hosts, endpoints' skeletons and callers that one inventory holds.
     pub hosts: usize,
     /// Callers counted exactly per endpoint before a sketch takes over.
@@ -64,6 +68,8 @@ impl Default for Limits {
             shape_nodes: 2_048,
             body_depth: 64,
             query_parameters: 128,
+            loose_fields: 512,
+            path_segments: 64,
             hosts: 4_096,
             callers_exact: 64,
             callers: 65_536,

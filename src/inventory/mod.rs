@@ -4,6 +4,7 @@
 //! template, so that the same endpoint has the same id in every run and on every sensor.
 
 pub mod facts;
+pub mod inspect;
 pub mod sketch;
 
 use crate::time::Timestamp;

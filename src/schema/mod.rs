@@ -175,6 +175,47 @@ impl<E: Default> Shape<E> {
         )
     }
 
+    /// The child of `parent` for the property `name`, given as bytes. A name that is not known yet and that
+    /// `class_of` takes for a value goes to the wildcard of that class, written with braces: `{iban}`.
+    pub fn property_bytes(
+        &mut self,
+        parent: NodeId,
+        name: &[u8],
+        max_nodes: usize,
+        class_of: impl FnOnce(&[u8]) -> Option<&'static str>,
+    ) -> Option<NodeId> {
+        if let Some(id) = self.guess(parent, name) {
+            return Some(id);
+        }
+        match class_of(name) {
+            Some(what) => self.wildcard(parent, what.trim_matches(['{', '}']), max_nodes),
+            None => self.property(parent, &String::from_utf8_lossy(name), max_nodes),
+        }
+    }
+
+    /// The property `name` of `parent` when it is where it was in the body before.
+    fn guess(&mut self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+        let above = self.nodes.get(parent.index())?;
+        let guess = self.nodes.get(above.recent_child as usize).map_or(above.first_child, |node| node.next_sibling);
+        // Behind the last property the first comes again.
+        for id in [guess, above.first_child] {
+            let found = self
+                .nodes
+                .get(id as usize)
+                .is_some_and(|node| matches!(&node.name, Name::Property(text) if text.as_bytes() == name));
+            if found {
+                self.nodes.get_mut(parent.index())?.recent_child = id;
+                return Some(NodeId(id));
+            }
+        }
+        None
+    }
+
+    /// The evidence at `node`, for whoever walks a body.
+    pub fn evidence_mut(&mut self, node: NodeId) -> Option<&mut E> {
+        self.nodes.get_mut(node.index()).map(|node| &mut node.evidence)
+    }
+
     /// The child of `parent` that stands for all properties whose names are values of shape `what`.
     pub fn wildcard(&mut self, parent: NodeId, what: &str, max_nodes: usize) -> Option<NodeId> {
         self.child(

@@ -1,0 +1,427 @@
+//! What has been found in a field, in sums and bounded sets that merge in any order.
+//!
+//! For each class that a field was a candidate for: how many values were tried and passed, how many were
+//! masked, and the lowest keyed hashes of the distinct ones. [`judge`] turns that into log-odds: what the key
+//! says is the prior, every distinct value that passes counts by how unlikely that is by accident, every one
+//! that fails counts against. Values are not kept, nor anything from which they could be guessed without the
+//! key.
+
+use super::ClassId;
+use super::keys::KeyVerdict;
+use crate::merge::Merge;
+use std::fmt;
+use std::sync::Arc;
+
+/// Hashes kept per field and class to count distinct values.
+const HASHES: usize = 16;
+
+/// What is known of the data classes of one field (one place in a shape, a header, a parameter).
+#[derive(Clone, Debug, Default)]
+pub struct FieldEvidence {
+    /// What the key says: computed at first sight, the same on every shard.
+    pub(crate) verdict: Option<Arc<KeyVerdict>>,
+    /// Scalars that are not null or empty.
+    pub(crate) values: u64,
+    /// By class, in the order of class numbers.
+    pub(crate) found: Option<Box<Vec<ClassEvidence>>>,
+}
+
+/// What speaks for and against one class in one field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassEvidence {
+    /// The class.
+    pub class: ClassId,
+    /// The key's support, up to 100; 0 when the value alone speaks.
+    pub strength: u8,
+    /// Whether values were found inside longer text.
+    pub embedded: bool,
+    /// The share of random values that would pass, in millionths: the largest of the signatures that passed.
+    pub chance_ppm: u32,
+    /// Values that the key made candidates.
+    pub tried: u64,
+    /// Values that passed.
+    pub valid: u64,
+    /// Values that were masked.
+    pub masked: u64,
+    /// The lowest keyed hashes of distinct values that passed.
+    pub(crate) hashes: Lowest,
+}
+
+/// The lowest of a set of hashes, at most [`HASHES`].
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Lowest(Vec<u64>);
+
+impl fmt::Debug for Lowest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lowest({})", self.0.len())
+    }
+}
+
+impl Lowest {
+    fn insert(&mut self, hash: u64) {
+        if self.0.len() == HASHES && self.0.last().is_some_and(|last| *last <= hash) {
+            return;
+        }
+        if let Err(at) = self.0.binary_search(&hash) {
+            self.0.insert(at, hash);
+            self.0.truncate(HASHES);
+        }
+    }
+
+    /// How many distinct ones there were: exact below the limit, from the spread of the hashes above.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    fn estimate(&self) -> u64 {
+        match self.0.last() {
+            Some(last) if self.0.len() == HASHES => ((HASHES - 1) as f64 / (*last as f64 / u64::MAX as f64)).round().max(HASHES as f64) as u64,
+            _ => self.0.len() as u64,
+        }
+    }
+}
+
+/// How a value fared as a candidate for a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It passed.
+    Valid,
+    /// It did not.
+    Failed,
+    /// It was masked.
+    Masked,
+}
+
+/// One value's outcome for one class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// The class.
+    pub class: ClassId,
+    /// The key's support, 0 for none.
+    pub strength: u8,
+    /// How it fared.
+    pub fate: Fate,
+    /// Whether it stood inside longer text.
+    pub embedded: bool,
+    /// The signature's chance, in millionths.
+    pub chance_ppm: u32,
+}
+
+impl FieldEvidence {
+    /// Takes in one outcome; `hash` is the keyed hash of a value that passed.
+    pub(crate) fn count(&mut self, hit: Hit, hash: u64) {
+        let found = self.found.get_or_insert_default();
+        let at = match found.binary_search_by_key(&hit.class, |known| known.class) {
+            Ok(at) => at,
+            Err(at) => {
+                found.insert(
+                    at,
+                    ClassEvidence {
+                        class: hit.class,
+                        strength: 0,
+                        embedded: false,
+                        chance_ppm: 0,
+                        tried: 0,
+                        valid: 0,
+                        masked: 0,
+                        hashes: Lowest::default(),
+                    },
+                );
+                at
+            }
+        };
+        let Some(known) = found.get_mut(at) else { return };
+        match hit.fate {
+            Fate::Valid => {
+                known.valid += 1;
+                known.strength = known.strength.max(hit.strength);
+                known.embedded |= hit.embedded;
+                known.chance_ppm = known.chance_ppm.max(hit.chance_ppm);
+                known.hashes.insert(hash);
+            }
+            Fate::Failed => {}
+            Fate::Masked => known.masked += 1,
+        }
+        if hit.strength > 0 && hit.fate != Fate::Masked {
+            known.tried += 1;
+        }
+    }
+
+    /// What was found, by class.
+    pub fn classes(&self) -> impl Iterator<Item = &ClassEvidence> {
+        self.found.iter().flat_map(|found| found.iter())
+    }
+
+    /// Values seen, nulls and empty ones left out.
+    #[must_use]
+    pub const fn values(&self) -> u64 {
+        self.values
+    }
+
+    /// What the evidence says of `class`, if anything.
+    #[must_use]
+    pub fn judgement(&self, class: ClassId) -> Option<Judgement> {
+        self.classes().find(|known| known.class == class).map(|known| judge(known, self.values))
+    }
+}
+
+impl Merge for FieldEvidence {
+    fn absorb(&mut self, other: Self) {
+        self.values.absorb(other.values);
+        if self.verdict.is_none() {
+            self.verdict = other.verdict;
+        }
+        let Some(theirs) = other.found else { return };
+        let mine = self.found.get_or_insert_default();
+        for class in *theirs {
+            match mine.binary_search_by_key(&class.class, |known| known.class) {
+                Ok(at) => {
+                    if let Some(known) = mine.get_mut(at) {
+                        known.absorb(class);
+                    }
+                }
+                Err(at) => mine.insert(at, class),
+            }
+        }
+    }
+}
+
+impl Merge for ClassEvidence {
+    fn absorb(&mut self, other: Self) {
+        self.strength = self.strength.max(other.strength);
+        self.embedded |= other.embedded;
+        self.chance_ppm = self.chance_ppm.max(other.chance_ppm);
+        self.tried.absorb(other.tried);
+        self.valid.absorb(other.valid);
+        self.masked.absorb(other.masked);
+        for hash in other.hashes.0 {
+            self.hashes.insert(hash);
+        }
+    }
+}
+
+/// How sure a class is in a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// The evidence speaks against it.
+    Cleared,
+    /// It may be.
+    Suspected,
+    /// It is.
+    Confirmed,
+}
+
+impl State {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cleared => "cleared",
+            Self::Suspected => "suspected",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+/// What the evidence for one class in one field comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judgement {
+    /// Probability, 0 to 1.
+    pub confidence: f32,
+    /// Confirmed from [`CONFIRMED`] on, cleared below [`SUSPECTED`].
+    pub state: State,
+    /// Distinct values that passed, estimated.
+    pub distinct: u64,
+}
+
+/// From this confidence on a class is confirmed.
+pub const CONFIRMED: f32 = 0.85;
+/// From this confidence on a class is suspected.
+pub const SUSPECTED: f32 = 0.5;
+
+/// Weighs what speaks for and against a class in a field with `values` values.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are weighed, not shown")]
+pub fn judge(known: &ClassEvidence, values: u64) -> Judgement {
+    let distinct = known.hashes.estimate();
+    let seen = distinct.min(8) as f32;
+    let chance = (known.chance_ppm.max(1) as f32 / 1e6).clamp(1e-6, 0.95);
+    let mut odds = match (known.strength, known.embedded) {
+        (0, true) => -3.0,
+        (0, false) => -4.5,
+        (strength, _) => (f32::from(strength) - 52.0) / 20.0,
+    };
+    // Values that look alike are not independent: weak checks soon have said all they can.
+    let step = (0.95 / chance).ln();
+    odds += (step * seen).min(if chance >= 0.25 { 1.8 } else { 9.0 });
+    if known.strength == 0 && !known.embedded {
+        let failed = values.saturating_sub(known.valid + known.masked);
+        let distinct_failed = if known.valid == 0 { failed } else { failed.saturating_mul(distinct.max(1)).div_ceil(known.valid) };
+        odds -= 2.8 * distinct_failed.min(20) as f32;
+    } else if known.strength > 0 {
+        let share = known.valid as f32 / known.tried.max(1) as f32;
+        if share < 0.5 {
+            odds -= (0.5 - share) * if known.strength >= 80 { 2.0 } else { 5.0 };
+        }
+    }
+    let confidence = if known.valid == 0 { 0.0 } else { 1.0 / (1.0 + (-odds).exp()) };
+    let state = if confidence >= CONFIRMED {
+        State::Confirmed
+    } else if confidence >= SUSPECTED {
+        State::Suspected
+    } else {
+        State::Cleared
+    };
+    Judgement { confidence, state, distinct }
+}
+
+/// Where outside a body a field stands, or which body it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Location {
+    /// A segment of the path, by its index.
+    RequestPath,
+    /// A query parameter.
+    RequestQuery,
+    /// A header or cookie of the request.
+    RequestHeader,
+    /// The request's body.
+    RequestBody,
+    /// A header or cookie of the response.
+    ResponseHeader,
+    /// The response's body.
+    ResponseBody,
+}
+
+impl Location {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RequestPath => "request.path",
+            Self::RequestQuery => "request.query",
+            Self::RequestHeader => "request.header",
+            Self::RequestBody => "request.body",
+            Self::ResponseHeader => "response.header",
+            Self::ResponseBody => "response.body",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    location: Location,
+    name: Box<str>,
+    evidence: FieldEvidence,
+}
+
+/// The data classes of the fields outside JSON-like bodies of one endpoint: path, query, headers, cookies.
+#[derive(Clone, Debug, Default)]
+pub struct FieldTable {
+    rows: Vec<Row>,
+    /// Behind the row that was found last: exchanges repeat their order.
+    next: usize,
+    overflow: u64,
+}
+
+impl FieldTable {
+    /// The evidence of the field `name` at `location`, made when there is room for it below `max`.
+    pub fn field(&mut self, location: Location, name: &str, max: usize) -> Option<&mut FieldEvidence> {
+        let same = |row: &Row| row.location == location && *row.name == *name;
+        let at = match self.rows.get(self.next).filter(|row| same(row)) {
+            Some(_) => self.next,
+            None => match self.rows.iter().position(same) {
+                Some(at) => at,
+                None if self.rows.len() >= max => {
+                    self.overflow += 1;
+                    return None;
+                }
+                None => {
+                    self.rows.push(Row { location, name: name.into(), evidence: FieldEvidence::default() });
+                    self.rows.len() - 1
+                }
+            },
+        };
+        self.next = at + 1;
+        self.rows.get_mut(at).map(|row| &mut row.evidence)
+    }
+
+    /// All fields, by location and name.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(Location, &str, &FieldEvidence)> {
+        let mut rows: Vec<_> = self.rows.iter().map(|row| (row.location, &*row.name, &row.evidence)).collect();
+        rows.sort_by_key(|(location, name, _)| (*location, *name));
+        rows
+    }
+
+    /// How often a full table could not hold a field.
+    #[must_use]
+    pub const fn overflow(&self) -> u64 {
+        self.overflow
+    }
+}
+
+impl Merge for FieldTable {
+    fn absorb(&mut self, other: Self) {
+        self.overflow.absorb(other.overflow);
+        for row in other.rows {
+            if let Some(mine) = self.field(row.location, &row.name, usize::MAX) {
+                mine.absorb(row.evidence);
+            }
+        }
+        self.next = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hit(class: u8, strength: u8, fate: Fate) -> Hit {
+        Hit { class: ClassId(class), strength, fate, embedded: false, chance_ppm: 50_000 }
+    }
+
+    fn of(hits: &[(u8, u8, u8, u64)]) -> FieldEvidence {
+        let mut evidence = FieldEvidence::default();
+        for (class, strength, fate, hash) in hits {
+            let fate = [Fate::Valid, Fate::Failed, Fate::Masked][usize::from(*fate)];
+            evidence.values += 1;
+            evidence.count(hit(*class, *strength, fate), *hash);
+        }
+        evidence
+    }
+
+    fn state(evidence: &FieldEvidence) -> (u64, Vec<ClassEvidence>) {
+        (evidence.values, evidence.classes().cloned().collect())
+    }
+
+    #[test]
+    fn ten_random_numbers_do_not_become_card_numbers() {
+        let mut evidence = FieldEvidence::default();
+        evidence.values = 10;
+        evidence.count(hit(1, 0, Fate::Valid), 7);
+        assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Cleared));
+    }
+
+    #[test]
+    fn many_distinct_values_that_all_pass_are_proof() {
+        let evidence = of(&[1, 2, 3, 4, 5].map(|hash| (1, 0, 0, hash)));
+        assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Confirmed));
+    }
+
+    proptest! {
+        /// Any split and order of the same hits comes to the same evidence.
+        #[test]
+        fn order_and_grouping_cannot_be_seen(
+            hits in proptest::collection::vec((0_u8..4, 0_u8..100, 0_u8..3, any::<u64>()), 0..60),
+            cut in 0_usize..60,
+        ) {
+            let cut = cut.min(hits.len());
+            let mut left = of(&hits[..cut]);
+            let mut right = of(&hits[cut..]);
+            let whole = of(&hits);
+            let mut other = right.clone();
+            other.absorb(left.clone());
+            left.absorb(std::mem::take(&mut right));
+            prop_assert_eq!(state(&left), state(&whole));
+            prop_assert_eq!(state(&other), state(&whole));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! From a value to the classes it may be of: the hot path of classification.
+//!
+//! Formats that no other value has (JWT, IBAN, keys with known prefixes, mail addresses) come first, then
+//! what the key suggests, then formats that an accident may hit. Everything is gated by length and by the
+//! kinds of characters in the value, so that most values fall through after a few comparisons. Text of many
+//! words is searched inside.
+
+use super::checks::{self, Check};
+use super::evidence::{Fate, Hit};
+use super::keys::KeyVerdict;
+use super::{Alone, Classifier};
+use crate::schema::JsonType;
+
+/// Kinds of characters, as bits.
+mod kind {
+    pub(super) const DIGIT: u16 = 1;
+    pub(super) const UPPER: u16 = 2;
+    pub(super) const LOWER: u16 = 4;
+    pub(super) const SPACE: u16 = 8;
+    pub(super) const DASH: u16 = 16;
+    pub(super) const DOT: u16 = 32;
+    pub(super) const AT: u16 = 64;
+    pub(super) const COLON: u16 = 128;
+    pub(super) const SLASH: u16 = 256;
+    pub(super) const OTHER: u16 = 512;
+}
+
+/// The kind of each byte.
+static KINDS: [u16; 256] = kinds();
+
+const fn kinds() -> [u16; 256] {
+    let mut table = [kind::OTHER; 256];
+    let mut at = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "a u8 indexes 256 entries")]
+        {
+            table[at as usize] = match at {
+                b'0'..=b'9' => kind::DIGIT,
+                b'A'..=b'Z' => kind::UPPER,
+                b'a'..=b'z' => kind::LOWER,
+                b' ' => kind::SPACE,
+                b'-' => kind::DASH,
+                b'.' => kind::DOT,
+                b'@' => kind::AT,
+                b':' => kind::COLON,
+                b'/' => kind::SLASH,
+                _ => kind::OTHER,
+            };
+        }
+        if at == u8::MAX {
+            return table;
+        }
+        at += 1;
+    }
+}
+
+/// The kinds of characters in the front of a value.
+#[inline]
+fn summary(value: &[u8]) -> u16 {
+    value.iter().take(48).fold(0, |kinds, byte| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default())
+}
+
+/// Longest text that is searched inside, beyond which only its front is.
+const MAX_TEXT: usize = 64 << 10;
+
+impl Classifier {
+    /// Adds to `hits` what `value` may be, under a key with `verdict`.
+    pub fn classify(&self, verdict: &KeyVerdict, kind: JsonType, value: &[u8], hits: &mut Vec<Hit>) {
+        if matches!(kind, JsonType::Null | JsonType::Boolean) || value.len() < 2 && verdict.candidates.is_empty() {
+            return;
+        }
+        let value = value.trim_ascii();
+        let before = hits.len();
+        let mut masked = None;
+        if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, verdict, hits) {
+            return;
+        }
+        if let Some(best) = verdict.candidates.first() {
+            let hidden = *masked.get_or_insert_with(|| checks::is_masked(value));
+            if hidden {
+                hits.push(Hit { class: best.class, strength: best.strength, fate: Fate::Masked, embedded: false, chance_ppm: 0 });
+                return;
+            }
+            for candidate in &verdict.candidates {
+                let Some((signature, chance_ppm)) = self.signature(candidate.signature) else { continue };
+                let passed = signature.proof.passes(value);
+                let fate = if passed { Fate::Valid } else { Fate::Failed };
+                hits.push(Hit { class: candidate.class, strength: candidate.strength, fate, embedded: false, chance_ppm });
+                if passed {
+                    return;
+                }
+            }
+        }
+        if !verdict.other && kind != JsonType::Number && value.len() >= 8 {
+            self.accidental(value, hits);
+        }
+        if kind == JsonType::String && value.len() >= 16 && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid) && memchr::memchr(b' ', value).is_some() {
+            self.inside(value, hits);
+        }
+    }
+
+    /// Formats that tell by themselves. Returns whether the value is settled.
+    #[inline]
+    fn distinctive(&self, value: &[u8], verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
+        let [first, second, third, ..] = value else { return false };
+        let strength = |alone: Alone| verdict.candidates.iter().find(|candidate| candidate.signature == alone.signature).map_or(0, |candidate| candidate.strength);
+        let mut test = |check: Check| {
+            let Some(alone) = self.alone(check) else { return false };
+            if !check.passes(value) {
+                return false;
+            }
+            hits.push(Hit { class: alone.class, strength: strength(alone), fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
+            true
+        };
+        let settled = match (first, second, third) {
+            (b'e', b'y', b'A'..=b'Z') => test(Check::Jwt),
+            (b'B' | b'b', b'a' | b'A', b's' | b'S') => test(Check::BasicAuth),
+            (b'A', b'I', b'z') => test(Check::GcpKey),
+            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O') if value.len() == 20 => test(Check::AwsKeyId),
+            (b'g', b'h', _) | (b'g', b'i', b't') => test(Check::Github),
+            (b'x', b'o' | b'a', _) => test(Check::Slack),
+            (b's' | b'r', b'k', b'_') | (b'w', b'h', b's') => test(Check::Stripe),
+            (b'-', b'-', b'-') => test(Check::PrivateKey),
+            (b'%', b'B', _) | (b';', b'0'..=b'9', _) => test(Check::Track),
+            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => test(Check::Iban) || test(Check::CreditorId),
+            (_, _, b':' | b'-') if value.len() == 17 => test(Check::Mac),
+            _ => false,
+        };
+        settled || (memchr::memchr(b'@', value.get(..value.len().min(320)).unwrap_or_default()).is_some() && test(Check::Email))
+    }
+
+    /// Formats with check digits that an accident may hit: evidence decides.
+    fn accidental(&self, value: &[u8], hits: &mut Vec<Hit>) {
+        if value.len() > 128 {
+            return;
+        }
+        let kinds = summary(value);
+        let mut test = |check: Check| {
+            let Some(alone) = self.alone(check) else { return false };
+            if !check.passes(value) {
+                return false;
+            }
+            hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
+            true
+        };
+        if kinds & kind::DIGIT == 0 {
+            return;
+        }
+        let numeric = kinds & !(kind::DIGIT | kind::SPACE | kind::DASH | kind::DOT | kind::SLASH) == 0;
+        if numeric {
+            match value.len() {
+                11 => {
+                    test(Check::Cpf);
+                }
+                14 => {
+                    let _ = test(Check::Cpf) || test(Check::Cnpj) || test(Check::Pan);
+                }
+                18 => {
+                    let _ = test(Check::Cnpj) || test(Check::Pan);
+                }
+                15 => {
+                    let _ = test(Check::Pan) || test(Check::Nir);
+                }
+                21 => {
+                    let _ = test(Check::Nir) || test(Check::Pan);
+                }
+                13..=23 => {
+                    test(Check::Pan);
+                }
+                _ => {}
+            }
+            return;
+        }
+        match (value.len(), kinds & (kind::LOWER | kind::OTHER)) {
+            (9..=11, 0) => {
+                test(Check::Dni);
+            }
+            (16, 0) => {
+                test(Check::CodiceFiscale);
+            }
+            (20, 0) => {
+                test(Check::Lei);
+            }
+            (88, _) => {
+                test(Check::AzureKey);
+            }
+            _ => {}
+        }
+    }
+
+    /// Formats inside running text.
+    fn inside(&self, value: &[u8], hits: &mut Vec<Hit>) {
+        let value = value.get(..value.len().min(MAX_TEXT)).unwrap_or_default();
+        let mut push = |check: Check| {
+            if let Some(alone) = self.alone(check) {
+                hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: true, chance_ppm: alone.chance_ppm });
+            }
+        };
+        let mut at = 0;
+        while let Some(rest) = value.get(at..) {
+            // The next word: to the next space, without the punctuation around it.
+            let start = rest.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(rest.len());
+            let Some(rest) = rest.get(start..).filter(|rest| !rest.is_empty()) else { break };
+            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            let raw = rest.get(..end).unwrap_or_default();
+            at += start + end;
+            let word = trim_punctuation(raw);
+            if word.len() < 4 {
+                continue;
+            }
+            if let [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9', ..] = word {
+                let Some(len) = checks::iban_length(word) else { continue };
+                let whole = grouped(rest, len);
+                if Check::Iban.passes(word) || whole.is_some_and(|(text, _)| Check::Iban.passes(text)) {
+                    push(Check::Iban);
+                    if let Some((_, used)) = whole.filter(|_| !Check::Iban.passes(word)) {
+                        at += used.saturating_sub(end);
+                    }
+                }
+                continue;
+            }
+            if word.contains(&b'@') {
+                if Check::Email.passes(word) {
+                    push(Check::Email);
+                }
+                continue;
+            }
+            match word {
+                [b'e', b'y', b'A'..=b'Z', ..] if Check::Jwt.passes(word) => push(Check::Jwt),
+                [b'A', ..] if Check::AwsKeyId.passes(word) => push(Check::AwsKeyId),
+                [b'A', ..] if Check::GcpKey.passes(word) => push(Check::GcpKey),
+                [b'g', b'h', ..] if Check::Github.passes(word) => push(Check::Github),
+                [b'x', ..] if Check::Slack.passes(word) => push(Check::Slack),
+                [b's' | b'r', b'k', b'_', ..] if Check::Stripe.passes(word) => push(Check::Stripe),
+                [b'+', b'0'..=b'9', ..] => {
+                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte)).unwrap_or(rest.len());
+                    let number = rest.get(..used.min(20)).unwrap_or_default();
+                    let number = number.trim_ascii_end();
+                    let number = number.strip_suffix(b".").unwrap_or(number);
+                    if checks::phone_international(number) {
+                        push(Check::Phone);
+                        at += number.len().saturating_sub(end);
+                    }
+                }
+                [b'0'..=b'9', ..] => {
+                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte)).unwrap_or(rest.len());
+                    let number = rest.get(..used.min(24)).unwrap_or_default().trim_ascii_end();
+                    if number.len() >= 14 && (Check::Pan.passes(number) || Check::Pan.passes(word)) {
+                        push(Check::Pan);
+                        at += number.len().saturating_sub(end);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a value without a key is a phone number in international form.
+    pub(crate) fn international_phone(&self, value: &[u8], hits: &mut Vec<Hit>) -> bool {
+        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else { return false };
+        hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: 3_000 });
+        true
+    }
+}
+
+
+/// The text at the front of `rest` that holds `len` letters and digits in groups, and how long it is.
+fn grouped(rest: &[u8], len: usize) -> Option<(&[u8], usize)> {
+    let mut count = 0;
+    for (at, byte) in rest.iter().enumerate() {
+        if byte.is_ascii_alphanumeric() {
+            count += 1;
+            if count == len {
+                return rest.get(..=at).map(|text| (text, at + 1));
+            }
+        } else if *byte != b' ' {
+            return None;
+        }
+    }
+    None
+}
+
+fn trim_punctuation(word: &[u8]) -> &[u8] {
+    let is_edge = |byte: &u8| b".,;:!?()[]<>\"'".contains(byte);
+    let start = word.iter().position(|byte| !is_edge(byte)).unwrap_or(word.len());
+    let end = word.iter().rposition(|byte| !is_edge(byte)).map_or(start, |end| end + 1);
+    word.get(start..end).unwrap_or_default()
+}

@@ -1,0 +1,883 @@
+//! From an exchange to the data classes it carries: walks path, query, headers, cookies and bodies once,
+//! grows the shapes of the bodies and counts the evidence for each field.
+//!
+//! An [`Inspector`] belongs to one shard. It borrows a transaction, adds to the [`EndpointFacts`] of its
+//! path skeleton and keeps nothing of it: a value ends as a type, a class, a count and the keyed hash that
+//! counts distinct ones. Every value is looked at, none is sampled, so that the evidence does not depend on
+//! which shard saw which exchange. [`data_fields`] reads the evidence back, field by field.
+
+use super::facts::{BodyShape, EndpointFacts};
+use crate::classify::{ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State};
+use crate::limits::Limits;
+use crate::payload::{self, Format, Text, Visitor, form};
+use crate::schema::{JsonType, NodeId};
+use crate::secret::{FingerprintKey, Purpose};
+use crate::transaction::{Fields, Transaction};
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// One shard's inspector. See the module's doc.
+#[derive(Debug)]
+pub struct Inspector {
+    classifier: Arc<Classifier>,
+    limits: Limits,
+    hash_key: (u64, u64),
+    collect: bool,
+    work: Work,
+}
+
+/// What inspecting one exchange came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Inspection<'a> {
+    /// Classes that at least one value passed for, with or without the evidence of others.
+    pub classes: ClassSet,
+    /// Where they were found, sorted and without repetition; empty unless asked for.
+    pub tags: &'a [Tag],
+}
+
+/// A class at a place of one exchange.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tag {
+    /// Where.
+    pub location: Location,
+    /// The field's path there: `$.data[*].iban`, `/Document/Id`, `[2]`, a header's name.
+    pub path: String,
+    /// The status of the response whose body it is; 0 elsewhere.
+    pub status: u16,
+    /// The class.
+    pub class: ClassId,
+}
+
+/// The parts that are reused from exchange to exchange.
+#[derive(Debug, Default)]
+struct Work {
+    hits: Vec<Hit>,
+    classes: ClassSet,
+    tags: Vec<Tag>,
+    value: Vec<u8>,
+    name: Vec<u8>,
+    inner: Vec<u8>,
+    /// Verdicts on keys that no node of a shape keeps: labels, names in pairs, keys in embedded documents.
+    keys: HashMap<(u8, Box<[u8]>), Arc<KeyVerdict>, foldhash::fast::RandomState>,
+}
+
+/// Verdicts remembered per shard; beyond, they are computed again.
+const MAX_KEYS: usize = 8_192;
+/// The longest text that is taken for a key.
+const MAX_KEY: usize = 96;
+/// Headers that say nothing of anybody.
+const DULL_HEADERS: &[&str] = &[
+    "host", "user-agent", "accept", "accept-encoding", "accept-language", "accept-charset", "accept-ranges", "content-type", "content-length", "content-encoding",
+    "content-language", "transfer-encoding", "connection", "keep-alive", "cache-control", "pragma", "expires", "date", "server", "vary", "etag", "last-modified", "if-none-match",
+    "if-modified-since", "te", "trailer", "upgrade", "upgrade-insecure-requests", "origin", "dnt", "age", "via", "strict-transport-security", "x-frame-options",
+    "x-content-type-options", "x-xss-protection", "content-security-policy", "referrer-policy", "permissions-policy", "access-control-allow-origin", "access-control-allow-methods",
+    "access-control-allow-headers", "access-control-expose-headers", "access-control-max-age", "access-control-allow-credentials", "x-powered-by", "range", "content-range", "allow", "digest",
+];
+
+impl Inspector {
+    /// An inspector whose hashes are made with `key`.
+    #[must_use]
+    pub fn new(classifier: Arc<Classifier>, limits: Limits, key: &FingerprintKey) -> Self {
+        let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
+        let [a, b] = [derived.first_chunk(), derived.last_chunk()].map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
+        Self { classifier, limits, hash_key: (a, b), collect: false, work: Work::default() }
+    }
+
+    /// Whether each exchange's tags are collected, for `--tags`. Off, they cost nothing.
+    pub const fn collect_tags(&mut self, collect: bool) {
+        self.collect = collect;
+    }
+
+    /// The classifier in use.
+    #[must_use]
+    pub const fn classifier(&self) -> &Arc<Classifier> {
+        &self.classifier
+    }
+
+    /// Adds what `transaction` carries to `facts`, which hang on its path skeleton, so that the position of a
+    /// segment is the same in all exchanges that share them.
+    pub fn inspect(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) -> Inspection<'_> {
+        self.work.classes = ClassSet::default();
+        self.work.tags.clear();
+        self.path(transaction, facts);
+        self.query(transaction, facts);
+        self.headers(&transaction.request.fields, Location::RequestHeader, facts);
+        self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
+        self.body(&transaction.request.fields, transaction.request.body.bytes.expose(), Location::RequestBody, 0, &mut facts.request_shape);
+        let (status, body) = (transaction.response.status, transaction.response.body.bytes.expose());
+        if !body.is_empty() {
+            let shape = facts.response_shapes.entry(status).or_default();
+            self.body(&transaction.response.fields, body, Location::ResponseBody, status, shape);
+        }
+        self.work.tags.sort_unstable();
+        self.work.tags.dedup();
+        Inspection { classes: self.work.classes, tags: &self.work.tags }
+    }
+
+    fn path(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) {
+        let path = transaction.path();
+        let path = path.expose().strip_prefix(b"/").unwrap_or(path.expose());
+        let mut before: &[u8] = b"";
+        let mut label = String::new();
+        for (at, raw) in path.split(|byte| *byte == b'/').enumerate().take(self.limits.path_segments) {
+            let mut value = std::mem::take(&mut self.work.value);
+            value.clear();
+            form::percent(raw, false, &mut value);
+            // Words and versions are no values.
+            if value.iter().any(u8::is_ascii_digit) || value.contains(&b'@') || value.len() > 20 {
+                label.clear();
+                label.push('[');
+                label.push_str(itoa(at, &mut [0; 20]));
+                label.push(']');
+                let verdict = self.verdict(before, 1);
+                self.loose(Location::RequestPath, &label, &verdict, &value, facts);
+            }
+            self.work.value = value;
+            before = raw;
+        }
+    }
+
+    fn query(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) {
+        let Some(query) = transaction.query() else { return };
+        for (name, value) in form::pairs(query.expose()).take(self.limits.query_parameters) {
+            let mut key = std::mem::take(&mut self.work.name);
+            let mut scratch = std::mem::take(&mut self.work.value);
+            let bytes = name.decode(&mut key);
+            let decoded = value.decode(&mut scratch);
+            let verdict = self.verdict(bytes, 2);
+            let label = String::from_utf8_lossy(bytes);
+            let label = shown(&label);
+            self.loose(Location::RequestQuery, label, &verdict, decoded, facts);
+            self.work.name = key;
+            self.work.value = scratch;
+        }
+    }
+
+    fn headers(&mut self, fields: &Fields, location: Location, facts: &mut EndpointFacts) {
+        let mut label = String::new();
+        for (raw, value) in fields.iter() {
+            label.clear();
+            label.extend(raw.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+            if DULL_HEADERS.contains(&label.as_str()) || label.len() > MAX_KEY {
+                continue;
+            }
+            let value = *value.expose();
+            match label.as_str() {
+                "cookie" => {
+                    for pair in value.split(|byte| *byte == b';').take(self.limits.query_parameters) {
+                        self.cookie("cookie", pair.trim_ascii(), location, facts);
+                    }
+                }
+                "set-cookie" => {
+                    let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
+                    self.cookie("set-cookie", pair.trim_ascii(), location, facts);
+                }
+                "authorization" | "proxy-authorization" => {
+                    let verdict = self.verdict(raw, 3);
+                    let space = memchr::memchr(b' ', value).unwrap_or(value.len());
+                    let (scheme, rest) = value.split_at(space);
+                    let bare = scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop") || scheme.eq_ignore_ascii_case(b"token");
+                    self.loose(location, &label, &verdict, if bare { rest.trim_ascii() } else { value }, facts);
+                }
+                "location" | "content-location" | "referer" | "link" => {
+                    let start = value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
+                    for (name, value) in form::pairs(value.get(start + 1..).unwrap_or_default()).take(32) {
+                        let verdict = self.verdict(name.raw(), 2);
+                        let mut scratch = std::mem::take(&mut self.work.value);
+                        self.loose(location, &label, &verdict, value.decode(&mut scratch), facts);
+                        self.work.value = scratch;
+                    }
+                }
+                _ => {
+                    let verdict = self.verdict(raw, 3);
+                    self.loose(location, &label, &verdict, value, facts);
+                }
+            }
+        }
+    }
+
+    fn cookie(&mut self, header: &str, pair: &[u8], location: Location, facts: &mut EndpointFacts) {
+        let Some(middle) = memchr::memchr(b'=', pair).filter(|middle| (1..=MAX_KEY).contains(middle)) else { return };
+        let (name, value) = pair.split_at(middle);
+        let verdict = self.verdict(name, 4);
+        let name = String::from_utf8_lossy(name);
+        let label = format!("{header}[{}]", shown(&name));
+        let mut scratch = std::mem::take(&mut self.work.value);
+        let value = value.get(1..).unwrap_or_default();
+        let value = if value.contains(&b'%') { form::coded(value).decode(&mut scratch) } else { value };
+        self.loose(location, &label, &verdict, value, facts);
+        self.work.value = scratch;
+    }
+
+    /// A value outside a body.
+    fn loose(&mut self, location: Location, label: &str, verdict: &Arc<KeyVerdict>, value: &[u8], facts: &mut EndpointFacts) {
+        if value.is_empty() {
+            return;
+        }
+        let mut hits = std::mem::take(&mut self.work.hits);
+        hits.clear();
+        self.classifier.classify(verdict, JsonType::String, value, &mut hits);
+        if location == Location::RequestPath && hits.is_empty() {
+            self.classifier.international_phone(value, &mut hits);
+        }
+        if let Some(evidence) = facts.fields.field(location, label, self.limits.loose_fields) {
+            evidence.values += 1;
+            for hit in &hits {
+                evidence.count(*hit, hash(self.hash_key, value));
+            }
+        }
+        for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
+            self.work.classes.insert(hit.class);
+            if self.collect {
+                self.work.tags.push(Tag { location, path: label.to_owned(), status: 0, class: hit.class });
+            }
+        }
+        self.work.hits = hits;
+    }
+
+    fn verdict(&mut self, name: &[u8], place: u8) -> Arc<KeyVerdict> {
+        verdict_of(&self.classifier, &mut self.work.keys, name, place)
+    }
+
+    fn body(&mut self, fields: &Fields, body: &[u8], location: Location, status: u16, shape: &mut BodyShape) {
+        if body.is_empty() {
+            return;
+        }
+        let content_type = fields.get("content-type").map(|value| *value.expose());
+        let format = payload::detect(content_type, body);
+        if format == Format::Opaque {
+            return;
+        }
+        let root = shape.begin();
+        let mut walker = Walker {
+            classifier: &self.classifier,
+            limits: &self.limits,
+            hash_key: self.hash_key,
+            collect: self.collect,
+            location,
+            status,
+            xml: format == Format::Xml,
+            form: matches!(format, Format::Form | Format::Multipart),
+            shape,
+            frames: Vec::with_capacity(16),
+            next: Some(root),
+            next_name: None,
+            root_done: false,
+            held: Vec::new(),
+            work: &mut self.work,
+        };
+        payload::walk(format, content_type, body, self.limits.body_depth, &mut walker);
+    }
+}
+
+/// Where a key stands, as a word that signatures can name as its ancestor.
+const PLACES: [&str; 6] = ["", "path", "query", "header", "cookie", "form"];
+
+fn verdict_of(
+    classifier: &Classifier,
+    keys: &mut HashMap<(u8, Box<[u8]>), Arc<KeyVerdict>, foldhash::fast::RandomState>,
+    name: &[u8],
+    place: u8,
+) -> Arc<KeyVerdict> {
+    let name = if name.len() > MAX_KEY { b"" } else { name };
+    if let Some(known) = keys.raw_entry_find(place, name) {
+        return known;
+    }
+    let text = String::from_utf8_lossy(name);
+    // The word before a path segment names a collection, not the segment: it only tells other things apart.
+    let verdict = if place == 1 {
+        let _ = text;
+        KeyVerdict::default()
+    } else {
+        classifier.key(&text, &[PLACES.get(usize::from(place)).copied().unwrap_or_default()])
+    };
+    let verdict = Arc::new(verdict);
+    if keys.len() < MAX_KEYS {
+        keys.insert((place, name.into()), Arc::clone(&verdict));
+    }
+    verdict
+}
+
+/// Looking up without building a key.
+trait FindRaw {
+    fn raw_entry_find(&self, place: u8, name: &[u8]) -> Option<Arc<KeyVerdict>>;
+}
+
+impl FindRaw for HashMap<(u8, Box<[u8]>), Arc<KeyVerdict>, foldhash::fast::RandomState> {
+    fn raw_entry_find(&self, place: u8, name: &[u8]) -> Option<Arc<KeyVerdict>> {
+        struct Borrowed<'a>(u8, &'a [u8]);
+        impl std::hash::Hash for Borrowed<'_> {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.0.hash(state);
+                self.1.hash(state);
+            }
+        }
+        impl hashbrown::Equivalent<(u8, Box<[u8]>)> for Borrowed<'_> {
+            fn equivalent(&self, key: &(u8, Box<[u8]>)) -> bool {
+                self.0 == key.0 && *self.1 == *key.1
+            }
+        }
+        self.get(&Borrowed(place, name)).map(Arc::clone)
+    }
+}
+
+/// A field name as it may be shown: as it is, unless it is itself a value.
+fn shown(name: &str) -> &str {
+    match name_class(name.as_bytes()) {
+        Some(what) => what,
+        None if name.len() > MAX_KEY => "{long}",
+        None => name,
+    }
+}
+
+/// What a property name is when it is itself a value: the key of a map.
+#[must_use]
+pub fn name_class(name: &[u8]) -> Option<&'static str> {
+    use crate::classify::checks::Check;
+    let digits = name.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if name.contains(&b'@') {
+        return Check::Email.passes(name).then_some("{email}");
+    }
+    if digits < 4 {
+        return (digits > 0 && digits == name.len()).then_some("{number}");
+    }
+    if digits == name.len() {
+        return Some("{number}");
+    }
+    if name.len() == 36 && [8, 13, 18, 23].iter().all(|at| name.get(*at) == Some(&b'-')) {
+        return Some("{uuid}");
+    }
+    if Check::Iban.passes(name) {
+        return Some("{iban}");
+    }
+    let hex = name.iter().all(u8::is_ascii_hexdigit);
+    if hex && name.len() >= 16 {
+        return Some("{hex}");
+    }
+    if name.iter().all(|byte| byte.is_ascii_digit() || b"-/:.+ T".contains(byte)) {
+        return Some("{number}");
+    }
+    // Long and mixed: an identifier, not a word.
+    (digits >= 6 && name.len() >= 12 && !name.contains(&b'_')).then_some("{id}")
+}
+
+/// One open container.
+struct Frame<'a> {
+    node: Option<NodeId>,
+    array: bool,
+    /// The property it is the value of; items of arrays have the array's.
+    name: Option<Text<'a>>,
+    /// How many values of the walker's `held` belong to containers around it.
+    held: usize,
+    /// What a property says of its siblings, and how strongly.
+    says: Option<(u8, Text<'a>)>,
+}
+
+/// A value that waits for what its siblings say.
+struct Held<'a> {
+    node: Option<NodeId>,
+    name: Text<'a>,
+    kind: JsonType,
+    text: Text<'a>,
+    said: bool,
+}
+
+struct Walker<'w, 'a> {
+    classifier: &'w Classifier,
+    limits: &'w Limits,
+    hash_key: (u64, u64),
+    collect: bool,
+    location: Location,
+    status: u16,
+    xml: bool,
+    form: bool,
+    shape: &'w mut BodyShape,
+    frames: Vec<Frame<'a>>,
+    /// Where the next value goes.
+    next: Option<NodeId>,
+    next_name: Option<Text<'a>>,
+    root_done: bool,
+    held: Vec<Held<'a>>,
+    work: &'w mut Work,
+}
+
+impl<'a> Walker<'_, 'a> {
+    /// The node of the next value: what a key has named, or the items of the innermost array.
+    fn place(&mut self) -> (Option<NodeId>, Option<Text<'a>>) {
+        match self.frames.last() {
+            Some(frame) if frame.array => {
+                let node = frame.node.and_then(|node| self.shape.item(node, self.limits.shape_nodes));
+                (node, frame.name)
+            }
+            Some(_) => (self.next.take(), self.next_name.take()),
+            None if self.root_done => (None, None),
+            None => {
+                self.root_done = true;
+                (self.next.take(), None)
+            }
+        }
+    }
+
+    fn enter(&mut self, array: bool) {
+        let (node, name) = self.place();
+        if let Some(node) = node {
+            self.shape.count(node, if array { JsonType::Array } else { JsonType::Object });
+        }
+        self.frames.push(Frame { node, array, name, held: self.held.len(), says: None });
+        self.next = None;
+    }
+
+    fn leave(&mut self) {
+        let Some(frame) = self.frames.pop() else { return };
+        if self.held.len() > frame.held {
+            let mut says = None;
+            if let Some((_, text)) = frame.says {
+                let any_said = self.held.iter().skip(frame.held).any(|held| held.said);
+                if any_said {
+                    let mut buffer = std::mem::take(&mut self.work.name);
+                    let verdict = verdict_of(self.classifier, &mut self.work.keys, text.decode(&mut buffer), 0);
+                    self.work.name = buffer;
+                    if !verdict.candidates.is_empty() || verdict.other {
+                        says = Some(verdict);
+                    }
+                }
+            }
+            let waiting: Vec<Held<'a>> = self.held.drain(frame.held..).collect();
+            self.frames.push(frame);
+            for held in waiting {
+                match &says {
+                    // What a pair calls its value stands for the value's key.
+                    Some(verdict) if held.said => self.judge(held.node, held.name, held.kind, held.text, Some(verdict)),
+                    Some(_) => {}
+                    None => self.judge(held.node, held.name, held.kind, held.text, None),
+                }
+            }
+            self.frames.pop();
+        }
+        self.next = None;
+        self.next_name = None;
+    }
+
+    /// What the key of a node says, computed at first sight of the node.
+    fn ensure_verdict(&mut self, node: NodeId, name: Text<'a>) -> Arc<KeyVerdict> {
+        if let Some(known) = self.shape.evidence_mut(node).and_then(|evidence| evidence.verdict.clone()) {
+            return known;
+        }
+        let mut buffer = Vec::new();
+        let own = String::from_utf8_lossy(name.decode(&mut buffer)).into_owned();
+        let mut above: Vec<String> = Vec::new();
+        let mut last: Option<Text<'a>> = None;
+        for frame in self.frames.iter().rev() {
+            let Some(name) = frame.name else { continue };
+            // An array and its items share one name.
+            let same = |other: Text<'a>| std::ptr::eq(other.raw(), name.raw());
+            if last.is_some_and(same) || (frame.array && same_text(self.frames.last(), name, &own)) {
+                continue;
+            }
+            last = Some(name);
+            let mut buffer = Vec::new();
+            above.push(String::from_utf8_lossy(name.decode(&mut buffer)).into_owned());
+            if above.len() == 4 {
+                break;
+            }
+        }
+        if self.form && above.is_empty() {
+            above.push("form".to_owned());
+        }
+        let above: Vec<&str> = above.iter().map(String::as_str).collect();
+        let own = if own.len() > MAX_KEY { "" } else { own.as_str() };
+        let verdict = Arc::new(self.classifier.key(own, &above));
+        if let Some(evidence) = self.shape.evidence_mut(node) {
+            evidence.verdict = Some(Arc::clone(&verdict));
+        }
+        verdict
+    }
+
+    /// Classifies one value and counts what comes of it at `node`.
+    fn judge(&mut self, node: Option<NodeId>, name: Text<'a>, kind: JsonType, text: Text<'a>, instead: Option<&Arc<KeyVerdict>>) {
+        let Some(node) = node else { return };
+        if matches!(kind, JsonType::Null | JsonType::Boolean) || text.raw().is_empty() {
+            return;
+        }
+        let has = self.shape.evidence_mut(node).is_some_and(|evidence| evidence.verdict.is_some());
+        if !has {
+            self.ensure_verdict(node, name);
+        }
+        let mut buffer = std::mem::take(&mut self.work.value);
+        let value = text.decode(&mut buffer);
+        let mut hits = std::mem::take(&mut self.work.hits);
+        hits.clear();
+        if let Some(evidence) = self.shape.evidence_mut(node) {
+            evidence.values += 1;
+            match (instead, &evidence.verdict) {
+                (Some(verdict), _) | (None, Some(verdict)) => self.classifier.classify(verdict, kind, value, &mut hits),
+                (None, None) => {}
+            }
+            if !hits.is_empty() {
+                let hash = hash(self.hash_key, value);
+                for hit in &hits {
+                    evidence.count(*hit, hash);
+                }
+            }
+        }
+        for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
+            self.found(hit.class, Some(name));
+        }
+        if hits.is_empty() && value.len() > 8 && kind == JsonType::String && !self.xml {
+            self.embedded(node, name, value);
+        }
+        self.work.hits = hits;
+        self.work.value = buffer;
+    }
+
+    fn found(&mut self, class: ClassId, name: Option<Text<'a>>) {
+        self.work.classes.insert(class);
+        if self.collect {
+            let path = self.path(name);
+            self.work.tags.push(Tag { location: self.location, path, status: self.status, class });
+        }
+    }
+
+    /// A document inside a string: its leaves count for the string.
+    fn embedded(&mut self, node: NodeId, name: Text<'a>, value: &[u8]) {
+        let first = value.trim_ascii_start().first().copied();
+        let is_json = matches!(first, Some(b'{')) || (first == Some(b'[') && value.contains(&b'"'));
+        let is_url = !is_json && (value.starts_with(b"http") || value.starts_with(b"/")) && value.contains(&b'?');
+        if !is_json && !is_url {
+            return;
+        }
+        let mut inner = Inner { classifier: self.classifier, keys: std::mem::take(&mut self.work.keys), key: None, names: Vec::new(), found: Vec::new(), hash_key: self.hash_key, buffer: Vec::new(), scratch: std::mem::take(&mut self.work.inner) };
+        if is_json {
+            payload::json::walk(value, self.limits.body_depth.min(16), &mut inner);
+        } else {
+            let start = value.iter().position(|byte| *byte == b'?').unwrap_or(value.len());
+            for (name, value) in form::pairs(value.get(start + 1..).unwrap_or_default()).take(32) {
+                inner.key(name);
+                inner.scalar(JsonType::String, value);
+            }
+        }
+        self.work.keys = inner.keys;
+        self.work.inner = inner.scratch;
+        for (hit, hash) in inner.found {
+            if let Some(evidence) = self.shape.evidence_mut(node) {
+                evidence.count(hit, hash);
+            }
+            if hit.fate == Fate::Valid {
+                self.found(hit.class, Some(name));
+            }
+        }
+    }
+
+    /// The path of a value called `name` in the innermost container.
+    fn path(&self, name: Option<Text<'a>>) -> String {
+        let mut path = if self.xml { String::new() } else { String::from("$") };
+        let mut buffer = Vec::new();
+        let mut push = |path: &mut String, name: Text<'a>| {
+            if self.xml {
+                path.push('/');
+                if name.is_attribute() {
+                    path.push('@');
+                }
+            } else {
+                path.push('.');
+            }
+            let text = String::from_utf8_lossy(name.decode(&mut buffer)).into_owned();
+            path.push_str(shown(&text));
+        };
+        for (at, frame) in self.frames.iter().enumerate() {
+            let inside_array = at.checked_sub(1).and_then(|at| self.frames.get(at)).is_some_and(|around| around.array);
+            match frame.name {
+                Some(name) if !inside_array => push(&mut path, name),
+                _ => {}
+            }
+            if frame.array {
+                path.push_str("[*]");
+            }
+        }
+        if !self.frames.last().is_none_or(|frame| frame.array) {
+            if let Some(name) = name {
+                push(&mut path, name);
+            }
+        }
+        path
+    }
+}
+
+/// Whether the innermost array is what `own` names.
+fn same_text(innermost: Option<&Frame<'_>>, name: Text<'_>, own: &str) -> bool {
+    innermost.is_some_and(|frame| frame.array && frame.name.is_some_and(|known| std::ptr::eq(known.raw(), name.raw()))) && name.raw() == own.as_bytes()
+}
+
+const EMPTY: Text<'static> = Text::plain(b"");
+
+impl<'a> Visitor<'a> for Walker<'_, 'a> {
+    fn enter_object(&mut self) {
+        self.enter(false);
+    }
+
+    fn leave_object(&mut self) {
+        self.leave();
+    }
+
+    fn enter_array(&mut self) {
+        self.enter(true);
+    }
+
+    fn leave_array(&mut self) {
+        self.leave();
+    }
+
+    fn key(&mut self, name: Text<'a>) {
+        self.next_name = Some(name);
+        let Some(parent) = self.frames.last().and_then(|frame| frame.node) else {
+            self.next = None;
+            return;
+        };
+        let max = self.limits.shape_nodes;
+        let mut buffer = std::mem::take(&mut self.work.name);
+        if self.xml {
+            buffer.clear();
+            buffer.extend_from_slice(if name.is_attribute() { b"/@" } else { b"/" });
+            buffer.extend_from_slice(name.raw());
+            self.next = self.shape.property_bytes(parent, &buffer, max, name_class_after_slash);
+        } else {
+            let bytes = name.decode(&mut buffer);
+            self.next = self.shape.property_bytes(parent, bytes, max, name_class);
+        }
+        self.work.name = buffer;
+    }
+
+    fn scalar(&mut self, kind: JsonType, text: Text<'a>) {
+        let (node, name) = self.place();
+        let Some(node) = node else { return };
+        let name = name.unwrap_or(EMPTY);
+        let role = {
+            let Some(evidence) = self.shape.count(node, kind) else { return };
+            evidence.verdict.as_ref().map(|verdict| verdict.role)
+        };
+        if matches!(kind, JsonType::Null | JsonType::Boolean) {
+            return;
+        }
+        let role = match role {
+            Some(role) => role,
+            None => self.ensure_verdict(node, name).role,
+        };
+        let in_object = self.frames.last().is_some_and(|frame| !frame.array);
+        if role == Role::Plain || !in_object {
+            self.judge(Some(node), name, kind, text, None);
+            return;
+        }
+        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut()) {
+            if frame.says.is_none_or(|(known, _)| known < rank) && text.raw().len() <= MAX_KEY {
+                frame.says = Some((rank, text));
+            }
+        }
+        self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
+    }
+
+    fn labelled(&mut self, label: Option<&'a [u8]>, text: Text<'a>) {
+        let verdict = verdict_of(self.classifier, &mut self.work.keys, label.unwrap_or_default(), 0);
+        if !self.root_done {
+            self.root_done = true;
+            self.shape.count(NodeId::ROOT, JsonType::String);
+        }
+        self.judge(Some(NodeId::ROOT), EMPTY, JsonType::String, text, Some(&verdict));
+    }
+}
+
+fn name_class_after_slash(name: &[u8]) -> Option<&'static str> {
+    name.strip_prefix(b"/").and_then(name_class)
+}
+
+/// The visitor of a document inside a string: it has no shape, only hits.
+struct Inner<'w> {
+    classifier: &'w Classifier,
+    keys: HashMap<(u8, Box<[u8]>), Arc<KeyVerdict>, foldhash::fast::RandomState>,
+    key: Option<Arc<KeyVerdict>>,
+    names: Vec<Option<Arc<KeyVerdict>>>,
+    found: Vec<(Hit, u64)>,
+    hash_key: (u64, u64),
+    buffer: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+/// Hits that one embedded document may have.
+const MAX_INNER: usize = 4_096;
+
+impl<'a> Visitor<'a> for Inner<'_> {
+    fn enter_object(&mut self) {
+        self.names.push(self.key.take());
+    }
+
+    fn leave_object(&mut self) {
+        self.names.pop();
+    }
+
+    fn enter_array(&mut self) {
+        let key = self.key.clone();
+        self.names.push(key);
+    }
+
+    fn leave_array(&mut self) {
+        self.names.pop();
+        self.key = None;
+    }
+
+    fn key(&mut self, name: Text<'a>) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.key = Some(verdict_of(self.classifier, &mut self.keys, name.decode(&mut buffer), 0));
+        self.buffer = buffer;
+    }
+
+    fn scalar(&mut self, kind: JsonType, text: Text<'a>) {
+        let Some(key) = self.key.clone() else { return };
+        if self.found.len() >= MAX_INNER || text.raw().is_empty() {
+            return;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let value = text.decode(&mut scratch);
+        let mut hits = Vec::new();
+        self.classifier.classify(&key, kind, value, &mut hits);
+        let hash = hash(self.hash_key, value);
+        self.found.extend(hits.into_iter().map(|hit| (hit, hash)));
+        self.scratch = scratch;
+    }
+
+    fn labelled(&mut self, _label: Option<&'a [u8]>, _text: Text<'a>) {}
+}
+
+/// `SipHash` 1-3: a keyed hash of a value, 64 bits, that says nothing without the key.
+fn hash((k0, k1): (u64, u64), value: &[u8]) -> u64 {
+    let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+    let round = |v: &mut [u64; 4]| {
+        let [mut a, mut b, mut c, mut d] = *v;
+        a = a.wrapping_add(b);
+        b = b.rotate_left(13) ^ a;
+        a = a.rotate_left(32);
+        c = c.wrapping_add(d);
+        d = d.rotate_left(16) ^ c;
+        a = a.wrapping_add(d);
+        d = d.rotate_left(21) ^ a;
+        c = c.wrapping_add(b);
+        b = b.rotate_left(17) ^ c;
+        c = c.rotate_left(32);
+        *v = [a, b, c, d];
+    };
+    let mut absorb = |word: u64| {
+        v[3] ^= word;
+        round(&mut v);
+        v[0] ^= word;
+    };
+    let mut rest = value;
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        absorb(u64::from_le_bytes(*word));
+        rest = tail;
+    }
+    let mut last = [0_u8; 8];
+    for (slot, byte) in last.iter_mut().zip(rest) {
+        *slot = *byte;
+    }
+    last[7] = u8::try_from(value.len() & 0xff).unwrap_or_default();
+    absorb(u64::from_le_bytes(last));
+    v[2] ^= 0xff;
+    for _ in 0..3 {
+        round(&mut v);
+    }
+    v[0] ^ v[1] ^ v[2] ^ v[3]
+}
+
+fn itoa(mut number: usize, buffer: &mut [u8; 20]) -> &str {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        if let Some(slot) = buffer.get_mut(at) {
+            *slot = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        }
+        number /= 10;
+        if number == 0 || at == 0 {
+            break;
+        }
+    }
+    buffer.get(at..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
+}
+
+/// A data class in a field of an endpoint, for the inventory and the lake.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataField {
+    /// Where.
+    pub location: Location,
+    /// The field's path there.
+    pub path: String,
+    /// The status of the response whose body it is; 0 elsewhere.
+    pub status: u16,
+    /// The class's number.
+    pub id: ClassId,
+    /// The class's name.
+    pub class: &'static str,
+    /// How sensitive: 4 most, 1 least.
+    pub tier: u8,
+    /// Values seen in the field.
+    pub present: u64,
+    /// Values that passed.
+    pub valid: u64,
+    /// Values that were masked.
+    pub masked: u64,
+    /// Distinct values that passed, estimated.
+    pub distinct: u64,
+    /// Probability that the field is of the class, 0 to 1.
+    pub confidence: f32,
+    /// What that comes to.
+    pub state: State,
+    /// Why, in words, without a value.
+    pub reason: String,
+}
+
+/// Every class that any field of an endpoint was a candidate for with at least one value that passed or was
+/// masked, sorted by location, path, status and class.
+#[must_use]
+pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataField> {
+    let mut all = Vec::new();
+    let mut add = |location: Location, path: &str, status: u16, evidence: &FieldEvidence| {
+        for known in evidence.classes().filter(|known| known.valid + known.masked > 0) {
+            let judgement = crate::classify::evidence::judge(known, evidence.values());
+            all.push(DataField {
+                location,
+                path: path.to_owned(),
+                status,
+                id: known.class,
+                class: classifier.name(known.class),
+                tier: classifier.class(known.class).map_or(1, |class| class.tier),
+                present: evidence.values(),
+                valid: known.valid,
+                masked: known.masked,
+                distinct: judgement.distinct,
+                confidence: judgement.confidence,
+                state: judgement.state,
+                reason: classifier.reason(known, evidence.values(), path),
+            });
+        }
+    };
+    for (location, name, evidence) in facts.fields.sorted() {
+        add(location, name, 0, evidence);
+    }
+    let bodies = std::iter::once((Location::RequestBody, 0, &facts.request_shape))
+        .chain(facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, shape)));
+    for (location, status, shape) in bodies {
+        shape.walk(&mut |path, node| {
+            if let Some(evidence) = node.evidence() {
+                add(location, &display_path(path), status, evidence);
+            }
+        });
+    }
+    all.sort_by(|a, b| (a.location, &a.path, a.status, a.class).cmp(&(b.location, &b.path, b.status, b.class)));
+    all
+}
+
+/// The path of a node as it is shown: XML's without `$.` and dots.
+#[must_use]
+pub fn display_path(path: &str) -> String {
+    match path.strip_prefix("$./") {
+        Some(xml) => format!("/{}", xml.replace("./", "/")),
+        None => path.replace(".{{", ".{").replace("}}", "}"),
+    }
+}

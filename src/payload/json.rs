@@ -1,0 +1,376 @@
+//! JSON (RFC 8259) and sequences of JSON values, scanned in place.
+//!
+//! The scanner is lenient where that costs nothing: it follows brackets, strings and commas and does not
+//! judge numbers or literals. At the first byte that cannot belong to JSON it stops. Strings are searched
+//! for their end eight bytes at a time.
+
+use super::{Coding, Text, Visitor};
+use crate::schema::JsonType;
+
+/// Walks the first JSON value of `body`.
+pub fn walk<'a>(body: &'a [u8], depth: usize, visitor: &mut impl Visitor<'a>) {
+    Scanner { bytes: body, at: 0 }.value(depth, visitor);
+}
+
+/// Walks all JSON values of `body`, one after the other, as items of one array.
+pub fn walk_lines<'a>(body: &'a [u8], depth: usize, visitor: &mut impl Visitor<'a>) {
+    let mut scanner = Scanner { bytes: body, at: 0 };
+    visitor.enter_array();
+    loop {
+        while scanner.peek().is_some_and(|byte| byte.is_ascii_whitespace() || byte == 0x1e) {
+            scanner.at += 1;
+        }
+        if scanner.peek().is_none() {
+            break;
+        }
+        if !scanner.value(depth, visitor) {
+            // A broken line costs itself: go on behind its end.
+            match memchr::memchr(b'\n', scanner.rest()) {
+                Some(end) => scanner.at += end + 1,
+                None => break,
+            }
+        }
+    }
+    visitor.leave_array();
+}
+
+/// Nesting as bits: 1 for an object. As deep as it goes, containers below are skipped.
+const MAX_DEPTH: usize = 120;
+
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// One value with all it holds. `false` when it was broken or cut.
+    fn value(&mut self, depth: usize, visitor: &mut impl Visitor<'a>) -> bool {
+        let max = depth.clamp(1, MAX_DEPTH);
+        let mut objects: u128 = 0;
+        let mut open = 0_usize;
+        // Whether the next string of the innermost object is a key.
+        let mut expect_key = false;
+        let whole = loop {
+            let Some(byte) = self.peek() else { break false };
+            match byte {
+                b' ' | b'\n' | b'\r' | b'\t' => {
+                    self.at += 1;
+                    continue;
+                }
+                b'"' => {
+                    let Some(text) = self.string() else { break false };
+                    if expect_key && objects & 1 == 1 && open > 0 {
+                        visitor.key(text);
+                        expect_key = false;
+                        if self.peek() == Some(b':') {
+                            self.at += 1;
+                        }
+                        continue;
+                    }
+                    visitor.scalar(JsonType::String, text);
+                }
+                b',' => {
+                    self.at += 1;
+                    expect_key = true;
+                    continue;
+                }
+                b':' => {
+                    self.at += 1;
+                    continue;
+                }
+                b'{' | b'[' => {
+                    self.at += 1;
+                    if open == max {
+                        if !self.skip() {
+                            break false;
+                        }
+                        continue;
+                    }
+                    open += 1;
+                    objects <<= 1;
+                    if byte == b'{' {
+                        objects |= 1;
+                        visitor.enter_object();
+                        expect_key = true;
+                    } else {
+                        visitor.enter_array();
+                    }
+                    continue;
+                }
+                b'}' | b']' => {
+                    let object = objects & 1 == 1;
+                    if open == 0 || object != (byte == b'}') {
+                        break false;
+                    }
+                    self.at += 1;
+                    open -= 1;
+                    objects >>= 1;
+                    if object {
+                        visitor.leave_object();
+                    } else {
+                        visitor.leave_array();
+                    }
+                }
+                b'-' | b'0'..=b'9' => {
+                    let (kind, text) = self.number();
+                    visitor.scalar(kind, Text::plain(text));
+                }
+                b't' | b'f' | b'n' => {
+                    let (word, kind) = match byte {
+                        b't' => (&b"true"[..], JsonType::Boolean),
+                        b'f' => (&b"false"[..], JsonType::Boolean),
+                        _ => (&b"null"[..], JsonType::Null),
+                    };
+                    if !self.rest().starts_with(word) {
+                        break false;
+                    }
+                    let text = self.rest().get(..word.len()).unwrap_or_default();
+                    self.at += word.len();
+                    visitor.scalar(kind, Text::plain(text));
+                }
+                _ => break false,
+            }
+            if open == 0 {
+                break true;
+            }
+        };
+        while open > 0 {
+            open -= 1;
+            if objects & 1 == 1 {
+                visitor.leave_object();
+            } else {
+                visitor.leave_array();
+            }
+            objects >>= 1;
+        }
+        whole
+    }
+
+    /// A string, from its opening quote. `None` when it has no end.
+    fn string(&mut self) -> Option<Text<'a>> {
+        let start = self.at + 1;
+        let mut at = start;
+        let mut escaped = false;
+        loop {
+            at += quote_or_backslash(self.bytes.get(at..)?)?;
+            if self.bytes.get(at) == Some(&b'"') {
+                break;
+            }
+            escaped = true;
+            at += 2;
+        }
+        self.at = at + 1;
+        let raw = self.bytes.get(start..at)?;
+        Some(Text::coded(raw, if escaped { Coding::Json } else { Coding::Plain }))
+    }
+
+    fn number(&mut self) -> (JsonType, &'a [u8]) {
+        let rest = self.rest();
+        let mut kind = JsonType::Integer;
+        let mut len = 0;
+        for byte in rest {
+            match byte {
+                b'0'..=b'9' | b'-' | b'+' => {}
+                b'.' | b'e' | b'E' => kind = JsonType::Number,
+                _ => break,
+            }
+            len += 1;
+        }
+        self.at += len;
+        (kind, rest.get(..len).unwrap_or_default())
+    }
+
+    /// Skips to behind the end of the container whose opening bracket was just read.
+    fn skip(&mut self) -> bool {
+        let mut open = 1_usize;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    if self.string().is_none() {
+                        return false;
+                    }
+                    continue;
+                }
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if open == 0 {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Where the first quote or backslash is.
+#[inline]
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    let mut rest = bytes;
+    // Short strings end here; long ones are worth a call.
+    for _ in 0..8 {
+        let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
+        let word = u64::from_le_bytes(*word);
+        let quotes = word ^ (ONES * b'"' as u64);
+        let slashes = word ^ (ONES * b'\\' as u64);
+        let hits = ((quotes.wrapping_sub(ONES) & !quotes) | (slashes.wrapping_sub(ONES) & !slashes)) & HIGHS;
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+        rest = tail;
+    }
+    memchr::memchr2(b'"', b'\\', rest).map(|found| at + found)
+}
+
+/// Undoes the escapes of a JSON string into `out`.
+pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut rest = raw;
+    while let Some(slash) = memchr::memchr(b'\\', rest) {
+        let (front, tail) = rest.split_at(slash);
+        out.extend_from_slice(front);
+        let Some(code) = tail.get(1) else { return };
+        let mut used = 2;
+        match code {
+            b'n' => out.push(b'\n'),
+            b't' => out.push(b'\t'),
+            b'r' => out.push(b'\r'),
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'u' => {
+                used = 6;
+                let unit = hex4(tail.get(2..6));
+                let scalar = match unit {
+                    Some(high @ 0xd800..=0xdbff) => {
+                        let low = if tail.get(6..8) == Some(b"\\u") { hex4(tail.get(8..12)) } else { None };
+                        match low {
+                            Some(low @ 0xdc00..=0xdfff) => {
+                                used = 12;
+                                char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+                            }
+                            _ => None,
+                        }
+                    }
+                    Some(unit) => char::from_u32(unit),
+                    None => None,
+                };
+                let scalar = scalar.unwrap_or(char::REPLACEMENT_CHARACTER);
+                out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            other => out.push(*other),
+        }
+        rest = tail.get(used..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+fn hex4(digits: Option<&[u8]>) -> Option<u32> {
+    digits?.iter().try_fold(0_u32, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::record::Record;
+    use proptest::prelude::*;
+
+    fn lines(body: &str) -> Vec<String> {
+        let mut record = Record::default();
+        walk(body.as_bytes(), 64, &mut record);
+        record.lines
+    }
+
+    #[test]
+    fn leaves_are_told_with_their_paths() {
+        let body = r#" {"a":1,"b":{"c":[true,null,{"d":"x\"\u00e9"}],"e":-1.5e3},"f":"","g":[]} "#;
+        assert_eq!(
+            lines(body),
+            [
+                "$.a=integer:1",
+                "$.b.c[*]=boolean:true",
+                "$.b.c[*]=null:null",
+                "$.b.c[*].d=string:x\"é",
+                "$.b.e=number:-1.5e3",
+                "$.f=string:",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cut_body_is_walked_as_far_as_it_goes() {
+        assert_eq!(lines(r#"{"a":"x","b":["y","z"#), ["$.a=string:x", "$.b[*]=string:y"]);
+    }
+
+    #[test]
+    fn what_is_too_deep_is_skipped() {
+        let mut record = Record::default();
+        walk(br#"{"a":{"b":{"c":"]}"}},"d":1}"#, 2, &mut record);
+        assert_eq!(record.lines, ["$.d=integer:1"]);
+    }
+
+    #[test]
+    fn values_one_after_the_other_are_items() {
+        let mut record = Record::default();
+        walk_lines(b"{\"a\":1}\n{\"a\":}\n{\"a\":2}\n", 9, &mut record);
+        assert_eq!(record.lines, ["$[*].a=integer:1", "$[*].a=integer:2"]);
+    }
+
+    fn leaves(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
+        use serde_json::Value;
+        match value {
+            Value::Null => out.push(format!("{path}=null:null")),
+            Value::Bool(flag) => out.push(format!("{path}=boolean:{flag}")),
+            Value::Number(number) => {
+                let kind = if number.is_f64() { "number" } else { "integer" };
+                out.push(format!("{path}={kind}:{number}"));
+            }
+            Value::String(text) => out.push(format!("{path}=string:{text}")),
+            Value::Array(items) => items.iter().for_each(|item| leaves(item, &format!("{path}[*]"), out)),
+            Value::Object(map) => {
+                map.iter().for_each(|(name, item)| leaves(item, &format!("{path}.{name}"), out));
+            }
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::Value;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Into::into),
+            ".{0,12}".prop_map(Value::String),
+        ];
+        leaf.prop_recursive(5, 60, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                proptest::collection::hash_map("[a-z\\\\\"é]{1,6}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// The same leaves under the same paths as a parser with a document finds.
+        #[test]
+        fn the_scan_agrees_with_a_parser(value in any_json(), pretty in any::<bool>()) {
+            let body = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let mut expected = Vec::new();
+            leaves(&value, "$", &mut expected);
+            prop_assert_eq!(lines(&body.unwrap()), expected);
+        }
+    }
+}
