@@ -211,9 +211,6 @@ impl KeyIndex {
                 known.unknown += 1;
             }
         }
-        let kinds = &self.kinds;
-        // Joined pairs refer to positions, so stop words stay until the match.
-        let _ = kinds;
         known
     }
 
@@ -336,7 +333,7 @@ impl KeyIndex {
                 }
                 let vetoed = |set: Option<&BTreeSet<u32>>, known: &Known| set.is_some_and(|set| known.words.iter().any(|word| set.contains(word) && !phrase.words.contains(word)));
                 let signature = usize::from(phrase.signature);
-                if vetoed(self.vetoes.get(signature), &own) || around.iter().take(2).any(|known| vetoed(self.not_under.get(signature), known)) {
+                if vetoed(self.vetoes.get(signature), &own) || (phrase.strength < 60 && phrase.above.is_empty()) && around.iter().take(2).any(|known| vetoed(self.not_under.get(signature), known)) {
                     continue;
                 }
                 let mut strength = phrase.strength - 15 * own.unknown.min(3);

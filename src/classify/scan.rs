@@ -83,7 +83,8 @@ impl Classifier {
             }
             for candidate in &verdict.candidates {
                 let Some((signature, chance_ppm)) = self.signature(candidate.signature) else { continue };
-                let passed = signature.proof.passes(value);
+                // A weak hint is not enough for an identifier that anything may have.
+                let passed = signature.proof.passes(value) && !(candidate.strength < 60 && is_uuid(value));
                 let fate = if passed { Fate::Valid } else { Fate::Failed };
                 hits.push(Hit { class: candidate.class, strength: candidate.strength, fate, embedded: false, chance_ppm });
                 if passed {
@@ -263,6 +264,11 @@ impl Classifier {
     }
 }
 
+
+/// Whether a value has the outer form of a UUID.
+fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36 && [8, 13, 18, 23].iter().all(|at| value.get(*at) == Some(&b'-'))
+}
 
 /// The text at the front of `rest` that holds `len` letters and digits in groups, and how long it is.
 fn grouped(rest: &[u8], len: usize) -> Option<(&[u8], usize)> {

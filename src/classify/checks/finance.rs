@@ -41,7 +41,7 @@ pub(crate) fn cvv(value: &[u8]) -> bool {
     matches!(value.len(), 3 | 4) && value.iter().all(u8::is_ascii_digit)
 }
 
-/// Month and year: `MM/YY`, `MM/YYYY`, `YYYY-MM`, `MMYY`, `MM-YY`, `YYMM`, a date at a month's end.
+/// Month and year: `MM/YY`, `MM/YYYY`, `YYYY-MM`, `MMYY`, `MM-YY`, `YYMM`.
 pub(crate) fn expiry(value: &[u8]) -> bool {
     let number = |part: &[u8]| part.iter().all(u8::is_ascii_digit).then(|| part.iter().fold(0_u32, |n, d| n * 10 + u32::from(d - b'0')));
     let year = |year: u32| (2000..=2099).contains(&year) || (15..=60).contains(&year);
@@ -54,10 +54,6 @@ pub(crate) fn expiry(value: &[u8]) -> bool {
         },
         [a] if matches!(a.len(), 3 | 4) => number(a).is_some_and(|n| (month(n / 100) && year(n % 100)) || (year(n / 100) && n / 100 < 100 && month(n % 100))),
         [a] if a.len() == 6 => number(a).is_some_and(|n| (month(n / 10_000) && n % 10_000 > 1999 && year(n % 10_000)) || (n / 100 > 1999 && year(n / 100) && month(n % 100))),
-        [y, m, d] => match (number(y), number(m), number(d)) {
-            (Some(y), Some(m), Some(d)) => y > 1999 && year(y) && month(m) && (1..=31).contains(&d),
-            _ => false,
-        },
         _ => false,
     }
 }

@@ -237,8 +237,7 @@ pub fn is_masked(value: &[u8]) -> bool {
     }
     let word = lower.get(..len).unwrap_or_default();
     [
-        "redacted", "masked", "hidden", "null", "none", "na", "nil", "undefined", "removed", "filtered", "secret", "confidential",
-        "private", "omitted", "encrypted", "protected", "xxx", "unknown", "notprovided", "anonymized", "anonymised", "suppressed", "obfuscated",
+        "redacted", "masked", "hidden", "null", "na", "nil", "undefined", "removed", "filtered", "confidential", "omitted", "encrypted", "protected", "xxx", "notprovided", "anonymized", "anonymised", "suppressed", "obfuscated",
     ]
     .iter()
     .any(|known| word == known.as_bytes())

@@ -116,9 +116,9 @@ fn kinds(value: &[u8]) -> usize {
     any(u8::is_ascii_lowercase) + any(u8::is_ascii_uppercase) + any(u8::is_ascii_digit) + any(|byte| !byte.is_ascii_alphanumeric())
 }
 
-/// Whether letters of both cases and digits are mixed.
+/// Whether letters of both cases are mixed.
 fn mixed(value: &[u8]) -> bool {
-    value.iter().any(u8::is_ascii_lowercase) && value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_digit)
+    value.iter().any(u8::is_ascii_lowercase) && value.iter().any(u8::is_ascii_uppercase)
 }
 
 /// How many distinct bytes there are among the first 64.
@@ -139,7 +139,7 @@ pub(crate) fn opaque(value: &[u8]) -> bool {
     let value = value.strip_prefix(b"Bearer ").unwrap_or(value);
     (16..=4096).contains(&value.len())
         && value.iter().all(u8::is_ascii_graphic)
-        && value.iter().any(u8::is_ascii_digit)
+        && (value.iter().any(u8::is_ascii_digit) || (mixed(value) && value.len() >= 20))
         && value.iter().any(u8::is_ascii_alphabetic)
         && distinct(value) >= 8
         && !value.starts_with(b"http")
