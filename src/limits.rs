@@ -40,6 +40,8 @@ pub struct Limits {
     pub query_parameters: usize,
     /// Path segments, query parameters, headers and cookies per endpoint whose data classes are judged.
     pub loose_fields: usize,
+    /// Keys of one exchange whose meaning may be worked out anew; about 10 µs each.
+    pub fresh_keys: usize,
     /// Segments of one path that are inspected.
     pub path_segments: usize,
     /// Hosts, endpoints' skeletons and callers that one inventory holds.
@@ -69,6 +71,7 @@ impl Default for Limits {
             body_depth: 64,
             query_parameters: 128,
             loose_fields: 512,
+            fresh_keys: 1_024,
             path_segments: 64,
             hosts: 4_096,
             callers_exact: 64,

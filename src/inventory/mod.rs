@@ -7,8 +7,6 @@ pub mod capability;
 pub mod collector;
 pub mod facts;
 pub mod inspect;
-pub mod learner;
-pub mod privacy;
 pub mod sketch;
 
 use crate::time::Timestamp;
