@@ -7,6 +7,8 @@ pub mod capability;
 pub mod collector;
 pub mod facts;
 pub mod inspect;
+pub mod learner;
+pub mod privacy;
 pub mod sketch;
 
 use crate::time::Timestamp;
