@@ -10,6 +10,9 @@ use crate::problem::Problems;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many bytes all files together may have; what comes after is told and left out.
+const MAX_TOTAL_BYTES: usize = 256 << 20;
+
 impl DocumentSet {
     /// Reads `files`: names as the user gave them, and bytes. The same files in any order give the same set.
     #[must_use]
@@ -17,7 +20,14 @@ impl DocumentSet {
         files.sort();
         let mut set = Self::default();
         let mut problems = Problems::default();
+        let mut total = 0_usize;
         for (name, bytes) in files {
+            total = total.saturating_add(bytes.len());
+            if total > MAX_TOTAL_BYTES {
+                let message = format!("not read: the files together have more than {MAX_TOTAL_BYTES} bytes");
+                problems.push(&name, "", message);
+                continue;
+            }
             match tree::read(&bytes) {
                 Ok(tree) => {
                     let mut told = Told::default();
