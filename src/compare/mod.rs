@@ -1,8 +1,8 @@
 //! The inventory held against the documents: one finding for each subject.
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
-//! document promises, part by part ([`exchange`], [`body`]); one that none names is a finding itself, and so is
-//! what is named and was never called ([`paths`]). Some findings need no document ([`posture`]). Bodies are
+//! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
+//! what is named and was never called (`paths`). Some findings need no document (`posture`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.

@@ -321,6 +321,8 @@ fn known_value(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn router(routes: &[(&str, &str)]) -> Router {
         let mut all = Router::default();
@@ -429,6 +431,26 @@ mod tests {
         ] {
             let found = find(&router, host, path);
             assert_eq!(found.as_ref().map(|(path, how)| (path.as_str(), *how)), expected, "{host} {path}");
+        }
+    }
+
+    proptest! {
+        /// Which route a path is does not depend on the order of the documents, and a path that a document
+        /// spells out is that one.
+        #[test]
+        fn order_does_not_matter(
+            templates in vec(vec(prop_oneof!["[ab]", Just("{x}".to_owned()), Just("a{x}".to_owned())], 1..4), 1..8),
+            path in vec("[abc]|ab", 1..4),
+        ) {
+            let templates: Vec<String> = templates.iter().map(|parts| format!("/{}", parts.join("/"))).collect();
+            let path = format!("/{}", path.join("/"));
+            let forth: Vec<_> = templates.iter().map(|one| ("*", one.as_str())).collect();
+            let back: Vec<_> = forth.iter().rev().copied().collect();
+            let found = find(&router(&forth), "h", &path);
+            prop_assert_eq!(&found, &find(&router(&back), "h", &path));
+            if templates.contains(&path) {
+                prop_assert_eq!(found.map(|one| one.0), Some(path));
+            }
         }
     }
 }
