@@ -85,7 +85,7 @@ fn hold<'d>(
         let mut finding = one.finding(drift.kind, severity, &drift.path, (drift.count, drift.of));
         let whose = match direction {
             Direction::Request => {
-                format!("{} read", counted(bodies, "request body").replace("bodys", "bodies"))
+                format!("{} read", counted(bodies, "request body"))
             }
             Direction::Response(status) => {
                 format!("{} of status {status} read", counted(bodies, "answer"))

@@ -56,6 +56,16 @@ impl<F: Fn(&Endpoint) -> Vec<Carried>> DataClasses for F {
     }
 }
 
+/// Nobody knows which data an endpoint carries.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingKnown;
+
+impl DataClasses for NothingKnown {
+    fn carried(&self, _endpoint: &Endpoint) -> Vec<Carried> {
+        Vec::new()
+    }
+}
+
 /// How to compare.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
@@ -79,8 +89,7 @@ impl std::fmt::Debug for Options<'_> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        const NOBODY: &fn(&Endpoint) -> Vec<Carried> = &((|_| Vec::new()) as fn(&Endpoint) -> Vec<Carried>);
-        Self { data: NOBODY, sensitive_tier: 3, error_bodies: false }
+        Self { data: &NothingKnown, sensitive_tier: 3, error_bodies: false }
     }
 }
 
@@ -189,9 +198,13 @@ fn same_path(left: &str, right: &str) -> bool {
     }
 }
 
-/// `1 request`, `5 requests`.
+/// `1 request`, `5 requests`, `2 bodies`.
 fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
 }
 
 fn place_of(documents: &DocumentSet, operation: Option<&Operation>) -> Option<DocumentPlace> {
