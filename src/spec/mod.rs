@@ -108,16 +108,20 @@ impl DocumentSet {
         let routed = self.route(host, path)?;
         let last = path.iter().rev().find(|segment| **segment != PathSegment::Literal(""));
         let word = matches!(last, Some(PathSegment::Literal(text)) if constraint::is_word(text));
-        let swallowed = word && self.template(routed.route).trim_end_matches('/').ends_with('}');
-        if swallowed && !matches!(method, "HEAD" | "OPTIONS") {
-            let named = self
-                .operations_at(routed.route, host)
-                .into_iter()
-                .filter_map(|id| self.operation(id))
-                .any(|operation| operation.method == method);
-            return named.then_some(routed);
+        let whole = self.template(routed.route).trim_end_matches('/').rsplit('/').next();
+        let swallowed = word && whole.is_some_and(|last| last.starts_with('{') && last.ends_with('}'));
+        if !swallowed || matches!(method, "HEAD" | "OPTIONS") {
+            return Some(routed);
         }
-        Some(routed)
+        let operations = self.operations_at(routed.route, host);
+        let mut named = operations.into_iter().filter_map(|id| self.operation(id));
+        named.any(|operation| operation.method == method).then_some(routed)
+    }
+
+    /// [`DocumentSet::route_request`] for a path that several methods were used on: one that fits will do.
+    #[must_use]
+    pub fn route_requests(&self, host: &str, methods: &[&str], path: &[PathSegment<'_>]) -> Option<Routed> {
+        methods.iter().find_map(|method| self.route_request(host, method, path))
     }
 
     /// [`DocumentSet::route`] for a path or template as text.

@@ -21,6 +21,8 @@ pub enum PathSegment<'a> {
     Literal(&'a str),
     /// A segment known only as a value: an identifier that was folded away.
     Value,
+    /// A value with this text behind it: `.json`, `:verb`.
+    ValueBefore(&'a str),
 }
 
 /// A route's number within its document set.
@@ -269,25 +271,40 @@ impl Router {
             return (holds && accepts(route)).then_some(id);
         };
         let before = values.len();
-        if let PathSegment::Literal(text) = *segment {
-            if let Some(child) = node.literals.get(text)
-                && let Some(found) = self.descend(*child, rest, values, accepts)
-            {
-                return Some(found);
-            }
-            for (parts, child) in &node.mixed {
-                let Some(between) = pieces_match(parts, text) else { continue };
-                values.extend(between.into_iter().map(known_value));
-                if let Some(found) = self.descend(*child, rest, values, accepts) {
+        match *segment {
+            PathSegment::Literal(text) => {
+                if let Some(child) = node.literals.get(text)
+                    && let Some(found) = self.descend(*child, rest, values, accepts)
+                {
                     return Some(found);
                 }
-                values.truncate(before);
+                for (parts, child) in &node.mixed {
+                    let Some(between) = pieces_match(parts, text) else { continue };
+                    values.extend(between.into_iter().map(known_value));
+                    if let Some(found) = self.descend(*child, rest, values, accepts) {
+                        return Some(found);
+                    }
+                    values.truncate(before);
+                }
             }
+            PathSegment::ValueBefore(suffix) => {
+                for (parts, child) in &node.mixed {
+                    if !matches!(parts.as_slice(), [front, back] if front.is_empty() && back == suffix) {
+                        continue;
+                    }
+                    values.push(None);
+                    if let Some(found) = self.descend(*child, rest, values, accepts) {
+                        return Some(found);
+                    }
+                    values.truncate(before);
+                }
+            }
+            PathSegment::Value => {}
         }
         let child = node.parameter?;
         values.push(match *segment {
             PathSegment::Literal(text) => known_value(text),
-            PathSegment::Value => None,
+            PathSegment::Value | PathSegment::ValueBefore(_) => None,
         });
         let found = self.descend(child, rest, values, accepts);
         values.truncate(before);
@@ -346,7 +363,11 @@ mod tests {
         let segments: Vec<_> = path
             .split('/')
             .filter(|text| !text.is_empty())
-            .map(|text| if text == "*" { PathSegment::Value } else { PathSegment::Literal(text) })
+            .map(|text| match text.strip_prefix('*') {
+                Some("") => PathSegment::Value,
+                Some(suffix) => PathSegment::ValueBefore(suffix),
+                None => PathSegment::Literal(text),
+            })
             .collect();
         let found = router.find(host, &segments)?;
         Some((router.route(found.route)?.template.clone(), found.host))
@@ -374,6 +395,9 @@ mod tests {
             ("/a/.json", Some("/a/{id}")),
             ("/a/b/d", Some("/a/{x}/d")),
             ("/a/*", Some("/a/{id}")),
+            ("/a/*.json", Some("/a/{id}.json")),
+            ("/a/*:cancel", Some("/a/{id}:cancel")),
+            ("/a/*.csv", Some("/a/{id}")),
             ("/a/*/d", Some("/a/{x}/d")),
             ("/a/{anything}.json", Some("/a/{id}.json")),
             ("", Some("/")),
