@@ -26,6 +26,30 @@ pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, options: &Options<'
     let schemas: Vec<_> =
         one.operations.iter().map(|(_, operation)| documents.request_schema(operation)).collect();
     hold(one, documents, &facts.request_shape, schemas, Direction::Request, register);
+    form(one, documents, register);
+}
+
+/// Swagger 2 names the fields of a form one by one.
+fn form(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let fields: Option<Vec<_>> =
+        one.operations.iter().map(|(_, operation)| operation.form_fields()).collect();
+    let (Some(fields), Some(root)) = (fields, one.endpoint.facts.request_shape.root()) else { return };
+    let forms = root.types().of(JsonType::Object);
+    for child in root.children() {
+        let Name::Property(name) = child.name() else { continue };
+        let base = name.split_once('[').map_or(&**name, |(base, _)| base);
+        if fields.iter().any(|known| known.contains(&**name) || known.contains(base)) {
+            continue;
+        }
+        let count = child.types().total();
+        let detail = format!("$.{name}");
+        let shown = (count, forms);
+        let mut finding = one.finding(Kind::UndocumentedRequestProperty, Severity::Low, &detail, shown);
+        finding.explanation =
+            format!("{count} of {} had a field that the document does not name", counted(forms, "form"));
+        finding.document = super::place_of(documents, one.operation());
+        register.add(finding);
+    }
 }
 
 /// The documented answer whose schema a body of this status is held against. The default speaks of successes
@@ -61,7 +85,7 @@ fn hold<'d>(
         let mut finding = one.finding(drift.kind, severity, &drift.path, (drift.count, drift.of));
         let whose = match direction {
             Direction::Request => {
-                format!("{} read", counted(bodies, "request body").replace("bodys", "bodies"))
+                format!("{} read", counted(bodies, "request body"))
             }
             Direction::Response(status) => {
                 format!("{} of status {status} read", counted(bodies, "answer"))

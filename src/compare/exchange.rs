@@ -1,6 +1,6 @@
-//! Statuses, query parameters and media types: what an exchange has around its bodies.
+//! Statuses, query parameters, media types and credentials: what an exchange has around its bodies.
 
-use super::{Seen, counted, paths, place_of};
+use super::{Seen, counted, paths, place_of, posture};
 use crate::finding::{Kind, Register, Severity};
 use crate::spec::DocumentSet;
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, register: &mut Regi
     query(one, documents, register);
     response_media(one, documents, register);
     request_media(one, documents, register);
+    credentials(one, documents, register);
 }
 
 fn statuses(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
@@ -140,4 +141,20 @@ fn request_media(one: &Seen<'_>, documents: &DocumentSet, register: &mut Registe
         finding.document = place_of(documents, one.operation());
         register.add(finding);
     }
+}
+
+fn credentials(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let facts = &one.endpoint.facts;
+    let open = posture::answered_without_credential(facts);
+    if open == 0 || !one.operations.iter().all(|(_, operation)| documents.demands_authorization(operation)) {
+        return;
+    }
+    let severity = if one.sensitive.is_empty() { Severity::High } else { Severity::Critical };
+    let mut finding = one.finding(Kind::SecurityNotEnforced, severity, "", (open, facts.requests));
+    finding.explanation = format!(
+        "the document demands a credential; at least {open} of {} had none and were answered with success",
+        counted(facts.requests, "request")
+    );
+    finding.document = place_of(documents, one.operation());
+    register.add(finding);
 }

@@ -1,8 +1,8 @@
 //! The inventory held against the documents: one finding for each subject.
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
-//! document promises, part by part ([`exchange`], [`body`]); one that none names is a finding itself, and so is
-//! what is named and was never called ([`paths`]). Some findings need no document ([`posture`]). Bodies are
+//! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
+//! what is named and was never called (`paths`). Some findings need no document (`posture`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -56,6 +56,16 @@ impl<F: Fn(&Endpoint) -> Vec<Carried>> DataClasses for F {
     }
 }
 
+/// Nobody knows which data an endpoint carries.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingKnown;
+
+impl DataClasses for NothingKnown {
+    fn carried(&self, _endpoint: &Endpoint) -> Vec<Carried> {
+        Vec::new()
+    }
+}
+
 /// How to compare.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
@@ -79,8 +89,7 @@ impl std::fmt::Debug for Options<'_> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        const NOBODY: &fn(&Endpoint) -> Vec<Carried> = &((|_| Vec::new()) as fn(&Endpoint) -> Vec<Carried>);
-        Self { data: NOBODY, sensitive_tier: 3, error_bodies: false }
+        Self { data: &NothingKnown, sensitive_tier: 3, error_bodies: false }
     }
 }
 
@@ -189,9 +198,13 @@ fn same_path(left: &str, right: &str) -> bool {
     }
 }
 
-/// `1 request`, `5 requests`.
+/// `1 request`, `5 requests`, `2 bodies`.
 fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
 }
 
 fn place_of(documents: &DocumentSet, operation: Option<&Operation>) -> Option<DocumentPlace> {

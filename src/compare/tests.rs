@@ -374,3 +374,46 @@ fn findings_say_where_to_mend_the_document() {
     assert_eq!((place.file.as_str(), place.pointer.as_str()), ("bank.json", "/paths/~1a/get"));
     assert_eq!(place.line, Some(5));
 }
+
+#[test]
+fn fields_of_forms_are_known_by_name() {
+    let field = |name: &str| json!({"name": name, "in": "formData", "type": "string"});
+    let operation = json!({"parameters": [field("a"), field("b")], "responses": {"200": {}}});
+    let set = documents(&[("f.json", json!({"swagger": "2.0", "paths": {"/f": {"post": operation}}}))]);
+    let mut seen = facts(&[(200, 2)]);
+    seen.request_shape = shape(&[json!({"a": "1", "b[]": "2"}), json!({"role": "x"})]);
+    let all = found(vec![endpoint(HOST, "POST", "/f", seen)], &set);
+    assert_eq!(brief(&all), ["undocumented_request_property POST /f $.role"]);
+}
+
+#[test]
+fn a_credential_that_is_demanded_must_be_asked_for() {
+    let document = |security: Value| {
+        documents(&[(
+            "s.json",
+            json!({
+                "openapi": "3.0.0",
+                "security": security,
+                "components": {"securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer"},
+                    "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+                }},
+                "paths": {"/a": {"get": ok()}},
+            }),
+        )])
+    };
+    let mut seen = facts(&[(200, 6), (401, 2)]);
+    seen.auth = [(AuthScheme::None, 3), (AuthScheme::Jwt, 5)].into();
+    for (security, expected) in [
+        (json!([{"token": []}]), 1),
+        (json!([{"token": []}, {}]), 0),
+        (json!([{"token": []}, {"key": []}]), 0),
+        (json!([{"token": [], "key": []}]), 1),
+        (json!([]), 0),
+    ] {
+        let all = found(vec![get("/a", seen.clone())], &document(security.clone()));
+        let told: Vec<_> = all.iter().filter(|one| one.kind == Kind::SecurityNotEnforced).collect();
+        assert_eq!(told.len(), expected, "{security}");
+        assert!(told.iter().all(|one| one.count == 1), "{told:?}");
+    }
+}

@@ -33,6 +33,8 @@ pub enum Kind {
     UndocumentedRequestMediaType,
     /// A parameter that is still sent though it is marked for retirement.
     DeprecatedParameterInUse,
+    /// Requests without any credential that were answered though the document demands one.
+    SecurityNotEnforced,
     /// Sensitive data in answers to requests without any credential.
     UnauthenticatedSensitiveData,
     /// Sensitive data in a path or query, where logs and caches keep it.
@@ -43,7 +45,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -59,6 +61,7 @@ impl Kind {
         Self::UndocumentedResponseMediaType,
         Self::UndocumentedRequestMediaType,
         Self::DeprecatedParameterInUse,
+        Self::SecurityNotEnforced,
         Self::UnauthenticatedSensitiveData,
         Self::SensitiveDataInUrl,
         Self::SensitiveDataOverHttp,
@@ -83,6 +86,7 @@ impl Kind {
             Self::UndocumentedResponseMediaType => "undocumented_response_media_type",
             Self::UndocumentedRequestMediaType => "undocumented_request_media_type",
             Self::DeprecatedParameterInUse => "deprecated_parameter_in_use",
+            Self::SecurityNotEnforced => "security_not_enforced",
             Self::UnauthenticatedSensitiveData => "unauthenticated_sensitive_data",
             Self::SensitiveDataInUrl => "sensitive_data_in_url",
             Self::SensitiveDataOverHttp => "sensitive_data_over_http",
@@ -113,7 +117,7 @@ impl Kind {
             }
             Self::UndocumentedResponseProperty => &["OWASP-API3:2023", "CWE-213"],
             Self::ResponseTypeMismatch | Self::MissingRequiredProperty => &["OWASP-API9:2023"],
-            Self::UnauthenticatedSensitiveData => &["OWASP-API2:2023", "CWE-306"],
+            Self::SecurityNotEnforced | Self::UnauthenticatedSensitiveData => &["OWASP-API2:2023", "CWE-306"],
             Self::SensitiveDataInUrl => &["OWASP-API8:2023", "CWE-598"],
             Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
         }

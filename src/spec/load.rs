@@ -10,6 +10,9 @@ use crate::problem::Problems;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many bytes all files together may have; what comes after is told and left out.
+const MAX_TOTAL_BYTES: usize = 256 << 20;
+
 impl DocumentSet {
     /// Reads `files`: names as the user gave them, and bytes. The same files in any order give the same set.
     #[must_use]
@@ -17,7 +20,14 @@ impl DocumentSet {
         files.sort();
         let mut set = Self::default();
         let mut problems = Problems::default();
+        let mut total = 0_usize;
         for (name, bytes) in files {
+            total = total.saturating_add(bytes.len());
+            if total > MAX_TOTAL_BYTES {
+                let message = format!("not read: the files together have more than {MAX_TOTAL_BYTES} bytes");
+                problems.push(&name, "", message);
+                continue;
+            }
             match tree::read(&bytes) {
                 Ok(tree) => {
                     let mut told = Told::default();
@@ -62,7 +72,7 @@ impl DocumentSet {
     }
 
     fn read_document(&mut self, file: usize, referred: bool, problems: &mut Problems) {
-        let Self { sources, documents, operations, subtypes, key_parameters, .. } = self;
+        let Self { sources, documents, operations, subtypes, key_parameters, authorization, .. } = self;
         let (Some(root), Some(source)) = (sources.root(file), sources.files().get(file)) else { return };
         let mut told = Told::default();
         let generation = generation(&root, referred, &mut told);
@@ -99,11 +109,16 @@ impl DocumentSet {
             let schemes = components.as_ref().and_then(|all| all.get("securitySchemes"));
             for scheme in [schemes, root.get("securityDefinitions")].iter().flatten().flat_map(Place::members)
             {
-                let Ok(scheme) = scheme.1.followed() else { continue };
-                if scheme.text("in") == Some("query")
-                    && let Some(name) = scheme.text("name")
-                {
-                    key_parameters.entry(file).or_default().insert(name.to_owned());
+                let (name, Ok(scheme)) = (scheme.0, scheme.1.followed()) else { continue };
+                match scheme.text("type") {
+                    Some("http" | "basic" | "oauth2" | "openIdConnect") => {
+                        authorization.insert((file, name.to_owned()));
+                    }
+                    Some("apiKey") if scheme.text("in") == Some("query") => {
+                        let name = scheme.text("name").unwrap_or_default().to_owned();
+                        key_parameters.entry(file).or_default().insert(name);
+                    }
+                    Some(_) | None => {}
                 }
             }
         }

@@ -74,6 +74,8 @@ pub struct DocumentSet {
     subtypes: Subtypes,
     /// Names that an API key may have in the query, by document.
     key_parameters: BTreeMap<usize, BTreeSet<String>>,
+    /// Security schemes that travel in `Authorization`, by document and name.
+    authorization: BTreeSet<(usize, String)>,
 }
 
 impl DocumentSet {
@@ -106,16 +108,20 @@ impl DocumentSet {
         let routed = self.route(host, path)?;
         let last = path.iter().rev().find(|segment| **segment != PathSegment::Literal(""));
         let word = matches!(last, Some(PathSegment::Literal(text)) if constraint::is_word(text));
-        let swallowed = word && self.template(routed.route).trim_end_matches('/').ends_with('}');
-        if swallowed && !matches!(method, "HEAD" | "OPTIONS") {
-            let named = self
-                .operations_at(routed.route, host)
-                .into_iter()
-                .filter_map(|id| self.operation(id))
-                .any(|operation| operation.method == method);
-            return named.then_some(routed);
+        let whole = self.template(routed.route).trim_end_matches('/').rsplit('/').next();
+        let swallowed = word && whole.is_some_and(|last| last.starts_with('{') && last.ends_with('}'));
+        if !swallowed || matches!(method, "HEAD" | "OPTIONS") {
+            return Some(routed);
         }
-        Some(routed)
+        let operations = self.operations_at(routed.route, host);
+        let mut named = operations.into_iter().filter_map(|id| self.operation(id));
+        named.any(|operation| operation.method == method).then_some(routed)
+    }
+
+    /// [`DocumentSet::route_request`] for a path that several methods were used on: one that fits will do.
+    #[must_use]
+    pub fn route_requests(&self, host: &str, methods: &[&str], path: &[PathSegment<'_>]) -> Option<Routed> {
+        methods.iter().find_map(|method| self.route_request(host, method, path))
     }
 
     /// [`DocumentSet::route`] for a path or template as text.
@@ -233,10 +239,23 @@ impl DocumentSet {
         (names, any)
     }
 
-    fn media_schema(&self, all: &[Media]) -> Option<SchemaRef<'_>> {
+    /// Whether every request must have a credential in `Authorization`: each alternative of the security
+    /// requirements has a scheme that travels there.
+    #[must_use]
+    pub fn demands_authorization(&self, operation: &Operation) -> bool {
+        operation.security.as_ref().is_some_and(|alternatives| {
+            !alternatives.is_empty()
+                && alternatives.iter().all(|schemes| {
+                    schemes.iter().any(|name| self.authorization.contains(&(operation.file, name.clone())))
+                })
+        })
+    }
+
+    fn media_schema(&self, operation: &Operation, all: &[Media]) -> Option<SchemaRef<'_>> {
         let places = all
             .iter()
-            .filter(|media| operation::is_structured(&media.essence))
+            .take(if operation.one_schema { 1 } else { all.len() })
+            .filter(|media| operation.one_schema || operation::is_structured(&media.essence))
             .filter_map(|media| self.sources.at(media.schema.as_ref()?));
         operation::body_schema(places)
     }
@@ -245,13 +264,13 @@ impl DocumentSet {
     #[must_use]
     pub fn response_schema(&self, operation: &Operation, answer: StatusPattern) -> Option<SchemaRef<'_>> {
         let media = operation.responses.get(&answer)?;
-        self.media_schema(media)
+        self.media_schema(operation, media)
     }
 
     /// What `operation` lets a request's body be.
     #[must_use]
     pub fn request_schema(&self, operation: &Operation) -> Option<SchemaRef<'_>> {
-        self.media_schema(&operation.request)
+        self.media_schema(operation, &operation.request)
     }
 
     /// Whether an answer's media type is documented; `None` when the document names none for it.

@@ -121,6 +121,8 @@ pub struct Operation {
     pub(super) servers: Vec<Server>,
     pub(super) request: Vec<Media>,
     pub(super) responses: BTreeMap<StatusPattern, Vec<Media>>,
+    /// Whether a schema holds whatever the media type, as Swagger 2 has it.
+    pub(super) one_schema: bool,
 }
 
 impl Operation {
@@ -136,6 +138,18 @@ impl Operation {
     #[must_use]
     pub fn names_responses(&self) -> bool {
         !self.responses.is_empty()
+    }
+
+    /// The fields a form may have, where the document names them one by one (Swagger 2).
+    #[must_use]
+    pub fn form_fields(&self) -> Option<BTreeSet<&str>> {
+        let names: BTreeSet<&str> = self
+            .parameters
+            .iter()
+            .filter(|one| one.location == ParameterIn::Form)
+            .map(|one| one.name.as_str())
+            .collect();
+        (!names.is_empty()).then_some(names)
     }
 
     /// Whether an answer of the 200s is documented.
@@ -274,6 +288,7 @@ impl<'a> Reader<'a, '_> {
             servers,
             request: self.request(place, &parameters),
             responses: self.responses(place),
+            one_schema: self.generation == Generation::Swagger2,
             parameters,
         }
     }

@@ -21,6 +21,8 @@ pub enum PathSegment<'a> {
     Literal(&'a str),
     /// A segment known only as a value: an identifier that was folded away.
     Value,
+    /// A value with this text behind it: `.json`, `:verb`.
+    ValueBefore(&'a str),
 }
 
 /// A route's number within its document set.
@@ -269,25 +271,40 @@ impl Router {
             return (holds && accepts(route)).then_some(id);
         };
         let before = values.len();
-        if let PathSegment::Literal(text) = *segment {
-            if let Some(child) = node.literals.get(text)
-                && let Some(found) = self.descend(*child, rest, values, accepts)
-            {
-                return Some(found);
-            }
-            for (parts, child) in &node.mixed {
-                let Some(between) = pieces_match(parts, text) else { continue };
-                values.extend(between.into_iter().map(known_value));
-                if let Some(found) = self.descend(*child, rest, values, accepts) {
+        match *segment {
+            PathSegment::Literal(text) => {
+                if let Some(child) = node.literals.get(text)
+                    && let Some(found) = self.descend(*child, rest, values, accepts)
+                {
                     return Some(found);
                 }
-                values.truncate(before);
+                for (parts, child) in &node.mixed {
+                    let Some(between) = pieces_match(parts, text) else { continue };
+                    values.extend(between.into_iter().map(known_value));
+                    if let Some(found) = self.descend(*child, rest, values, accepts) {
+                        return Some(found);
+                    }
+                    values.truncate(before);
+                }
             }
+            PathSegment::ValueBefore(suffix) => {
+                for (parts, child) in &node.mixed {
+                    if !matches!(parts.as_slice(), [front, back] if front.is_empty() && back == suffix) {
+                        continue;
+                    }
+                    values.push(None);
+                    if let Some(found) = self.descend(*child, rest, values, accepts) {
+                        return Some(found);
+                    }
+                    values.truncate(before);
+                }
+            }
+            PathSegment::Value => {}
         }
         let child = node.parameter?;
         values.push(match *segment {
             PathSegment::Literal(text) => known_value(text),
-            PathSegment::Value => None,
+            PathSegment::Value | PathSegment::ValueBefore(_) => None,
         });
         let found = self.descend(child, rest, values, accepts);
         values.truncate(before);
@@ -321,6 +338,8 @@ fn known_value(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn router(routes: &[(&str, &str)]) -> Router {
         let mut all = Router::default();
@@ -344,7 +363,11 @@ mod tests {
         let segments: Vec<_> = path
             .split('/')
             .filter(|text| !text.is_empty())
-            .map(|text| if text == "*" { PathSegment::Value } else { PathSegment::Literal(text) })
+            .map(|text| match text.strip_prefix('*') {
+                Some("") => PathSegment::Value,
+                Some(suffix) => PathSegment::ValueBefore(suffix),
+                None => PathSegment::Literal(text),
+            })
             .collect();
         let found = router.find(host, &segments)?;
         Some((router.route(found.route)?.template.clone(), found.host))
@@ -372,6 +395,9 @@ mod tests {
             ("/a/.json", Some("/a/{id}")),
             ("/a/b/d", Some("/a/{x}/d")),
             ("/a/*", Some("/a/{id}")),
+            ("/a/*.json", Some("/a/{id}.json")),
+            ("/a/*:cancel", Some("/a/{id}:cancel")),
+            ("/a/*.csv", Some("/a/{id}")),
             ("/a/*/d", Some("/a/{x}/d")),
             ("/a/{anything}.json", Some("/a/{id}.json")),
             ("", Some("/")),
@@ -429,6 +455,26 @@ mod tests {
         ] {
             let found = find(&router, host, path);
             assert_eq!(found.as_ref().map(|(path, how)| (path.as_str(), *how)), expected, "{host} {path}");
+        }
+    }
+
+    proptest! {
+        /// Which route a path is does not depend on the order of the documents, and a path that a document
+        /// spells out is that one.
+        #[test]
+        fn order_does_not_matter(
+            templates in vec(vec(prop_oneof!["[ab]", Just("{x}".to_owned()), Just("a{x}".to_owned())], 1..4), 1..8),
+            path in vec("[abc]|ab", 1..4),
+        ) {
+            let templates: Vec<String> = templates.iter().map(|parts| format!("/{}", parts.join("/"))).collect();
+            let path = format!("/{}", path.join("/"));
+            let forth: Vec<_> = templates.iter().map(|one| ("*", one.as_str())).collect();
+            let back: Vec<_> = forth.iter().rev().copied().collect();
+            let found = find(&router(&forth), "h", &path);
+            prop_assert_eq!(&found, &find(&router(&back), "h", &path));
+            if templates.contains(&path) {
+                prop_assert_eq!(found.map(|one| one.0), Some(path));
+            }
         }
     }
 }

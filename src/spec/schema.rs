@@ -139,6 +139,8 @@ struct Work<'s> {
     subtypes: &'s Subtypes,
     /// Whether subtypes are looked at: not while inside one, since it leads back to its base.
     inherit: bool,
+    /// The addresses of the schema objects we are inside of: who comes back says nothing new.
+    inside: Vec<usize>,
 }
 
 impl<'a> SchemaRef<'a> {
@@ -166,7 +168,7 @@ impl<'a> SchemaRef<'a> {
 
     /// The schema of this level.
     pub(super) fn resolve(&self, subtypes: &Subtypes) -> Schema<'a> {
-        let mut work = Work { parts: 0, subtypes, inherit: true };
+        let mut work = Work { parts: 0, subtypes, inherit: true, inside: Vec::new() };
         resolve(&self.0, 0, &mut work)
     }
 }
@@ -177,7 +179,16 @@ fn resolve<'a>(expression: &Expression<'a>, depth: u32, work: &mut Work<'_>) -> 
         return Schema::anything();
     }
     match expression {
-        Expression::One(place) => one(place, depth, work),
+        Expression::One(place) => {
+            let address = std::ptr::from_ref(place.value).addr();
+            if work.inside.contains(&address) {
+                return Schema::anything();
+            }
+            work.inside.push(address);
+            let schema = one(place, depth, work);
+            work.inside.pop();
+            schema
+        }
         Expression::All(parts) => parts
             .iter()
             .map(|part| resolve(part, depth + 1, work))

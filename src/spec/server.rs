@@ -9,6 +9,10 @@ use serde_json::Value;
 
 /// How many servers one URL with variables may stand for.
 const MAX_EXPANSIONS: usize = 64;
+/// How long a server's URL may be.
+const MAX_URL: usize = 2_048;
+/// How long a word of a variable may be.
+const MAX_WORD: usize = 255;
 
 /// Which hosts a server stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +90,10 @@ pub(super) fn named(holder: &Place<'_>, odd: &mut dyn FnMut(&Place<'_>, &str)) -
             continue;
         };
         let variables = entry.value.get("variables");
+        if url.len() > MAX_URL {
+            odd(&entry, "a server's `url` of this length is not read");
+            continue;
+        }
         for server in expand(url.trim(), variables) {
             if !all.contains(&server) && all.len() < MAX_EXPANSIONS {
                 all.push(server);
@@ -165,7 +173,8 @@ impl<'a> Variable<'a> {
                 Value::Bool(flag) => flag.to_string(),
                 Value::Null | Value::Array(_) | Value::Object(_) => continue,
             };
-            if !all.contains(&word) {
+            // No word brings variables of its own.
+            if !all.contains(&word) && word.len() <= MAX_WORD && !word.contains('{') {
                 all.push(word);
             }
         }
@@ -329,6 +338,7 @@ mod tests {
                 vec!["*/api"],
             ),
             ("{server}/v3", &json!({"server": {"default": "https://a.example"}}), vec!["a.example/v3"]),
+            ("{a}/v3", &json!({"a": {"default": "{a}//"}}), vec!["*/{a}/v3"]),
             ("{scheme}://a.example", &json!({"scheme": {"default": "https"}}), vec!["a.example"]),
         ] {
             assert_eq!(shown(url, variables), expected, "{url}");

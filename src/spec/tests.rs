@@ -180,6 +180,9 @@ fn a_word_where_no_method_fits_is_no_identifier() {
     ] {
         assert_eq!(set.route_request_path("h", method, path).is_some(), expected, "{method} {path}");
     }
+    let path = [PathSegment::Literal("configs"), PathSegment::Literal("create")];
+    assert!(set.route_requests("h", &["POST", "GET"], &path).is_some());
+    assert!(set.route_requests("h", &["POST", "PUT"], &path).is_none());
 }
 
 proptest! {
