@@ -132,11 +132,8 @@ fn alike(a: &Operations, b: &Operations) -> bool {
     if both.len() < 2 || real(both.len()) < 0.6 * real(a.len().min(b.len())) {
         return false;
     }
-    let known: Vec<f64> = both
-        .iter()
-        .filter(|(a, b)| !a.is_empty() && !b.is_empty())
-        .map(|(a, b)| likeness(a, b))
-        .collect();
+    let known: Vec<f64> =
+        both.iter().filter(|(a, b)| !a.is_empty() && !b.is_empty()).map(|(a, b)| likeness(a, b)).collect();
     known.is_empty()
         || (known.iter().all(|likeness| *likeness >= 0.4)
             && known.iter().sum::<f64>() / real(known.len()) >= 0.75)

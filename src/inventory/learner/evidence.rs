@@ -98,6 +98,9 @@ pub(super) struct Use<'p> {
     pub(super) tail: u32,
 }
 
+/// Takes in the uses of a path one by one.
+pub(super) type Each<'e> = dyn FnMut(Use<'_>) + 'e;
+
 /// What the previous pass found, by which the next one judges.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Feedback {
@@ -152,11 +155,11 @@ pub(super) struct Position<'p> {
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     pub(super) z: f64,
-    pub(super) features: [f64; FEATURES],
+    features: Box<[f64; FEATURES]>,
 }
 
 impl Verdict {
-    fn of(features: [f64; FEATURES]) -> Self {
+    fn of(features: Box<[f64; FEATURES]>) -> Self {
         let z = features.iter().zip(WEIGHTS).map(|(feature, (weight, _))| feature * weight).sum();
         Self { z, features }
     }
@@ -186,7 +189,7 @@ impl<'p> Position<'p> {
         values: &'p [Value],
         prefix: Prefix,
         depth: usize,
-        uses: &dyn Fn(usize, &mut dyn FnMut(Use<'_>)),
+        uses: &dyn Fn(usize, &mut Each<'_>),
     ) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         let mut index: HashMap<(Method, u32), usize, foldhash::fast::FixedState> = HashMap::default();
@@ -250,7 +253,8 @@ impl<'p> Position<'p> {
             .iter()
             .enumerate()
             .map(|(at, value)| {
-                (!value.hard).then(|| Verdict::of(self.features(at, value, &here, feedback, first_pass, &mut seen)))
+                (!value.hard)
+                    .then(|| Verdict::of(self.features(at, value, &here, feedback, first_pass, &mut seen)))
             })
             .collect()
     }
@@ -271,7 +275,7 @@ impl<'p> Position<'p> {
         feedback: &Feedback,
         first_pass: bool,
         stamp: &mut [usize],
-    ) -> [f64; FEATURES] {
+    ) -> Box<[f64; FEATURES]> {
         let flag = |condition: bool| f64::from(u8::from(condition));
         let symbol = self.sheet.get(value.sym);
         let mine: Vec<&Column> = self
@@ -283,7 +287,8 @@ impl<'p> Position<'p> {
 
         let mut mates: Vec<usize> = vec![at];
         let mut tail_mates = 0_usize;
-        let (mut hard_columns, mut alone, mut id_columns, mut literal_columns) = (0_usize, 0_u64, 0_usize, 0_usize);
+        let (mut hard_columns, mut alone, mut id_columns, mut literal_columns) =
+            (0_usize, 0_u64, 0_usize, 0_usize);
         let (mut alike, mut compared, mut pairs) = (0.0, 0_usize, 0_usize);
         if let Some(mark) = stamp.get_mut(at) {
             *mark = at;
@@ -340,11 +345,13 @@ impl<'p> Position<'p> {
         };
         let shape = symbol.judged.value;
         let shapes =
-            mates.iter().filter_map(of_mate).map(|mate| self.sheet.get(mate.sym).judged.value).sum::<f64>() / k;
+            mates.iter().filter_map(of_mate).map(|mate| self.sheet.get(mate.sym).judged.value).sum::<f64>()
+                / k;
         let median = counts.get(counts.len() / 2).copied().unwrap_or(1).max(1) as f64;
         let once = real(counts.iter().filter(|count| **count == 1).count()) / k * (k / 4.0).min(1.0);
-        let id_mates =
-            real(mates.iter().filter(|mate| **mate != at && self.label(feedback, **mate)).count() + hard_columns);
+        let id_mates = real(
+            mates.iter().filter(|mate| **mate != at && self.label(feedback, **mate)).count() + hard_columns,
+        );
         let total = real(mine.len()).max(1.0);
         let all_id = flag(id_columns == mine.len() && id_mates > 0.0);
         let own = feedback.labels.get(&(self.prefix, value.sym)).copied();
@@ -356,7 +363,8 @@ impl<'p> Position<'p> {
         let wordy = flag(shape < -1.0);
         let terminal = mine.iter().any(|column| column.tail == EMPTY);
         let alters = mine.iter().any(|column| column.tail == EMPTY && column.method.alters());
-        let only = |method: Method| mine.len() == 1 && terminal && mine.iter().all(|column| column.method == method);
+        let only =
+            |method: Method| mine.len() == 1 && terminal && mine.iter().all(|column| column.method == method);
         let only_posted = only(Method::POST);
         let named_tail = mine.iter().any(|column| {
             self.sheet.unchain(column.tail).is_some_and(|(_, next)| {
@@ -366,12 +374,21 @@ impl<'p> Position<'p> {
         });
         let log2 = |x: f64| x.max(1.0).log2();
         let k_tail = log2(real(tail_mates));
-        let outlier =
-            if mates.len() > 2 { ((calls / median).ln() - 1.0).max(0.0) } else { 0.0 };
+        let outlier = if mates.len() > 2 { ((calls / median).ln() - 1.0).max(0.0) } else { 0.0 };
+        // Ids are Zipf: one hot id is no name. Popularity speaks only with answers that differ.
+        let unlike = match resp {
+            Some(resp) => flag(resp < 0.75),
+            None if here.answers => 1.0,
+            None => 0.3,
+        };
         let digits_beside = real(
-            mates.iter().filter_map(of_mate).filter(|mate| self.sheet.get(mate.sym).judged.value > 0.0).count(),
+            mates
+                .iter()
+                .filter_map(of_mate)
+                .filter(|mate| self.sheet.get(mate.sym).judged.value > 0.0)
+                .count(),
         ) / k;
-        [
+        Box::new([
             1.0,
             shape.clamp(-5.0, 5.0),
             (shape - 1.0).max(0.0),
@@ -427,21 +444,20 @@ impl<'p> Position<'p> {
             flag(wordy > 0.0 && only(Method::GET) && own != Some(true)),
             all_id * flag(resp.is_some_and(|resp| resp >= 0.75)),
             all_id * flag(resp.is_some_and(|resp| resp < 0.5)),
-            outlier * flag(resp.is_none_or(|resp| resp < 0.75)),
-        ]
+            outlier * unlike,
+        ])
     }
 
     /// Of the columns that go on below a name: those that another value of `group` has too, and all.
     pub(super) fn shared_below(&self, at: usize, group: &dyn Fn(usize) -> bool) -> (usize, usize) {
         let Some(mine) = self.of_value.get(at) else { return (0, 0) };
-        let below = mine
-            .iter()
-            .filter_map(|number| self.columns.get(*number))
-            .filter(|column| column.tail != EMPTY);
+        let below =
+            mine.iter().filter_map(|number| self.columns.get(*number)).filter(|column| column.tail != EMPTY);
         let (mut shared, mut all) = (0, 0);
         for column in below {
             all += 1;
-            shared += usize::from(column.hard || column.soft.iter().any(|(mate, _)| *mate != at && group(*mate)));
+            shared +=
+                usize::from(column.hard || column.soft.iter().any(|(mate, _)| *mate != at && group(*mate)));
         }
         (shared, all)
     }
@@ -484,6 +500,8 @@ struct Here {
     plural: bool,
     below_parameter: bool,
     well_known: bool,
+    /// Whether the keys of any answer are known.
+    answers: bool,
 }
 
 impl Here {
@@ -511,6 +529,7 @@ impl Here {
             once: if counts.is_empty() { 0.0 } else { once / k * (k / 4.0).min(1.0) },
             plural: parent.is_some_and(|parent| !parent.parameter && is_plural(&parent.text)),
             below_parameter: parent.is_some_and(|parent| parent.parameter),
+            answers: position.columns.iter().any(|column| !column.keys.is_empty()),
             well_known: parent.is_some_and(|parent| *parent.text == *".well-known"),
         }
     }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::LearnerLimits;
 use super::bottom::Distinct;
-use super::evidence::{self, Feedback, Position, Use, Value, noun, union};
+use super::evidence::{self, Each, Feedback, Position, Use, Value, noun, union};
 use super::method::Method;
 use super::segment::{self, Shape, real};
 use super::sheet::{EMPTY, Prefix, Sheet, Sym};
@@ -249,7 +249,10 @@ impl<'s> Folder<'s> {
                 let mut chains: Vec<u32> = Vec::new();
                 for member in &value.members {
                     let segments = self.paths.get(*member).map_or(&[][..], |path| &path.segments);
-                    let chain = segments.iter().take(depth + 1).fold(EMPTY, |chain, sym| self.sheet.chain(chain, *sym));
+                    let chain = segments
+                        .iter()
+                        .take(depth + 1)
+                        .fold(EMPTY, |chain, sym| self.sheet.chain(chain, *sym));
                     chains.push(chain);
                 }
                 chains.sort_unstable();
@@ -265,7 +268,7 @@ impl<'s> Folder<'s> {
     /// Which values become the parameter.
     fn decide(&mut self, values: &[Value], prefix: Prefix, depth: usize, first_pass: bool) -> Vec<bool> {
         let paths = &self.paths;
-        let uses = |member: usize, each: &mut dyn FnMut(Use<'_>)| {
+        let uses = |member: usize, each: &mut Each<'_>| {
             let Some(path) = paths.get(member) else { return };
             let tail = path.tails.get(depth + 1).copied().unwrap_or(EMPTY);
             for usage in &path.methods {
@@ -382,7 +385,7 @@ impl<'s> Folder<'s> {
         let constants: u64 = values.iter().filter(|value| value.hard).map(|value| value.calls).sum();
         let tails = self.tails_below(value, depth);
         let below = !tails.contains(&EMPTY) && tails.len() >= 2;
-        let everything = calls * 10 >= self.total_calls * 8 && constants * 10 >= calls * 8;
+        let everything = calls * 5 >= self.total_calls * 3 && constants * 5 >= calls * 3;
         if hard <= 2.0 && below && everything && !self.has_parameter(prefix) { -6.0 } else { 9.0 }
     }
 
@@ -390,7 +393,14 @@ impl<'s> Folder<'s> {
     ///
     /// What lies below a value must lie below another value too. A name with paths of its own is a
     /// service, a version, a tenant of the gateway, whatever it looks like.
-    fn guard(&self, position: &Position<'_>, values: &[Value], prefix: Prefix, depth: usize, scores: &mut [f64]) {
+    fn guard(
+        &self,
+        position: &Position<'_>,
+        values: &[Value],
+        prefix: Prefix,
+        depth: usize,
+        scores: &mut [f64],
+    ) {
         if depth > GUARDED_DEPTH || self.has_parameter(prefix) {
             return;
         }
@@ -399,7 +409,9 @@ impl<'s> Folder<'s> {
         for _ in 0..2 {
             let labels: Vec<bool> = scores.iter().map(|score| *score > 0.0).collect();
             for (at, value) in values.iter().enumerate() {
-                let Some(score) = scores.get_mut(at).filter(|score| **score > 0.0 && !value.hard) else { continue };
+                let Some(score) = scores.get_mut(at).filter(|score| **score > 0.0 && !value.hard) else {
+                    continue;
+                };
                 let (shared, below) = position.shared_below(at, &|mate| labels.get(mate) == Some(&true));
                 let carries = value.calls * 2 >= self.total_calls;
                 let unrelated = below >= 3 && shared * 4 < below && (!plural || carries);
@@ -426,17 +438,20 @@ impl<'s> Folder<'s> {
         let extensions = counts.iter().filter(|(suffix, _)| suffix.starts_with('.')).count();
         let machine = ids().all(|value| {
             let symbol = self.sheet.get(value.sym);
-            symbol.marker && symbol.judged.shape.machine()
-                || segment::shape(symbol.stem()).shape.machine()
+            symbol.marker && symbol.judged.shape.machine() || segment::shape(symbol.stem()).shape.machine()
         });
         values
             .iter()
             .zip(labels)
             .map(|(value, label)| {
                 let suffix = self.sheet.get(value.sym).suffix();
-                let count = counts.iter().find(|(known, _)| *known == suffix).map_or(0.0, |(_, count)| *count);
+                let count =
+                    counts.iter().find(|(known, _)| *known == suffix).map_or(0.0, |(_, count)| *count);
                 let constant = extensions == 1 && count >= total && (total >= 3.0 || machine);
-                if *label && !suffix.is_empty() && (suffix.starts_with(':') || self.extension == Some(suffix) || constant) {
+                if *label
+                    && !suffix.is_empty()
+                    && (suffix.starts_with(':') || self.extension == Some(suffix) || constant)
+                {
                     suffix.to_owned()
                 } else {
                     String::new()

@@ -17,7 +17,9 @@ use super::segment::Shape;
 use super::sheet::{EMPTY, PARAMETER, Prefix, Sheet, Sym};
 use super::store::{Bounds, Operation, Reader, Seen, Store};
 use super::template::{Part, Template, TemplateSegment};
-use super::{Documented, DocumentedRoute, Facts, Learner, LearnerLimits, Segment, enums, formats, hosts, path};
+use super::{
+    Documented, DocumentedRoute, Facts, Learner, LearnerLimits, Segment, enums, formats, hosts, path,
+};
 
 /// What an endpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,7 +208,10 @@ impl Tree {
             }
             for (before, after, below) in node.parameters.iter().rev() {
                 let constant = before.len() + after.len();
-                if segment.len() > constant && segment.starts_with(before.as_str()) && segment.ends_with(after.as_str()) {
+                if segment.len() > constant
+                    && segment.starts_with(before.as_str())
+                    && segment.ends_with(after.as_str())
+                {
                     waiting.push((*below, depth + 1));
                 }
             }
@@ -282,7 +287,8 @@ impl<'a, F: Facts> Gathered<'a, F> {
         }
         let sheet = &gathered.sheet;
         gathered.spots.sort_by(|a, b| {
-            let names = |spot: &Spot<'a, F>| spot.segments.iter().map(|sym| sheet.text(*sym)).collect::<Vec<_>>();
+            let names =
+                |spot: &Spot<'a, F>| spot.segments.iter().map(|sym| sheet.text(*sym)).collect::<Vec<_>>();
             a.host.cmp(&b.host).then_with(|| names(a).cmp(&names(b)))
         });
         gathered.by_path.clear();
@@ -304,7 +310,8 @@ impl<'a, F: Facts> Gathered<'a, F> {
             let sym = self.sheet.intern(below.name());
             let chain = self.sheet.chain(prefix, sym);
             if self.sheet.get(sym).marker
-                && let Some(sketches) = self.family_of.get(host).and_then(|family| self.sketches.get_mut(*family))
+                && let Some(sketches) =
+                    self.family_of.get(host).and_then(|family| self.sketches.get_mut(*family))
             {
                 let sketch: &mut Distinct = sketches.entry(chain).or_default();
                 sketch.merge(below.distinct(), self.limits.distinct);
@@ -443,7 +450,7 @@ fn fold_family<'a, F: Facts>(
     let mut folder = Folder::new(&mut sheet, &sketches, gathered.limits, paths);
     folder.run();
     let (mut paths, decisions) = (folder.paths, folder.decisions);
-    let folded: Vec<Vec<Sym>> = paths.iter().map(|path| path.template.clone()).collect();
+    let tokens: Vec<Vec<Sym>> = paths.iter().map(|path| path.template.clone()).collect();
     enums::fold_enums(&mut sheet, &mut paths);
     formats::fold_formats(&mut sheet, &mut paths);
 
@@ -455,7 +462,7 @@ fn fold_family<'a, F: Facts>(
     }
     let mut certainty = Certainty { sheet: &mut sheet, decisions: &decisions };
     let sure: Vec<Vec<Judgement>> =
-        paths.iter().zip(&folded).map(|(path, folded)| certainty.of(path, folded)).collect();
+        paths.iter().zip(&tokens).map(|(path, tokens)| certainty.of(path, tokens)).collect();
     let shapes = value_shapes(&sheet, &paths);
     for (at, method, calls) in api {
         let (Some(spot), Some(number)) = (gathered.spots.get(at), path_of.get(&at)) else { continue };
@@ -569,7 +576,8 @@ fn value_shapes(sheet: &Sheet, paths: &[Path]) -> Shapes {
     counts
         .into_iter()
         .filter_map(|(prefix, shapes)| {
-            let (shape, _) = shapes.into_iter().max_by_key(|(shape, count)| (*count, std::cmp::Reverse(*shape)))?;
+            let (shape, _) =
+                shapes.into_iter().max_by_key(|(shape, count)| (*count, std::cmp::Reverse(*shape)))?;
             Some((prefix, shape))
         })
         .collect()
@@ -582,7 +590,10 @@ fn template_of(sheet: &Sheet, tokens: &[Sym], shapes: &Shapes) -> Template {
         .map(|(at, sym)| {
             let symbol = sheet.get(*sym);
             let shape = || {
-                tokens.get(..=at).and_then(|prefix| shapes.get(prefix).copied()).unwrap_or(symbol.judged.shape)
+                tokens
+                    .get(..=at)
+                    .and_then(|prefix| shapes.get(prefix).copied())
+                    .unwrap_or(symbol.judged.shape)
             };
             if symbol.rest {
                 Part::Rest

@@ -50,8 +50,10 @@ pub(super) fn merge_formats(sheet: &mut Sheet, paths: Vec<Path>) -> Vec<Path> {
             used.sort_unstable();
             used.dedup();
             methods.push(used);
-            let mut all: Vec<u64> =
-                members.iter().flat_map(|path| path.methods.iter().flat_map(|usage| usage.keys.clone())).collect();
+            let mut all: Vec<u64> = members
+                .iter()
+                .flat_map(|path| path.methods.iter().flat_map(|usage| usage.keys.clone()))
+                .collect();
             all.sort_unstable();
             all.dedup();
             if !all.is_empty() {
@@ -60,7 +62,8 @@ pub(super) fn merge_formats(sheet: &mut Sheet, paths: Vec<Path>) -> Vec<Path> {
         }
         let often = calls.iter().all(|calls| *calls >= 3) && calls.iter().sum::<u64>() >= 10;
         let same_methods = methods.iter().all(|used| Some(used) == methods.first());
-        let same_answers = keys.first().is_none_or(|first| keys.iter().all(|keys| likeness(first, keys) >= 0.5));
+        let same_answers =
+            keys.first().is_none_or(|first| keys.iter().all(|keys| likeness(first, keys) >= 0.5));
         if often && same_methods && same_answers {
             let name = sheet.intern(&format!("{stem}.{PARAMETER}"));
             for at in formats.into_values().flatten() {

@@ -4,11 +4,33 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Method(u8);
 
-/// The known methods: RFC 9110, PATCH, QUERY, WebDAV, and what caches add.
+/// The known methods: RFC 9110, PATCH, QUERY, `WebDAV`, and what caches add.
 const NAMES: [&str; 25] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "PROPFIND",
-    "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "MERGE", "PURGE", "LINK",
-    "UNLINK", "BATCH", "OTHER",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "QUERY",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+    "MERGE",
+    "PURGE",
+    "LINK",
+    "UNLINK",
+    "BATCH",
+    "OTHER",
 ];
 
 impl Method {

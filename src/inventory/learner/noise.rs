@@ -27,9 +27,28 @@ pub(super) enum Hostility {
 
 /// Names that hold one of these are hostile.
 const HOSTILE_PARTS: [&[u8]; 22] = [
-    b"..", b"%2e%2e", b"wp-admin", b"wp-login", b"wp-content", b"wp-includes", b"phpmyadmin", b"cgi-bin",
-    b"actuator", b"struts", b"jmx-console", b"hnap1", b"boaform", b"server-status", b"web.config", b"${jndi",
-    b"<script", b"%3cscript", b"union%20select", b"union+select", b"phpunit", b"%24%7bjndi",
+    b"..",
+    b"%2e%2e",
+    b"wp-admin",
+    b"wp-login",
+    b"wp-content",
+    b"wp-includes",
+    b"phpmyadmin",
+    b"cgi-bin",
+    b"actuator",
+    b"struts",
+    b"jmx-console",
+    b"hnap1",
+    b"boaform",
+    b"server-status",
+    b"web.config",
+    b"${jndi",
+    b"<script",
+    b"%3cscript",
+    b"union%20select",
+    b"union+select",
+    b"phpunit",
+    b"%24%7bjndi",
 ];
 /// Names that begin with one of these are hostile.
 const HOSTILE_STARTS: [&[u8]; 8] =
@@ -74,6 +93,7 @@ pub(super) enum Tier {
 
 /// What a sighting's answer says.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one answer")]
 pub(super) struct Answer {
     pub(super) json: bool,
     pub(super) success: bool,
@@ -126,8 +146,24 @@ fn is_asset_type(kind: &str) -> bool {
 
 /// The extensions of the files that make up a page.
 const ASSET_EXTENSIONS: [&str; 18] = [
-    "js", "mjs", "css", "map", "png", "jpg", "jpeg", "gif", "svg", "ico", "webp", "avif", "woff", "woff2",
-    "ttf", "eot", "otf", "webmanifest",
+    "js",
+    "mjs",
+    "css",
+    "map",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "svg",
+    "ico",
+    "webp",
+    "avif",
+    "woff",
+    "woff2",
+    "ttf",
+    "eot",
+    "otf",
+    "webmanifest",
 ];
 
 /// Whether a file name ends like a file of a page.
@@ -153,9 +189,9 @@ pub(super) fn is_root_file(name: &str) -> bool {
             | "browserconfig.xml"
             | "security.txt"
             | "crossdomain.xml"
-    ) || (lower.starts_with("favicon") && (lower.ends_with(".ico") || lower.ends_with(".png")))
-        || (lower.starts_with("apple-touch-icon") && lower.ends_with(".png"))
-        || (lower.starts_with("sitemap") && lower.contains('.'))
+    ) || ["favicon", "apple-touch-icon", "sitemap"]
+        .iter()
+        .any(|start| lower.starts_with(start) && lower.contains('.'))
 }
 
 /// Whether a path is where orchestrators ask whether a server is well.
@@ -163,7 +199,16 @@ pub(super) fn is_health_path(segments: &[&str]) -> bool {
     match segments {
         [one] => matches!(
             *one,
-            "healthz" | "readyz" | "livez" | "ready" | "live" | "metrics" | "ping" | "health" | "_health" | "alive"
+            "healthz"
+                | "readyz"
+                | "livez"
+                | "ready"
+                | "live"
+                | "metrics"
+                | "ping"
+                | "health"
+                | "_health"
+                | "alive"
         ),
         [.., "healthz" | "readyz" | "livez"] => segments.len() <= 4,
         ["health" | "status" | "healthz" | "probe" | "probes", two] => {
@@ -235,7 +280,8 @@ impl Tables {
         }
         let page = answer.success && sighting.status == Some(200) && (hostile || !answer.json);
         let signature = if page { self.signature(sighting) } else { 0 };
-        if page && hostile
+        if page
+            && hostile
             && let Some(count) = self.pages.entry(signature)
         {
             *count += 1;
@@ -302,10 +348,14 @@ impl Tables {
     pub(super) fn verdicts(&self, places: &BTreeMap<u64, usize>) -> Verdicts {
         let hostile: BTreeMap<u64, u64> =
             self.pages.sorted().into_iter().map(|(page, count)| (page, *count)).collect();
-        let mut pages: Vec<u64> = hostile.iter().filter(|(_, count)| **count >= 2).map(|(page, _)| *page).collect();
-        pages.extend(places.iter().filter(|(page, places)| {
-            **places + usize::from(hostile.contains_key(*page)) >= 3
-        }).map(|(page, _)| *page));
+        let mut pages: Vec<u64> =
+            hostile.iter().filter(|(_, count)| **count >= 2).map(|(page, _)| *page).collect();
+        pages.extend(
+            places
+                .iter()
+                .filter(|(page, places)| **places + usize::from(hostile.contains_key(*page)) >= 3)
+                .map(|(page, _)| *page),
+        );
         pages.sort_unstable();
         pages.dedup();
         let mut scanners = Vec::new();
@@ -355,9 +405,14 @@ impl Verdicts {
         }
         let mut open = seen.plain + seen.other;
         if scanned > 0 {
-            open = if honest == 0 { open.saturating_sub(scanned) * u64::from(!seen.clients.overflowed()) } else { open - scanned };
+            open = if honest == 0 {
+                open.saturating_sub(scanned) * u64::from(!seen.clients.overflowed())
+            } else {
+                open - scanned
+            };
         }
-        let json = if seen.hostile + seen.suspicious > 0 { seen.json.saturating_sub(soft) } else { seen.json };
+        let json =
+            if seen.hostile + seen.suspicious > 0 { seen.json.saturating_sub(soft) } else { seen.json };
         json + open.saturating_sub(soft.saturating_sub(seen.json - json))
     }
 }

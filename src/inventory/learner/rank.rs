@@ -12,15 +12,22 @@ impl RankKey {
     /// Derives the ranking key from secret bytes, one-way and apart from every other use of them.
     #[must_use]
     pub fn derive(secret: &[u8]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = blake3::derive_key("spanlight learner rank key v1", secret);
-        Self([u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])])
+        let key = blake3::derive_key("spanlight learner rank key v1", secret);
+        let (words, _) = key.as_chunks::<8>();
+        let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+        Self([word(0), word(1)])
     }
 
     /// The rank of a name.
     #[must_use]
     pub fn rank(&self, bytes: &[u8]) -> u64 {
         let Self([k0, k1]) = *self;
-        let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+        let mut v = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
         let (words, tail) = bytes.as_chunks::<8>();
         for word in words {
             absorb(&mut v, u64::from_le_bytes(*word));
@@ -34,7 +41,12 @@ impl RankKey {
     #[must_use]
     pub fn rank_pair(&self, a: u64, b: u64) -> u64 {
         let Self([k0, k1]) = *self;
-        let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+        let mut v = [
+            k0 ^ 0x736f_6d65_7073_6575,
+            k1 ^ 0x646f_7261_6e64_6f6d,
+            k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573,
+        ];
         absorb(&mut v, a);
         absorb(&mut v, b);
         absorb(&mut v, 16 << 56);
@@ -57,15 +69,15 @@ fn absorb(v: &mut [u64; 4], word: u64) {
 }
 
 fn finish(mut v: [u64; 4]) -> u64 {
-    let [_, _, c, _] = &mut v;
-    *c ^= 0xff;
+    let [_, _, third, _] = &mut v;
+    *third ^= 0xff;
     round(&mut v);
     round(&mut v);
     round(&mut v);
-    let [a, b, c, d] = v;
-    a ^ b ^ c ^ d
+    v.iter().fold(0, |all, word| all ^ word)
 }
 
+#[expect(clippy::many_single_char_names, reason = "the names of the reference")]
 fn round(v: &mut [u64; 4]) {
     let [mut a, mut b, mut c, mut d] = *v;
     a = a.wrapping_add(b);

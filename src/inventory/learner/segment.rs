@@ -138,7 +138,11 @@ impl Shape {
 
     /// A letter that stands for the shape in markers.
     pub(super) fn letter(self) -> char {
-        let at = Self::ALL.iter().position(|shape| *shape == self).and_then(|at| u8::try_from(at).ok()).unwrap_or(24);
+        let at = Self::ALL
+            .iter()
+            .position(|shape| *shape == self)
+            .and_then(|at| u8::try_from(at).ok())
+            .unwrap_or(24);
         char::from(b'a' + at)
     }
 

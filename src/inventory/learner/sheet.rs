@@ -116,7 +116,14 @@ impl Sheet {
 }
 
 fn describe(text: &str) -> Symbol {
-    let whole = |judged, marker, parameter, rest, stem| Symbol { text: text.into(), judged, marker, parameter, rest, stem };
+    let whole = |judged, marker, parameter, rest, stem| Symbol {
+        text: text.into(),
+        judged,
+        marker,
+        parameter,
+        rest,
+        stem,
+    };
     if text == REST {
         return whole(Judged { shape: Shape::Other, value: 0.0 }, false, false, true, text.len());
     }

@@ -92,7 +92,9 @@ impl fmt::Display for Template {
         for segment in &self.segments {
             match segment {
                 TemplateSegment::Literal(text) => write!(f, "/{text}")?,
-                TemplateSegment::Parameter { before, name, after, .. } => write!(f, "/{before}{{{name}}}{after}")?,
+                TemplateSegment::Parameter { before, name, after, .. } => {
+                    write!(f, "/{before}{{{name}}}{after}")?
+                }
                 TemplateSegment::Rest => f.write_str("/{rest}")?,
             }
         }
@@ -143,8 +145,14 @@ mod tests {
         for (parts, expected) in [
             (vec![], "/"),
             (vec![Part::Literal("accounts"), parameter(Shape::Uuid)], "/accounts/{accountId}"),
-            (vec![Part::Literal("standing-orders"), parameter(Shape::Int)], "/standing-orders/{standingOrderId}"),
-            (vec![Part::Literal("parties"), parameter(Shape::Int), parameter(Shape::Int)], "/parties/{partyId}/{id}"),
+            (
+                vec![Part::Literal("standing-orders"), parameter(Shape::Int)],
+                "/standing-orders/{standingOrderId}",
+            ),
+            (
+                vec![Part::Literal("parties"), parameter(Shape::Int), parameter(Shape::Int)],
+                "/parties/{partyId}/{id}",
+            ),
             (vec![parameter(Shape::Uuid), parameter(Shape::Uuid)], "/{uuid}/{uuid2}"),
             (vec![Part::Literal("accounts"), parameter(Shape::Iban)], "/accounts/{iban}"),
             (
@@ -154,10 +162,7 @@ mod tests {
                 ],
                 "/Calls/{callId}.json",
             ),
-            (
-                vec![Part::Parameter { before: "lists.", after: "", shape: Shape::Known }],
-                "/lists.{format}",
-            ),
+            (vec![Part::Parameter { before: "lists.", after: "", shape: Shape::Known }], "/lists.{format}"),
             (vec![Part::Literal("a"), Part::Rest], "/a/{rest}"),
         ] {
             assert_eq!(Template::of(&parts).to_string(), expected);
