@@ -98,6 +98,9 @@ pub(super) struct Use<'p> {
     pub(super) tail: u32,
 }
 
+/// Takes in the uses of a path one by one.
+pub(super) type Each<'e> = dyn FnMut(Use<'_>) + 'e;
+
 /// What the previous pass found, by which the next one judges.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Feedback {
@@ -152,11 +155,11 @@ pub(super) struct Position<'p> {
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     pub(super) z: f64,
-    pub(super) features: [f64; FEATURES],
+    features: Box<[f64; FEATURES]>,
 }
 
 impl Verdict {
-    fn of(features: [f64; FEATURES]) -> Self {
+    fn of(features: Box<[f64; FEATURES]>) -> Self {
         let z = features.iter().zip(WEIGHTS).map(|(feature, (weight, _))| feature * weight).sum();
         Self { z, features }
     }
@@ -186,7 +189,7 @@ impl<'p> Position<'p> {
         values: &'p [Value],
         prefix: Prefix,
         depth: usize,
-        uses: &dyn Fn(usize, &mut dyn FnMut(Use<'_>)),
+        uses: &dyn Fn(usize, &mut Each<'_>),
     ) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         let mut index: HashMap<(Method, u32), usize, foldhash::fast::FixedState> = HashMap::default();
@@ -272,7 +275,7 @@ impl<'p> Position<'p> {
         feedback: &Feedback,
         first_pass: bool,
         stamp: &mut [usize],
-    ) -> [f64; FEATURES] {
+    ) -> Box<[f64; FEATURES]> {
         let flag = |condition: bool| f64::from(u8::from(condition));
         let symbol = self.sheet.get(value.sym);
         let mine: Vec<&Column> = self
@@ -379,7 +382,7 @@ impl<'p> Position<'p> {
                 .filter(|mate| self.sheet.get(mate.sym).judged.value > 0.0)
                 .count(),
         ) / k;
-        [
+        Box::new([
             1.0,
             shape.clamp(-5.0, 5.0),
             (shape - 1.0).max(0.0),
@@ -435,8 +438,8 @@ impl<'p> Position<'p> {
             flag(wordy > 0.0 && only(Method::GET) && own != Some(true)),
             all_id * flag(resp.is_some_and(|resp| resp >= 0.75)),
             all_id * flag(resp.is_some_and(|resp| resp < 0.5)),
-            outlier * flag(resp.is_none_or(|resp| resp < 0.75)),
-        ]
+            outlier * unlike,
+        ])
     }
 
     /// Of the columns that go on below a name: those that another value of `group` has too, and all.
@@ -491,6 +494,8 @@ struct Here {
     plural: bool,
     below_parameter: bool,
     well_known: bool,
+    /// Whether the keys of any answer are known.
+    answers: bool,
 }
 
 impl Here {
@@ -518,6 +523,7 @@ impl Here {
             once: if counts.is_empty() { 0.0 } else { once / k * (k / 4.0).min(1.0) },
             plural: parent.is_some_and(|parent| !parent.parameter && is_plural(&parent.text)),
             below_parameter: parent.is_some_and(|parent| parent.parameter),
+            answers: position.columns.iter().any(|column| !column.keys.is_empty()),
             well_known: parent.is_some_and(|parent| *parent.text == *".well-known"),
         }
     }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::LearnerLimits;
 use super::bottom::Distinct;
-use super::evidence::{self, Feedback, Position, Use, Value, noun, union};
+use super::evidence::{self, Each, Feedback, Position, Use, Value, noun, union};
 use super::method::Method;
 use super::segment::{self, Shape, real};
 use super::sheet::{EMPTY, Prefix, Sheet, Sym};
@@ -268,7 +268,7 @@ impl<'s> Folder<'s> {
     /// Which values become the parameter.
     fn decide(&mut self, values: &[Value], prefix: Prefix, depth: usize, first_pass: bool) -> Vec<bool> {
         let paths = &self.paths;
-        let uses = |member: usize, each: &mut dyn FnMut(Use<'_>)| {
+        let uses = |member: usize, each: &mut Each<'_>| {
             let Some(path) = paths.get(member) else { return };
             let tail = path.tails.get(depth + 1).copied().unwrap_or(EMPTY);
             for usage in &path.methods {
@@ -385,7 +385,7 @@ impl<'s> Folder<'s> {
         let constants: u64 = values.iter().filter(|value| value.hard).map(|value| value.calls).sum();
         let tails = self.tails_below(value, depth);
         let below = !tails.contains(&EMPTY) && tails.len() >= 2;
-        let everything = calls * 10 >= self.total_calls * 8 && constants * 10 >= calls * 8;
+        let everything = calls * 5 >= self.total_calls * 3 && constants * 5 >= calls * 3;
         if hard <= 2.0 && below && everything && !self.has_parameter(prefix) { -6.0 } else { 9.0 }
     }
 

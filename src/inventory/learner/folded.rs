@@ -450,7 +450,7 @@ fn fold_family<'a, F: Facts>(
     let mut folder = Folder::new(&mut sheet, &sketches, gathered.limits, paths);
     folder.run();
     let (mut paths, decisions) = (folder.paths, folder.decisions);
-    let folded: Vec<Vec<Sym>> = paths.iter().map(|path| path.template.clone()).collect();
+    let tokens: Vec<Vec<Sym>> = paths.iter().map(|path| path.template.clone()).collect();
     enums::fold_enums(&mut sheet, &mut paths);
     formats::fold_formats(&mut sheet, &mut paths);
 
@@ -462,7 +462,7 @@ fn fold_family<'a, F: Facts>(
     }
     let mut certainty = Certainty { sheet: &mut sheet, decisions: &decisions };
     let sure: Vec<Vec<Judgement>> =
-        paths.iter().zip(&folded).map(|(path, folded)| certainty.of(path, folded)).collect();
+        paths.iter().zip(&tokens).map(|(path, tokens)| certainty.of(path, tokens)).collect();
     let shapes = value_shapes(&sheet, &paths);
     for (at, method, calls) in api {
         let (Some(spot), Some(number)) = (gathered.spots.get(at), path_of.get(&at)) else { continue };

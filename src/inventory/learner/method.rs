@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Method(u8);
 
-/// The known methods: RFC 9110, PATCH, QUERY, WebDAV, and what caches add.
+/// The known methods: RFC 9110, PATCH, QUERY, `WebDAV`, and what caches add.
 const NAMES: [&str; 25] = [
     "GET",
     "HEAD",

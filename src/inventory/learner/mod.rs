@@ -216,7 +216,7 @@ impl<F: Facts> Learner<F> {
             Tier::Plausible => &mut self.plausible,
             Tier::Dead => &mut self.dead,
         };
-        let place = store.walk(sighting.host, path::segments(&path));
+        let place = store.walk(sighting.host, &path::segments(&path));
         let operation = store.operation(place, method);
         self.tables.observe(sighting, answer, place.hostility, asset, &mut operation.seen);
         &mut operation.facts

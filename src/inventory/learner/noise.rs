@@ -93,6 +93,7 @@ pub(super) enum Tier {
 
 /// What a sighting's answer says.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one answer")]
 pub(super) struct Answer {
     pub(super) json: bool,
     pub(super) success: bool,
@@ -188,9 +189,9 @@ pub(super) fn is_root_file(name: &str) -> bool {
             | "browserconfig.xml"
             | "security.txt"
             | "crossdomain.xml"
-    ) || (lower.starts_with("favicon") && (lower.ends_with(".ico") || lower.ends_with(".png")))
-        || (lower.starts_with("apple-touch-icon") && lower.ends_with(".png"))
-        || (lower.starts_with("sitemap") && lower.contains('.'))
+    ) || ["favicon", "apple-touch-icon", "sitemap"]
+        .iter()
+        .any(|start| lower.starts_with(start) && lower.contains('.'))
 }
 
 /// Whether a path is where orchestrators ask whether a server is well.

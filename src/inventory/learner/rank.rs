@@ -68,15 +68,15 @@ fn absorb(v: &mut [u64; 4], word: u64) {
 }
 
 fn finish(mut v: [u64; 4]) -> u64 {
-    let [_, _, c, _] = &mut v;
-    *c ^= 0xff;
+    let [_, _, third, _] = &mut v;
+    *third ^= 0xff;
     round(&mut v);
     round(&mut v);
     round(&mut v);
-    let [a, b, c, d] = v;
-    a ^ b ^ c ^ d
+    v.iter().fold(0, |all, word| all ^ word)
 }
 
+#[expect(clippy::many_single_char_names, reason = "the names of the reference")]
 fn round(v: &mut [u64; 4]) {
     let [mut a, mut b, mut c, mut d] = *v;
     a = a.wrapping_add(b);

@@ -216,7 +216,11 @@ impl<F: Default + Merge> Store<F> {
     }
 
     /// Walks to the node of a host and the segments of a path, making it if there is room.
-    pub(super) fn walk<'s>(&mut self, host: &str, segments: impl Iterator<Item = &'s [u8]> + Clone) -> Place {
+    pub(super) fn walk<'s>(
+        &mut self,
+        host: &str,
+        segments: &(impl Iterator<Item = &'s [u8]> + Clone),
+    ) -> Place {
         let mut place = self.walk_once(host, segments.clone());
         while self.kept > self.bounds.nodes {
             self.shrink();
