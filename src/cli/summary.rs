@@ -197,7 +197,8 @@ fn authentication(row: &EndpointRow) -> String {
     match (strongest, without) {
         (Some(scheme), false) => scheme.to_owned(),
         (Some(scheme), true) => format!("{scheme}?"),
-        (None, _) => "none".to_owned(),
+        (None, true) => "none".to_owned(),
+        (None, false) => "not told".to_owned(),
     }
 }
 
@@ -240,8 +241,7 @@ pub(super) fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colou
         ("health", "health checks"),
         ("preflight", "preflights"),
         ("scanner", "scanners"),
-        ("probe", "never there (404, 405)"),
-        ("unknown", "unclear"),
+        ("unknown", "never there (404, 405)"),
     ];
     let mut parts = Vec::new();
     for (class, name) in about {

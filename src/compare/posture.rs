@@ -29,7 +29,12 @@ fn unauthenticated(one: &Seen<'_>) -> Option<Finding> {
     let facts = &one.endpoint.facts;
     let classes = one.sensitive_words(|carrier| carrier == Carrier::Response);
     let open = answered_without_credential(facts);
-    if classes.is_empty() || open == 0 {
+    // Where credentials are exchanged for tokens, the credential is in the body.
+    let proven_in_body = one
+        .sensitive
+        .iter()
+        .any(|carried| carried.carrier == Carrier::RequestBody && carried.class.starts_with("sec."));
+    if classes.is_empty() || open == 0 || proven_in_body {
         return None;
     }
     let mut finding =

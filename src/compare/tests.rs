@@ -111,7 +111,7 @@ fn ok() -> Value {
 fn paths_and_methods_that_no_document_names_are_told_once() {
     let set = document(&json!({"/a/{id}": {"get": ok()}, "/b": {"get": ok()}}));
     let mut probe = endpoint(HOST, "PUT", "/v1/a/{id}", facts(&[(405, 3)]));
-    probe.class = EndpointClass::Probe;
+    probe.class = EndpointClass::Unknown;
     let all = found(
         vec![
             get("/v1/a/{accountId}", facts(&[(200, 5)])),

@@ -13,11 +13,11 @@
 //! hole and costs only the message it hits. A lost reader looks for the next head at the start of each
 //! segment. Only a head that spans segments is copied.
 
+use super::End;
 use super::detect::{Looks, detect};
 use super::head::{self, Framing, Head, Start};
 use crate::anomaly::Anomaly;
 use crate::flow::Moment;
-use crate::transaction::End;
 
 /// How the body of a message is really delimited, once it is known what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,3 +8,17 @@ pub mod content;
 pub mod detect;
 pub mod h1;
 pub mod head;
+
+/// How a message's body ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// As its framing says.
+    #[default]
+    Complete,
+    /// Bytes of it were never captured.
+    Gap,
+    /// The connection was reset.
+    Reset,
+    /// The capture or connection ended before the framing said so.
+    Closed,
+}

@@ -20,7 +20,7 @@ use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose};
 use crate::spec::{DocumentSet, PathSegment, RouteId};
 use crate::time::Timestamp;
-use crate::transaction::Transaction;
+use crate::transaction::{Completeness, Transaction};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -151,7 +151,9 @@ impl Collector {
         if let Some(caller) = &caller {
             facts.callers.insert(caller.fingerprint);
             hour.callers.insert(caller.fingerprint);
-            for scheme in caller.schemes.iter() {
+            // A log without headers cannot say that there was no credential.
+            let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+            for scheme in caller.schemes.iter().filter(|_| !blind) {
                 *facts.auth.entry(scheme).or_default() += 1;
             }
             if let Some(issuer) = &caller.issuer
@@ -305,7 +307,8 @@ impl Documented for Routes<'_> {
             .iter()
             .map(|segment| match segment {
                 Segment::Name(name) => PathSegment::Literal(name),
-                Segment::Value { .. } => PathSegment::Value,
+                Segment::Value { suffix: "", .. } => PathSegment::Value,
+                Segment::Value { suffix, .. } => PathSegment::ValueBefore(suffix),
             })
             .collect();
         let routed = self.0.route(host, &path)?;
@@ -327,8 +330,8 @@ const fn class_of(class: learner::EndpointClass) -> EndpointClass {
         learner::EndpointClass::Scanner => EndpointClass::Scanner,
         learner::EndpointClass::Preflight => EndpointClass::Preflight,
         learner::EndpointClass::Health => EndpointClass::Health,
-        learner::EndpointClass::Probe => EndpointClass::Probe,
-        learner::EndpointClass::Unknown => EndpointClass::Unknown,
+        // Asked for and never there: nobody can say what it would be.
+        learner::EndpointClass::Probe | learner::EndpointClass::Unknown => EndpointClass::Unknown,
     }
 }
 

@@ -85,9 +85,7 @@ pub enum EndpointClass {
     Preflight,
     /// A health or liveness check.
     Health,
-    /// Asked for and never there: only 404, 405 and their like were answered.
-    Probe,
-    /// Too little evidence to say.
+    /// No evidence that it is there: only 404, 405 and their like were answered, or nothing.
     Unknown,
 }
 
@@ -101,7 +99,6 @@ impl EndpointClass {
             Self::Scanner => "scanner",
             Self::Preflight => "preflight",
             Self::Health => "health",
-            Self::Probe => "probe",
             Self::Unknown => "unknown",
         }
     }

@@ -22,7 +22,8 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
         text.push('/');
         match segment {
             TemplateSegment::Literal(name) => {
-                let doubtful = learnt.low_literals.contains(&at);
+                // A date that leads to a whole API is its version, however little else proves it.
+                let doubtful = learnt.low_literals.contains(&at) && !(at < 2 && is_date(name));
                 if may_show(name, doubtful, noise) {
                     text.push_str(name);
                 } else {
@@ -75,6 +76,13 @@ fn may_show(name: &str, doubtful: bool, noise: bool) -> bool {
         return digits <= 4 && !looks_personal(name);
     }
     true
+}
+
+/// `2010-04-01`
+fn is_date(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [4, 2, 2] && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Letters only, or words joined by hyphens, underscores or a file's extension.

@@ -107,7 +107,7 @@ pub struct EndpointRow {
     pub path_template: String,
     /// How sure the learner is of the template, 0 to 1.
     pub template_confidence: f64,
-    /// `api`, `static`, `scanner`, `preflight`, `health`, `probe`, `unknown`.
+    /// `api`, `static`, `scanner`, `preflight`, `health`, `unknown`.
     pub class: String,
     /// Exchanges.
     pub count: u64,

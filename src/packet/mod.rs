@@ -7,11 +7,12 @@
 //! by [`fragment::Fragments`], which the caller owns.
 
 pub mod fragment;
+pub mod key;
 mod tunnel;
 
-use crate::flow::{Direction, FlowKey, SeqNum};
 use crate::time::Timestamp;
 use etherparse::{LaxIpSlice, TcpSlice};
+use key::{Direction, FlowKey, SeqNum};
 use std::net::IpAddr;
 use tunnel::Layer;
 

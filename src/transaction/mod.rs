@@ -6,6 +6,8 @@
 
 pub mod pairing;
 
+pub use crate::http::End;
+
 use crate::anomaly::AnomalySet;
 use crate::secret::Sensitive;
 use crate::time::Timestamp;
@@ -77,20 +79,6 @@ impl Completeness {
             Self::Logged => "logged",
         }
     }
-}
-
-/// How a message's body ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
-    /// As its framing says.
-    #[default]
-    Complete,
-    /// Bytes of it were never captured.
-    Gap,
-    /// The connection was reset.
-    Reset,
-    /// The capture or connection ended before the framing said so.
-    Closed,
 }
 
 /// The header fields of one message in one buffer, in order, names as sent.
