@@ -495,6 +495,7 @@ impl Column {
 }
 
 /// What is the same for all values of a position.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one position")]
 struct Here {
     /// Values, those of one shape counted singly.
     count: f64,
