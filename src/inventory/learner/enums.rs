@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::union;
 use super::fold::Path;
-use super::formats::likeness;
 use super::method::Method;
 use super::segment::real;
 use super::sheet::{EMPTY, Prefix, Sheet, Sym};
@@ -133,10 +132,16 @@ fn alike(a: &Operations, b: &Operations) -> bool {
         return false;
     }
     let known: Vec<f64> =
-        both.iter().filter(|(a, b)| !a.is_empty() && !b.is_empty()).map(|(a, b)| likeness(a, b)).collect();
+        both.iter().filter(|(a, b)| !a.is_empty() && !b.is_empty()).map(|(a, b)| overlap(a, b)).collect();
     known.is_empty()
         || (known.iter().all(|likeness| *likeness >= 0.4)
             && known.iter().sum::<f64>() / real(known.len()) >= 0.75)
+}
+
+/// The share of the smaller set of keys that the other one has; optional keys do not spoil it.
+fn overlap(a: &[u64], b: &[u64]) -> f64 {
+    let shared = a.iter().filter(|key| b.binary_search(key).is_ok()).count();
+    real(shared) / real(a.len().min(b.len()).max(1))
 }
 
 /// Whether names that are alike save enough, and none is a resource of its own.

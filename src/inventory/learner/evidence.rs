@@ -16,6 +16,9 @@ use super::sheet::{EMPTY, Prefix, Sheet, Sym};
 /// The number of features.
 pub(super) const FEATURES: usize = 56;
 
+/// The feature that holds the likeness of answers; the next one says that it is unknown.
+const LIKENESS: usize = 25;
+
 /// Each feature's weight, and what it says in words.
 #[rustfmt::skip]
 const WEIGHTS: [(f64, &str); FEATURES] = [
@@ -162,6 +165,11 @@ impl Verdict {
     fn of(features: Box<[f64; FEATURES]>) -> Self {
         let z = features.iter().zip(WEIGHTS).map(|(feature, (weight, _))| feature * weight).sum();
         Self { z, features }
+    }
+
+    /// How like its answers are to those of its mates, if that is known.
+    pub(super) fn likeness(&self) -> Option<f64> {
+        self.features.get(LIKENESS).copied().filter(|_| self.features.get(LIKENESS + 1) == Some(&0.0))
     }
 
     /// The evidence that weighs most, in words.
@@ -487,6 +495,7 @@ impl Column {
 }
 
 /// What is the same for all values of a position.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one position")]
 struct Here {
     /// Values, those of one shape counted singly.
     count: f64,

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::LearnerLimits;
 use super::bottom::Distinct;
-use super::evidence::{self, Each, Feedback, Position, Use, Value, noun, union};
+use super::evidence::{self, Each, Feedback, Position, Use, Value, Verdict, noun, union};
 use super::method::Method;
 use super::segment::{self, Shape, real};
 use super::sheet::{EMPTY, Prefix, Sheet, Sym};
@@ -19,6 +19,9 @@ const PASSES: usize = 3;
 
 /// Down to this depth (0 is the first segment) values are guarded.
 const GUARDED_DEPTH: usize = 3;
+
+/// Names that are enough to be a crowd.
+const CROWD: usize = 10;
 
 /// A path of a family of hosts with what was seen at it.
 #[derive(Clone, Debug, Default)]
@@ -285,6 +288,7 @@ impl<'s> Folder<'s> {
                 None => self.hard_score(value, values, prefix, depth),
             })
             .collect();
+        self.crowd(&position, &verdicts, values, prefix, &mut scores);
         self.guard(&position, values, prefix, depth, &mut scores);
         for (value, score) in values.iter().zip(&mut scores) {
             if let Some(pinned) = self.pinned(value, depth) {
@@ -389,6 +393,39 @@ impl<'s> Folder<'s> {
         if hard <= 2.0 && below && everything && !self.has_parameter(prefix) { -6.0 } else { 9.0 }
     }
 
+    /// Many names below a plural that lead to the same paths and answer alike are values, however often
+    /// each is called: a population that has been seen whole looks closed, as the words of an API do.
+    fn crowd(
+        &self,
+        position: &Position<'_>,
+        verdicts: &[Option<Verdict>],
+        values: &[Value],
+        prefix: Prefix,
+        scores: &mut [f64],
+    ) {
+        if !self.parent_is_plural(prefix) {
+            return;
+        }
+        let soft = verdicts.iter().flatten().count();
+        let mut alike: Vec<usize> = Vec::new();
+        for (at, (value, verdict)) in values.iter().zip(verdicts).enumerate() {
+            let reserved = self.sheet.get(value.sym).judged.shape == Shape::Reserved;
+            let answers =
+                verdict.as_ref().and_then(Verdict::likeness).is_some_and(|likeness| likeness >= 0.9);
+            let (shared, below) = position.shared_below(at, &|_| true);
+            if answers && !reserved && below >= 1 && shared == below {
+                alike.push(at);
+            }
+        }
+        if alike.len() >= CROWD && alike.len() * 10 >= soft * 7 {
+            for at in alike {
+                if let Some(score) = scores.get_mut(at) {
+                    *score = score.max(1.0);
+                }
+            }
+        }
+    }
+
     /// Near the root a wrong parameter merges unrelated parts of the API: demand more there.
     ///
     /// What lies below a value must lie below another value too. A name with paths of its own is a
@@ -408,6 +445,7 @@ impl<'s> Folder<'s> {
         let any_hard = values.iter().any(|value| value.hard);
         for _ in 0..2 {
             let labels: Vec<bool> = scores.iter().map(|score| *score > 0.0).collect();
+            let claimed = labels.iter().filter(|label| **label).count();
             for (at, value) in values.iter().enumerate() {
                 let Some(score) = scores.get_mut(at).filter(|score| **score > 0.0 && !value.hard) else {
                     continue;
@@ -416,7 +454,9 @@ impl<'s> Folder<'s> {
                 let carries = value.calls * 2 >= self.total_calls;
                 let unrelated = below >= 3 && shared * 4 < below && (!plural || carries);
                 let alone = below >= 1 && shared == 0 && depth <= 1 && !plural && !any_hard;
-                if unrelated || alone {
+                let word = below == 0 && self.sheet.get(value.sym).judged.value < -1.0;
+                let few = word && depth <= 1 && !plural && !any_hard && claimed <= 3;
+                if unrelated || alone || few {
                     *score = -1.5;
                 }
             }

@@ -8,7 +8,7 @@ use super::segment;
 use super::sheet::{EMPTY, PARAMETER, Prefix, Sheet, Sym};
 
 /// The share of keys that two operations have in common; 1 when neither is known.
-pub(super) fn likeness(a: &[u64], b: &[u64]) -> f64 {
+fn likeness(a: &[u64], b: &[u64]) -> f64 {
     let shared = a.iter().filter(|key| b.binary_search(key).is_ok()).count();
     let all = a.len() + b.len() - shared;
     if all == 0 { 1.0 } else { segment::real(shared) / segment::real(all) }

@@ -31,6 +31,8 @@ mod segment;
 mod sheet;
 mod store;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
 pub use rank::RankKey;

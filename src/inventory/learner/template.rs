@@ -93,7 +93,7 @@ impl fmt::Display for Template {
             match segment {
                 TemplateSegment::Literal(text) => write!(f, "/{text}")?,
                 TemplateSegment::Parameter { before, name, after, .. } => {
-                    write!(f, "/{before}{{{name}}}{after}")?
+                    write!(f, "/{before}{{{name}}}{after}")?;
                 }
                 TemplateSegment::Rest => f.write_str("/{rest}")?,
             }
