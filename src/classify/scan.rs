@@ -54,10 +54,16 @@ const fn kinds() -> [u16; 256] {
     }
 }
 
-/// The kinds of characters in the front of a value.
+/// The kinds of characters in a value: of all of it when it is short or text, else of its front.
 #[inline]
 fn summary(value: &[u8]) -> u16 {
-    value.iter().take(48).fold(0, |kinds, byte| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default())
+    let look = |kinds: u16, byte: &u8| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
+    let (front, rest) = value.split_at_checked(48).unwrap_or((value, &[]));
+    let mut kinds = front.iter().fold(0, look);
+    if !rest.is_empty() && (kinds & kind::SPACE != 0 || rest.len() < 272) {
+        kinds = rest.get(..rest.len().min(MAX_TEXT)).unwrap_or_default().iter().fold(kinds, look);
+    }
+    kinds
 }
 
 /// Longest text that is searched inside, beyond which only its front is.
@@ -71,13 +77,12 @@ impl Classifier {
         }
         let value = value.trim_ascii();
         let before = hits.len();
-        let mut masked = None;
-        if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, verdict, hits) {
+        let kinds = summary(value);
+        if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, kinds, verdict, hits) {
             return;
         }
         if let Some(best) = verdict.candidates.first() {
-            let hidden = *masked.get_or_insert_with(|| checks::is_masked(value));
-            if hidden {
+            if checks::is_masked(value) {
                 hits.push(Hit { class: best.class, strength: best.strength, fate: Fate::Masked, embedded: false, chance_ppm: 0 });
                 return;
             }
@@ -92,17 +97,18 @@ impl Classifier {
                 }
             }
         }
-        if !verdict.other && kind != JsonType::Number && value.len() >= 8 {
-            self.accidental(value, hits);
+        if !verdict.other && kinds & kind::DIGIT != 0 && kind != JsonType::Number && (8..=128).contains(&value.len()) {
+            self.accidental(value, kinds, hits);
         }
-        if kind == JsonType::String && value.len() >= 16 && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid) && memchr::memchr(b' ', value).is_some() {
+        let text = kinds & kind::SPACE != 0 && kinds & (kind::DIGIT | kind::AT) != 0 && value.len() >= 16;
+        if text && kind == JsonType::String && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid) {
             self.inside(value, hits);
         }
     }
 
     /// Formats that tell by themselves. Returns whether the value is settled.
     #[inline]
-    fn distinctive(&self, value: &[u8], verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
+    fn distinctive(&self, value: &[u8], kinds: u16, verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
         let [first, second, third, ..] = value else { return false };
         let strength = |alone: Alone| verdict.candidates.iter().find(|candidate| candidate.signature == alone.signature).map_or(0, |candidate| candidate.strength);
         let mut test = |check: Check| {
@@ -127,15 +133,11 @@ impl Classifier {
             (_, _, b':' | b'-') if value.len() == 17 => test(Check::Mac),
             _ => false,
         };
-        settled || (memchr::memchr(b'@', value.get(..value.len().min(320)).unwrap_or_default()).is_some() && test(Check::Email))
+        settled || (kinds & kind::AT != 0 && value.len() <= 320 && test(Check::Email))
     }
 
     /// Formats with check digits that an accident may hit: evidence decides.
-    fn accidental(&self, value: &[u8], hits: &mut Vec<Hit>) {
-        if value.len() > 128 {
-            return;
-        }
-        let kinds = summary(value);
+    fn accidental(&self, value: &[u8], kinds: u16, hits: &mut Vec<Hit>) {
         let mut test = |check: Check| {
             let Some(alone) = self.alone(check) else { return false };
             if !check.passes(value) {
@@ -144,9 +146,6 @@ impl Classifier {
             hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
             true
         };
-        if kinds & kind::DIGIT == 0 {
-            return;
-        }
         let numeric = kinds & !(kind::DIGIT | kind::SPACE | kind::DASH | kind::DOT | kind::SLASH) == 0;
         if numeric {
             match value.len() {
@@ -205,6 +204,10 @@ impl Classifier {
             let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
             let raw = rest.get(..end).unwrap_or_default();
             at += start + end;
+            // Most words begin with a letter and go on with small ones: nothing that is looked for does.
+            if raw.len() < 6 && !raw.starts_with(b"+") && !raw.first().is_some_and(u8::is_ascii_digit) && !raw.get(2).is_some_and(u8::is_ascii_digit) {
+                continue;
+            }
             let word = trim_punctuation(raw);
             if word.len() < 4 {
                 continue;

@@ -663,25 +663,50 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
     fn scalar(&mut self, kind: JsonType, text: Text<'a>) {
         let (node, name) = self.place();
         let Some(node) = node else { return };
-        let name = name.unwrap_or(EMPTY);
-        let role = {
-            let Some(evidence) = self.shape.count(node, kind) else { return };
-            evidence.verdict.as_ref().map(|verdict| verdict.role)
-        };
-        if matches!(kind, JsonType::Null | JsonType::Boolean) {
+        let in_object = self.frames.last().is_some_and(|frame| !frame.array);
+        let raw = text.raw();
+        let Some(evidence) = self.shape.count(node, kind) else { return };
+        if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
             return;
         }
-        let role = match role {
-            Some(role) => role,
+        let name = name.unwrap_or(EMPTY);
+        let role = match &evidence.verdict {
+            // By far the most values: a known field that neither names nor is named, holding no document.
+            Some(verdict) if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) => {
+                evidence.values += 1;
+                let value = text.decode(&mut self.work.value);
+                self.work.hits.clear();
+                self.classifier.classify(verdict, kind, value, &mut self.work.hits);
+                if self.work.hits.is_empty() {
+                    return;
+                }
+                let hash = hash(self.hash_key, value);
+                let mut valid = None;
+                for hit in &self.work.hits {
+                    evidence.count(*hit, hash);
+                    if hit.fate == Fate::Valid {
+                        self.work.classes.insert(hit.class);
+                        valid = Some(hit.class);
+                    }
+                }
+                if self.collect && valid.is_some() {
+                    let hits = std::mem::take(&mut self.work.hits);
+                    for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
+                        self.found(hit.class, Some(name));
+                    }
+                    self.work.hits = hits;
+                }
+                return;
+            }
+            Some(verdict) => verdict.role,
             None => self.ensure_verdict(node, name).role,
         };
-        let in_object = self.frames.last().is_some_and(|frame| !frame.array);
         if role == Role::Plain || !in_object {
             self.judge(Some(node), name, kind, text, None);
             return;
         }
         if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut()) {
-            if frame.says.is_none_or(|(known, _)| known < rank) && text.raw().len() <= MAX_KEY {
+            if frame.says.is_none_or(|(known, _)| known < rank) && raw.len() <= MAX_KEY {
                 frame.says = Some((rank, text));
             }
         }

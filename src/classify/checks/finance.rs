@@ -100,11 +100,31 @@ const IBAN_LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"VA",22),(b"VG",24),(b"XK",20),(b"YE",30),
 ];
 
+/// The same by the two letters' places in the alphabet, for one look-up.
+static IBAN_LENGTH_OF: [u8; 26 * 26] = iban_length_table();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated at compile time, where it is seen to fit")]
+const fn iban_length_table() -> [u8; 26 * 26] {
+    let mut table = [0; 26 * 26];
+    let mut at = 0;
+    while at < IBAN_LENGTHS.len() {
+        let (country, len) = IBAN_LENGTHS[at];
+        table[(country[0] - b'A') as usize * 26 + (country[1] - b'A') as usize] = len as u8;
+        at += 1;
+    }
+    table
+}
+
 /// Length of an IBAN of the country its first two letters name.
+#[inline]
 pub(crate) fn iban_length(value: &[u8]) -> Option<usize> {
     let [a, b] = value.first_chunk::<2>()?;
-    let country = [a.to_ascii_uppercase(), b.to_ascii_uppercase()];
-    IBAN_LENGTHS.binary_search_by(|(known, _)| (*known).cmp(&country)).ok().and_then(|at| IBAN_LENGTHS.get(at)).map(|(_, len)| *len)
+    let place = |letter: &u8| usize::from((letter.to_ascii_uppercase()).wrapping_sub(b'A'));
+    let (a, b) = (place(a), place(b));
+    if a >= 26 || b >= 26 {
+        return None;
+    }
+    IBAN_LENGTH_OF.get(a * 26 + b).map(|len| usize::from(*len)).filter(|len| *len > 0)
 }
 
 /// ISO 13616: country, length and mod 97.

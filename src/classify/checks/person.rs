@@ -1,5 +1,8 @@
 //! What describes a person: names, dates, genders, countries, and the words of health and belief.
 
+use hashbrown::HashSet;
+use std::sync::LazyLock;
+
 /// Legal forms and words of trade that names of people do not have, lower case, dots removed.
 const COMPANY_WORDS: &[&str] = &[
     "ltd", "limited", "plc", "llc", "llp", "lp", "inc", "incorporated", "corp", "corporation", "co", "company", "group", "holding", "holdings", "gmbh",
@@ -22,7 +25,23 @@ pub(crate) fn company(value: &[u8]) -> bool {
     }
     let mut words = 0;
     let mut word = [0_u8; 24];
-    let is_company = |word: &[u8]| COMPANY_WORDS.iter().any(|known| known.as_bytes() == word);
+    static KNOWN: LazyLock<HashSet<&'static [u8], foldhash::fast::FixedState>> =
+        LazyLock::new(|| COMPANY_WORDS.iter().map(|word| word.as_bytes()).collect());
+    // First letters of the known words by length: most words of names end here.
+    static FIRST: LazyLock<[u32; 32]> = LazyLock::new(|| {
+        let mut first = [0; 32];
+        for word in COMPANY_WORDS {
+            if let (Some(slot), Some(letter)) = (first.get_mut(word.len()), word.bytes().next()) {
+                *slot |= 1 << (letter & 31);
+            }
+        }
+        first
+    });
+    let (known, first) = (&*KNOWN, &*FIRST);
+    let is_company = |word: &[u8]| {
+        let letter = word.first().map_or(0, |letter| letter & 31);
+        first.get(word.len()).is_some_and(|letters| letters >> letter & 1 == 1) && known.contains(word)
+    };
     // Legal forms are often written with dots and spaces: sp. z o.o., S. L.
     for piece in value.split(|byte| matches!(byte, b' ' | b',' | b'/' | b'(' | b')')) {
         let mut len = 0;
@@ -49,12 +68,27 @@ pub(crate) fn company(value: &[u8]) -> bool {
 /// One to seven words of letters with the signs that names have; no company, no word of an enumeration.
 pub(crate) fn name(value: &[u8]) -> bool {
     let value = value.trim_ascii();
-    let Ok(text) = std::str::from_utf8(value) else { return false };
-    if !(2..=80).contains(&value.len()) || value.iter().any(|byte| byte.is_ascii_digit()) {
+    if !(2..=80).contains(&value.len()) {
         return false;
     }
     let mut letters = 0;
     let mut words = 1;
+    let mut ascii = true;
+    for byte in value {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => letters += 1,
+            b' ' => words += 1,
+            b'.' | b'\'' | b'-' | b',' | b'`' | b'/' => {}
+            0x80.. => ascii = false,
+            _ => return false,
+        }
+    }
+    if ascii {
+        return letters >= 2 && words <= 8 && !company(value) && !is_flag(value) && !(words == 1 && value.len() > 40);
+    }
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    letters = 0;
+    words = 1;
     for letter in text.chars() {
         match letter {
             ' ' => words += 1,
@@ -67,8 +101,11 @@ pub(crate) fn name(value: &[u8]) -> bool {
     letters >= 2
         && words <= 8
         && !company(value)
-        && ![&b"true"[..], b"false", b"TRUE", b"FALSE", b"True", b"False"].contains(&value)
         && !(words == 1 && text.len() > 40)
+}
+
+fn is_flag(value: &[u8]) -> bool {
+    matches!(value, b"true" | b"false" | b"TRUE" | b"FALSE" | b"True" | b"False")
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
