@@ -23,7 +23,7 @@ pub struct FieldEvidence {
     /// Scalars that are not null or empty.
     pub(crate) values: u64,
     /// By class, in the order of class numbers.
-    pub(crate) found: Option<Box<Vec<ClassEvidence>>>,
+    pub(crate) found: Vec<ClassEvidence>,
 }
 
 /// What speaks for and against one class in one field.
@@ -107,7 +107,7 @@ pub struct Hit {
 impl FieldEvidence {
     /// Takes in one outcome; `hash` is the keyed hash of a value that passed.
     pub(crate) fn count(&mut self, hit: Hit, hash: u64) {
-        let found = self.found.get_or_insert_default();
+        let found = &mut self.found;
         let at = match found.binary_search_by_key(&hit.class, |known| known.class) {
             Ok(at) => at,
             Err(at) => {
@@ -146,7 +146,7 @@ impl FieldEvidence {
 
     /// What was found, by class.
     pub fn classes(&self) -> impl Iterator<Item = &ClassEvidence> {
-        self.found.iter().flat_map(|found| found.iter())
+        self.found.iter()
     }
 
     /// Values seen, nulls and empty ones left out.
@@ -168,9 +168,8 @@ impl Merge for FieldEvidence {
         if self.verdict.is_none() {
             self.verdict = other.verdict;
         }
-        let Some(theirs) = other.found else { return };
-        let mine = self.found.get_or_insert_default();
-        for class in *theirs {
+        let mine = &mut self.found;
+        for class in other.found {
             match mine.binary_search_by_key(&class.class, |known| known.class) {
                 Ok(at) => {
                     if let Some(known) = mine.get_mut(at) {

@@ -57,6 +57,7 @@ pub(crate) struct KeyIndex {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a word may be in any of the lists")]
 struct Kind {
     stop: bool,
     role: bool,
@@ -99,6 +100,11 @@ impl KeyIndex {
             vetoes: Vec::new(),
             not_under: Vec::new(),
         };
+        // Words that stand for another get its number, so that either may be written in phrases and keys.
+        for (other, word) in &shared.same {
+            let id = index.learn(word);
+            index.words.insert(other.clone(), id);
+        }
         for (list, mark) in [
             (&shared.stops, (|kind| kind.stop = true) as fn(&mut Kind)),
             (&shared.roles, |kind| kind.role = true),
@@ -189,9 +195,8 @@ impl KeyIndex {
         let words = tokens::words(name);
         for (at, word) in words.iter().enumerate() {
             if let Some(next) = words.get(at + 1) {
-                if let Some(id) = self.words.get(&format!("{word}{next}")) {
-                    known.joined.push((*id, known.words.len()));
-                }
+                let joined = self.words.get(&format!("{word}{next}"));
+                known.joined.extend(joined.map(|id| (*id, known.words.len())));
             }
             if let Some(id) = self.look_up(word) {
                 known.words.push(id);
@@ -223,10 +228,9 @@ impl KeyIndex {
             return Some(*id);
         }
         for ending in ["s", "es", "en", "n", "er", "i"] {
-            if let Some(stem) = word.strip_suffix(ending).filter(|stem| stem.len() >= 3) {
-                if let Some(id) = self.words.get(stem) {
-                    return Some(*id);
-                }
+            let stem = word.strip_suffix(ending).filter(|stem| stem.len() >= 3);
+            if let Some(id) = stem.and_then(|stem| self.words.get(stem)) {
+                return Some(*id);
             }
         }
         self.skeletons.get(word).copied()
@@ -259,10 +263,8 @@ impl KeyIndex {
                 };
                 let Some((gain, id)) = gain else { continue };
                 let total = score + gain;
-                if let Some(slot) = best.get_mut(end) {
-                    if slot.is_none_or(|(known, ..)| total > known) {
-                        *slot = Some((total, start, id));
-                    }
+                if let Some(slot) = best.get_mut(end).filter(|slot| slot.is_none_or(|(known, ..)| total > known)) {
+                    *slot = Some((total, start, id));
                 }
             }
         }

@@ -102,6 +102,8 @@ struct WordsFile {
     generic: Phrases,
     #[serde(default)]
     skeletons: Phrases,
+    #[serde(default)]
+    same: Vec<String>,
 }
 
 /// A pack as a file has it; signatures are read one by one, so that each can complain.
@@ -128,6 +130,8 @@ pub(crate) struct Words {
     pub(crate) generic: Vec<String>,
     /// Words that are abbreviated by leaving out vowels.
     pub(crate) skeletons: Vec<String>,
+    /// `(word, word it stands for)`.
+    pub(crate) same: Vec<(String, String)>,
 }
 
 /// What a value of a signature looks like, beside its key.
@@ -318,6 +322,12 @@ pub(crate) fn load_words(pack: Pack<'_>) -> Result<Words, Problems> {
             things: file.things.all(),
             generic: file.generic.all(),
             skeletons: file.skeletons.all(),
+            same: file
+                .same
+                .iter()
+                .filter_map(|line| line.split_once('='))
+                .flat_map(|(word, others)| others.split(',').map(|other| (other.trim().to_owned(), word.trim().to_owned())))
+                .collect(),
         }),
         Err(error) => {
             let mut problems = Problems::default();

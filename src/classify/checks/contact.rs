@@ -49,9 +49,9 @@ pub(crate) fn phone(value: &[u8]) -> bool {
     let count = digits.get().len();
     (7..=15).contains(&count)
         && !digits.uniform()
-        && main.iter().filter(|byte| **byte == b'+').count() <= 1
+        && memchr::memchr_iter(b'+', main).count() <= 1
         && !super::person::birth_date(main)
-        && !(main.iter().filter(|byte| **byte == b'.').count() == 1 && memchr::memchr(b' ', main).is_none())
+        && !(memchr::memchr_iter(b'.', main).count() == 1 && memchr::memchr(b' ', main).is_none())
         && main.last().is_some_and(u8::is_ascii_digit)
 }
 

@@ -86,10 +86,8 @@ pub(crate) fn fr_nir(value: &[u8]) -> bool {
         Some(b"2B") => 2_000_000,
         _ => 0,
     };
-    if less > 0 {
-        if let Some(slot) = plain.get_mut(6) {
-            *slot = b'0';
-        }
+    if let Some(slot) = plain.get_mut(6).filter(|_| less > 0) {
+        *slot = b'0';
     }
     let Some(digits) = Digits::of(&plain, b"") else { return false };
     let month = digits.number(3, 5);
