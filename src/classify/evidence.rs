@@ -23,7 +23,7 @@ pub struct FieldEvidence {
     /// Scalars that are not null or empty.
     pub(crate) values: u64,
     /// By class, in the order of class numbers.
-    pub(crate) found: Option<Box<Vec<ClassEvidence>>>,
+    pub(crate) found: Vec<ClassEvidence>,
 }
 
 /// What speaks for and against one class in one field.
@@ -69,17 +69,10 @@ impl Lowest {
     }
 
     /// How many distinct ones there were: exact below the limit, from the spread of the hashes above.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate"
-    )]
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
     fn estimate(&self) -> u64 {
         match self.0.last() {
-            Some(last) if self.0.len() == HASHES => {
-                ((HASHES - 1) as f64 / (*last as f64 / u64::MAX as f64)).round().max(HASHES as f64) as u64
-            }
+            Some(last) if self.0.len() == HASHES => ((HASHES - 1) as f64 / (*last as f64 / u64::MAX as f64)).round().max(HASHES as f64) as u64,
             _ => self.0.len() as u64,
         }
     }
@@ -114,7 +107,7 @@ pub struct Hit {
 impl FieldEvidence {
     /// Takes in one outcome; `hash` is the keyed hash of a value that passed.
     pub(crate) fn count(&mut self, hit: Hit, hash: u64) {
-        let found = self.found.get_or_insert_default();
+        let found = &mut self.found;
         let at = match found.binary_search_by_key(&hit.class, |known| known.class) {
             Ok(at) => at,
             Err(at) => {
@@ -153,7 +146,7 @@ impl FieldEvidence {
 
     /// What was found, by class.
     pub fn classes(&self) -> impl Iterator<Item = &ClassEvidence> {
-        self.found.iter().flat_map(|found| found.iter())
+        self.found.iter()
     }
 
     /// Values seen, nulls and empty ones left out.
@@ -175,9 +168,8 @@ impl Merge for FieldEvidence {
         if self.verdict.is_none() {
             self.verdict = other.verdict;
         }
-        let Some(theirs) = other.found else { return };
-        let mine = self.found.get_or_insert_default();
-        for class in *theirs {
+        let mine = &mut self.found;
+        for class in other.found {
             match mine.binary_search_by_key(&class.class, |known| known.class) {
                 Ok(at) => {
                     if let Some(known) = mine.get_mut(at) {
@@ -260,11 +252,7 @@ pub fn judge(known: &ClassEvidence, values: u64) -> Judgement {
     odds += (step * seen).min(if chance >= 0.25 { 1.8 } else { 9.0 });
     if known.strength == 0 && !known.embedded {
         let failed = values.saturating_sub(known.valid + known.masked);
-        let distinct_failed = if known.valid == 0 {
-            failed
-        } else {
-            failed.saturating_mul(distinct.max(1)).div_ceil(known.valid)
-        };
+        let distinct_failed = if known.valid == 0 { failed } else { failed.saturating_mul(distinct.max(1)).div_ceil(known.valid) };
         odds -= 2.8 * distinct_failed.min(20) as f32;
     } else if known.strength > 0 {
         let share = known.valid as f32 / known.tried.max(1) as f32;
@@ -356,8 +344,7 @@ impl FieldTable {
     /// All fields, by location and name.
     #[must_use]
     pub fn sorted(&self) -> Vec<(Location, &str, &FieldEvidence)> {
-        let mut rows: Vec<_> =
-            self.rows.iter().map(|row| (row.location, &*row.name, &row.evidence)).collect();
+        let mut rows: Vec<_> = self.rows.iter().map(|row| (row.location, &*row.name, &row.evidence)).collect();
         rows.sort_by_key(|(location, name, _)| (*location, *name));
         rows
     }

@@ -26,20 +26,10 @@ macro_rules! packs {
     };
 }
 
-packs![
-    "contact.yaml",
-    "device.yaml",
-    "health.yaml",
-    "national_ids.yaml",
-    "payment.yaml",
-    "person.yaml",
-    "secrets.yaml",
-    "special.yaml"
-];
+packs!["contact.yaml", "device.yaml", "health.yaml", "national_ids.yaml", "payment.yaml", "person.yaml", "secrets.yaml", "special.yaml"];
 
 /// The words that the built-in packs share.
-pub const BUILT_IN_WORDS: Pack<'static> =
-    Pack { name: "words.yaml", text: include_str!("../../signatures/words.yaml") };
+pub const BUILT_IN_WORDS: Pack<'static> = Pack { name: "words.yaml", text: include_str!("../../signatures/words.yaml") };
 
 /// Key phrases: a list, or comma-separated lines by language.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,8 +44,7 @@ enum Phrases {
 
 impl Phrases {
     fn all(&self) -> Vec<String> {
-        let split =
-            |line: &String| line.split(',').map(|phrase| phrase.trim().to_owned()).collect::<Vec<_>>();
+        let split = |line: &String| line.split(',').map(|phrase| phrase.trim().to_owned()).collect::<Vec<_>>();
         let mut all: Vec<String> = match self {
             Self::None => Vec::new(),
             Self::List(list) => list.clone(),
@@ -113,6 +102,8 @@ struct WordsFile {
     generic: Phrases,
     #[serde(default)]
     skeletons: Phrases,
+    #[serde(default)]
+    same: Vec<String>,
 }
 
 /// A pack as a file has it; signatures are read one by one, so that each can complain.
@@ -139,6 +130,8 @@ pub(crate) struct Words {
     pub(crate) generic: Vec<String>,
     /// Words that are abbreviated by leaving out vowels.
     pub(crate) skeletons: Vec<String>,
+    /// `(word, word it stands for)`.
+    pub(crate) same: Vec<(String, String)>,
 }
 
 /// What a value of a signature looks like, beside its key.
@@ -239,9 +232,7 @@ fn ready(file: SignatureFile, name: &str, place: &str, problems: &mut Problems) 
     if !(1..=4).contains(&file.tier) {
         complain("tier must be 1 to 4".to_owned());
     }
-    if file.class.is_empty()
-        || !file.class.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c))
-    {
+    if file.class.is_empty() || !file.class.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c)) {
         complain("class must be words of a-z, 0-9 and _ with dots between".to_owned());
     }
     let check = match &file.check {
@@ -331,6 +322,12 @@ pub(crate) fn load_words(pack: Pack<'_>) -> Result<Words, Problems> {
             things: file.things.all(),
             generic: file.generic.all(),
             skeletons: file.skeletons.all(),
+            same: file
+                .same
+                .iter()
+                .filter_map(|line| line.split_once('='))
+                .flat_map(|(word, others)| others.split(',').map(|other| (other.trim().to_owned(), word.trim().to_owned())))
+                .collect(),
         }),
         Err(error) => {
             let mut problems = Problems::default();

@@ -54,13 +54,16 @@ const fn kinds() -> [u16; 256] {
     }
 }
 
-/// The kinds of characters in the front of a value.
+/// The kinds of characters in a value: of all of it when it is short or text, else of its front.
 #[inline]
 fn summary(value: &[u8]) -> u16 {
-    value
-        .iter()
-        .take(48)
-        .fold(0, |kinds, byte| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default())
+    let look = |kinds: u16, byte: &u8| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
+    let (front, rest) = value.split_at_checked(48).unwrap_or((value, &[]));
+    let mut kinds = front.iter().fold(0, look);
+    if !rest.is_empty() && (kinds & kind::SPACE != 0 || rest.len() < 272) {
+        kinds = rest.get(..rest.len().min(MAX_TEXT)).unwrap_or_default().iter().fold(kinds, look);
+    }
+    kinds
 }
 
 /// Longest text that is searched inside, beyond which only its front is.
@@ -69,27 +72,18 @@ const MAX_TEXT: usize = 64 << 10;
 impl Classifier {
     /// Adds to `hits` what `value` may be, under a key with `verdict`.
     pub fn classify(&self, verdict: &KeyVerdict, kind: JsonType, value: &[u8], hits: &mut Vec<Hit>) {
-        if matches!(kind, JsonType::Null | JsonType::Boolean)
-            || value.len() < 2 && verdict.candidates.is_empty()
-        {
+        if matches!(kind, JsonType::Null | JsonType::Boolean) || value.len() < 2 && verdict.candidates.is_empty() {
             return;
         }
         let value = value.trim_ascii();
         let before = hits.len();
-        let mut masked = None;
-        if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, verdict, hits) {
+        let kinds = summary(value);
+        if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, kinds, verdict, hits) {
             return;
         }
         if let Some(best) = verdict.candidates.first() {
-            let hidden = *masked.get_or_insert_with(|| checks::is_masked(value));
-            if hidden {
-                hits.push(Hit {
-                    class: best.class,
-                    strength: best.strength,
-                    fate: Fate::Masked,
-                    embedded: false,
-                    chance_ppm: 0,
-                });
+            if checks::is_masked(value) {
+                hits.push(Hit { class: best.class, strength: best.strength, fate: Fate::Masked, embedded: false, chance_ppm: 0 });
                 return;
             }
             for candidate in &verdict.candidates {
@@ -97,103 +91,61 @@ impl Classifier {
                 // A weak hint is not enough for an identifier that anything may have.
                 let passed = signature.proof.passes(value) && !(candidate.strength < 60 && is_uuid(value));
                 let fate = if passed { Fate::Valid } else { Fate::Failed };
-                hits.push(Hit {
-                    class: candidate.class,
-                    strength: candidate.strength,
-                    fate,
-                    embedded: false,
-                    chance_ppm,
-                });
+                hits.push(Hit { class: candidate.class, strength: candidate.strength, fate, embedded: false, chance_ppm });
                 if passed {
                     return;
                 }
             }
         }
-        if !verdict.other && kind != JsonType::Number && value.len() >= 8 {
-            self.accidental(value, hits);
+        if !verdict.other && kinds & kind::DIGIT != 0 && kind != JsonType::Number && (8..=128).contains(&value.len()) {
+            self.accidental(value, kinds, hits);
         }
-        if kind == JsonType::String
-            && value.len() >= 16
-            && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid)
-            && memchr::memchr(b' ', value).is_some()
-        {
+        let text = kinds & kind::SPACE != 0 && kinds & (kind::DIGIT | kind::AT) != 0 && value.len() >= 16;
+        if text && kind == JsonType::String && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid) {
             self.inside(value, hits);
         }
     }
 
     /// Formats that tell by themselves. Returns whether the value is settled.
     #[inline]
-    fn distinctive(&self, value: &[u8], verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
+    fn distinctive(&self, value: &[u8], kinds: u16, verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
         let [first, second, third, ..] = value else { return false };
-        let strength = |alone: Alone| {
-            verdict
-                .candidates
-                .iter()
-                .find(|candidate| candidate.signature == alone.signature)
-                .map_or(0, |candidate| candidate.strength)
-        };
+        let strength = |alone: Alone| verdict.candidates.iter().find(|candidate| candidate.signature == alone.signature).map_or(0, |candidate| candidate.strength);
         let mut test = |check: Check| {
             let Some(alone) = self.alone(check) else { return false };
             if !check.passes(value) {
                 return false;
             }
-            hits.push(Hit {
-                class: alone.class,
-                strength: strength(alone),
-                fate: Fate::Valid,
-                embedded: false,
-                chance_ppm: alone.chance_ppm,
-            });
+            hits.push(Hit { class: alone.class, strength: strength(alone), fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
             true
         };
         let settled = match (first, second, third) {
             (b'e', b'y', b'A'..=b'Z') => test(Check::Jwt),
             (b'B' | b'b', b'a' | b'A', b's' | b'S') => test(Check::BasicAuth),
             (b'A', b'I', b'z') => test(Check::GcpKey),
-            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O')
-                if value.len() == 20 =>
-            {
-                test(Check::AwsKeyId)
-            }
+            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O') if value.len() == 20 => test(Check::AwsKeyId),
             (b'g', b'h', _) | (b'g', b'i', b't') => test(Check::Github),
             (b'x', b'o' | b'a', _) => test(Check::Slack),
             (b's' | b'r', b'k', b'_') | (b'w', b'h', b's') => test(Check::Stripe),
             (b'-', b'-', b'-') => test(Check::PrivateKey),
             (b'%', b'B', _) | (b';', b'0'..=b'9', _) => test(Check::Track),
-            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => {
-                test(Check::Iban) || test(Check::CreditorId)
-            }
+            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => test(Check::Iban) || test(Check::CreditorId),
             (_, _, b':' | b'-') if value.len() == 17 => test(Check::Mac),
             _ => false,
         };
-        settled
-            || (memchr::memchr(b'@', value.get(..value.len().min(320)).unwrap_or_default()).is_some()
-                && test(Check::Email))
+        settled || (kinds & kind::AT != 0 && value.len() <= 320 && test(Check::Email))
     }
 
     /// Formats with check digits that an accident may hit: evidence decides.
-    fn accidental(&self, value: &[u8], hits: &mut Vec<Hit>) {
-        if value.len() > 128 {
-            return;
-        }
-        let kinds = summary(value);
+    fn accidental(&self, value: &[u8], kinds: u16, hits: &mut Vec<Hit>) {
         let mut test = |check: Check| {
             let Some(alone) = self.alone(check) else { return false };
             if !check.passes(value) {
                 return false;
             }
-            hits.push(Hit {
-                class: alone.class,
-                strength: 0,
-                fate: Fate::Valid,
-                embedded: false,
-                chance_ppm: alone.chance_ppm,
-            });
+            hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
             true
         };
-        if kinds & kind::DIGIT == 0 {
-            return;
-        }
         let numeric = kinds & !(kind::DIGIT | kind::SPACE | kind::DASH | kind::DOT | kind::SLASH) == 0;
         if numeric {
             match value.len() {
@@ -241,13 +193,7 @@ impl Classifier {
         let value = value.get(..value.len().min(MAX_TEXT)).unwrap_or_default();
         let mut push = |check: Check| {
             if let Some(alone) = self.alone(check) {
-                hits.push(Hit {
-                    class: alone.class,
-                    strength: 0,
-                    fate: Fate::Valid,
-                    embedded: true,
-                    chance_ppm: alone.chance_ppm,
-                });
+                hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: true, chance_ppm: alone.chance_ppm });
             }
         };
         let mut at = 0;
@@ -258,6 +204,10 @@ impl Classifier {
             let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
             let raw = rest.get(..end).unwrap_or_default();
             at += start + end;
+            // Most words begin with a letter and go on with small ones: nothing that is looked for does.
+            if raw.len() < 6 && !raw.starts_with(b"+") && !raw.first().is_some_and(u8::is_ascii_digit) && !raw.get(2).is_some_and(u8::is_ascii_digit) {
+                continue;
+            }
             let word = trim_punctuation(raw);
             if word.len() < 4 {
                 continue;
@@ -287,10 +237,7 @@ impl Classifier {
                 [b'x', ..] if Check::Slack.passes(word) => push(Check::Slack),
                 [b's' | b'r', b'k', b'_', ..] if Check::Stripe.passes(word) => push(Check::Stripe),
                 [b'+', b'0'..=b'9', ..] => {
-                    let used = rest
-                        .iter()
-                        .position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte))
-                        .unwrap_or(rest.len());
+                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte)).unwrap_or(rest.len());
                     let number = rest.get(..used.min(20)).unwrap_or_default();
                     let number = number.trim_ascii_end();
                     let number = number.strip_suffix(b".").unwrap_or(number);
@@ -300,10 +247,7 @@ impl Classifier {
                     }
                 }
                 [b'0'..=b'9', ..] => {
-                    let used = rest
-                        .iter()
-                        .position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte))
-                        .unwrap_or(rest.len());
+                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte)).unwrap_or(rest.len());
                     let number = rest.get(..used.min(24)).unwrap_or_default().trim_ascii_end();
                     if number.len() >= 14 && (Check::Pan.passes(number) || Check::Pan.passes(word)) {
                         push(Check::Pan);
@@ -317,19 +261,12 @@ impl Classifier {
 
     /// Whether a value without a key is a phone number in international form.
     pub(crate) fn international_phone(&self, value: &[u8], hits: &mut Vec<Hit>) -> bool {
-        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else {
-            return false;
-        };
-        hits.push(Hit {
-            class: alone.class,
-            strength: 0,
-            fate: Fate::Valid,
-            embedded: false,
-            chance_ppm: 3_000,
-        });
+        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else { return false };
+        hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: 3_000 });
         true
     }
 }
+
 
 /// Whether a value has the outer form of a UUID.
 fn is_uuid(value: &[u8]) -> bool {

@@ -224,8 +224,8 @@ fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     for _ in 0..8 {
         let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
         let word = u64::from_le_bytes(*word);
-        let quotes = word ^ (ONES * b'"' as u64);
-        let slashes = word ^ (ONES * b'\\' as u64);
+        let quotes = word ^ (ONES * u64::from(b'"'));
+        let slashes = word ^ (ONES * u64::from(b'\\'));
         let hits = ((quotes.wrapping_sub(ONES) & !quotes) | (slashes.wrapping_sub(ONES) & !slashes)) & HIGHS;
         if hits != 0 {
             return Some(at + hits.trailing_zeros() as usize / 8);

@@ -48,7 +48,7 @@ fn is_label(label: &[u8]) -> bool {
         && label.len() <= MAX_LABEL
         && label.iter().any(u8::is_ascii_alphabetic)
         && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-./".contains(byte) || *byte >= 0x80)
-        && label.iter().filter(|byte| **byte == b' ').count() <= 5
+        && memchr::memchr_iter(b' ', label).count() <= 5
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ struct Keys {
 }
 
 impl Merge for Keys {
-    fn merge(&mut self, other: Self) {
+    fn absorb(&mut self, other: Self) {
         self.keys.extend(other.keys);
         self.calls += other.calls;
     }
@@ -430,11 +430,11 @@ proptest! {
             feed(&mut parts[shard], call);
         }
         let [a, mut b, mut c, d] = parts;
-        c.merge(d);
-        b.merge(c);
+        c.absorb(d);
+        b.absorb(c);
         let mut merged = make();
-        merged.merge(b);
-        merged.merge(a);
+        merged.absorb(b);
+        merged.absorb(a);
         prop_assert_eq!(said(&whole), said(&merged));
     }
 }
