@@ -57,7 +57,10 @@ const fn kinds() -> [u16; 256] {
 /// The kinds of characters in the front of a value.
 #[inline]
 fn summary(value: &[u8]) -> u16 {
-    value.iter().take(48).fold(0, |kinds, byte| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default())
+    value
+        .iter()
+        .take(48)
+        .fold(0, |kinds, byte| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default())
 }
 
 /// Longest text that is searched inside, beyond which only its front is.
@@ -66,7 +69,9 @@ const MAX_TEXT: usize = 64 << 10;
 impl Classifier {
     /// Adds to `hits` what `value` may be, under a key with `verdict`.
     pub fn classify(&self, verdict: &KeyVerdict, kind: JsonType, value: &[u8], hits: &mut Vec<Hit>) {
-        if matches!(kind, JsonType::Null | JsonType::Boolean) || value.len() < 2 && verdict.candidates.is_empty() {
+        if matches!(kind, JsonType::Null | JsonType::Boolean)
+            || value.len() < 2 && verdict.candidates.is_empty()
+        {
             return;
         }
         let value = value.trim_ascii();
@@ -78,7 +83,13 @@ impl Classifier {
         if let Some(best) = verdict.candidates.first() {
             let hidden = *masked.get_or_insert_with(|| checks::is_masked(value));
             if hidden {
-                hits.push(Hit { class: best.class, strength: best.strength, fate: Fate::Masked, embedded: false, chance_ppm: 0 });
+                hits.push(Hit {
+                    class: best.class,
+                    strength: best.strength,
+                    fate: Fate::Masked,
+                    embedded: false,
+                    chance_ppm: 0,
+                });
                 return;
             }
             for candidate in &verdict.candidates {
@@ -86,7 +97,13 @@ impl Classifier {
                 // A weak hint is not enough for an identifier that anything may have.
                 let passed = signature.proof.passes(value) && !(candidate.strength < 60 && is_uuid(value));
                 let fate = if passed { Fate::Valid } else { Fate::Failed };
-                hits.push(Hit { class: candidate.class, strength: candidate.strength, fate, embedded: false, chance_ppm });
+                hits.push(Hit {
+                    class: candidate.class,
+                    strength: candidate.strength,
+                    fate,
+                    embedded: false,
+                    chance_ppm,
+                });
                 if passed {
                     return;
                 }
@@ -95,7 +112,11 @@ impl Classifier {
         if !verdict.other && kind != JsonType::Number && value.len() >= 8 {
             self.accidental(value, hits);
         }
-        if kind == JsonType::String && value.len() >= 16 && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid) && memchr::memchr(b' ', value).is_some() {
+        if kind == JsonType::String
+            && value.len() >= 16
+            && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid)
+            && memchr::memchr(b' ', value).is_some()
+        {
             self.inside(value, hits);
         }
     }
@@ -104,30 +125,50 @@ impl Classifier {
     #[inline]
     fn distinctive(&self, value: &[u8], verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
         let [first, second, third, ..] = value else { return false };
-        let strength = |alone: Alone| verdict.candidates.iter().find(|candidate| candidate.signature == alone.signature).map_or(0, |candidate| candidate.strength);
+        let strength = |alone: Alone| {
+            verdict
+                .candidates
+                .iter()
+                .find(|candidate| candidate.signature == alone.signature)
+                .map_or(0, |candidate| candidate.strength)
+        };
         let mut test = |check: Check| {
             let Some(alone) = self.alone(check) else { return false };
             if !check.passes(value) {
                 return false;
             }
-            hits.push(Hit { class: alone.class, strength: strength(alone), fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
+            hits.push(Hit {
+                class: alone.class,
+                strength: strength(alone),
+                fate: Fate::Valid,
+                embedded: false,
+                chance_ppm: alone.chance_ppm,
+            });
             true
         };
         let settled = match (first, second, third) {
             (b'e', b'y', b'A'..=b'Z') => test(Check::Jwt),
             (b'B' | b'b', b'a' | b'A', b's' | b'S') => test(Check::BasicAuth),
             (b'A', b'I', b'z') => test(Check::GcpKey),
-            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O') if value.len() == 20 => test(Check::AwsKeyId),
+            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O')
+                if value.len() == 20 =>
+            {
+                test(Check::AwsKeyId)
+            }
             (b'g', b'h', _) | (b'g', b'i', b't') => test(Check::Github),
             (b'x', b'o' | b'a', _) => test(Check::Slack),
             (b's' | b'r', b'k', b'_') | (b'w', b'h', b's') => test(Check::Stripe),
             (b'-', b'-', b'-') => test(Check::PrivateKey),
             (b'%', b'B', _) | (b';', b'0'..=b'9', _) => test(Check::Track),
-            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => test(Check::Iban) || test(Check::CreditorId),
+            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => {
+                test(Check::Iban) || test(Check::CreditorId)
+            }
             (_, _, b':' | b'-') if value.len() == 17 => test(Check::Mac),
             _ => false,
         };
-        settled || (memchr::memchr(b'@', value.get(..value.len().min(320)).unwrap_or_default()).is_some() && test(Check::Email))
+        settled
+            || (memchr::memchr(b'@', value.get(..value.len().min(320)).unwrap_or_default()).is_some()
+                && test(Check::Email))
     }
 
     /// Formats with check digits that an accident may hit: evidence decides.
@@ -141,7 +182,13 @@ impl Classifier {
             if !check.passes(value) {
                 return false;
             }
-            hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
+            hits.push(Hit {
+                class: alone.class,
+                strength: 0,
+                fate: Fate::Valid,
+                embedded: false,
+                chance_ppm: alone.chance_ppm,
+            });
             true
         };
         if kinds & kind::DIGIT == 0 {
@@ -194,7 +241,13 @@ impl Classifier {
         let value = value.get(..value.len().min(MAX_TEXT)).unwrap_or_default();
         let mut push = |check: Check| {
             if let Some(alone) = self.alone(check) {
-                hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: true, chance_ppm: alone.chance_ppm });
+                hits.push(Hit {
+                    class: alone.class,
+                    strength: 0,
+                    fate: Fate::Valid,
+                    embedded: true,
+                    chance_ppm: alone.chance_ppm,
+                });
             }
         };
         let mut at = 0;
@@ -234,7 +287,10 @@ impl Classifier {
                 [b'x', ..] if Check::Slack.passes(word) => push(Check::Slack),
                 [b's' | b'r', b'k', b'_', ..] if Check::Stripe.passes(word) => push(Check::Stripe),
                 [b'+', b'0'..=b'9', ..] => {
-                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte)).unwrap_or(rest.len());
+                    let used = rest
+                        .iter()
+                        .position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte))
+                        .unwrap_or(rest.len());
                     let number = rest.get(..used.min(20)).unwrap_or_default();
                     let number = number.trim_ascii_end();
                     let number = number.strip_suffix(b".").unwrap_or(number);
@@ -244,7 +300,10 @@ impl Classifier {
                     }
                 }
                 [b'0'..=b'9', ..] => {
-                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte)).unwrap_or(rest.len());
+                    let used = rest
+                        .iter()
+                        .position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte))
+                        .unwrap_or(rest.len());
                     let number = rest.get(..used.min(24)).unwrap_or_default().trim_ascii_end();
                     if number.len() >= 14 && (Check::Pan.passes(number) || Check::Pan.passes(word)) {
                         push(Check::Pan);
@@ -258,12 +317,19 @@ impl Classifier {
 
     /// Whether a value without a key is a phone number in international form.
     pub(crate) fn international_phone(&self, value: &[u8], hits: &mut Vec<Hit>) -> bool {
-        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else { return false };
-        hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: 3_000 });
+        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else {
+            return false;
+        };
+        hits.push(Hit {
+            class: alone.class,
+            strength: 0,
+            fate: Fate::Valid,
+            embedded: false,
+            chance_ppm: 3_000,
+        });
         true
     }
 }
-
 
 /// Whether a value has the outer form of a UUID.
 fn is_uuid(value: &[u8]) -> bool {

@@ -1,7 +1,6 @@
 //! Numbers, times and colours for people.
 
 use crate::finding::Severity;
-use std::fmt::Write;
 
 /// Whether escape codes may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +98,7 @@ pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
         let length = word.chars().count();
         if column > indent && column + 1 + length > width {
             out.push('\n');
-            // Writing to a string cannot fail.
-            drop(write!(out, "{:indent$}", ""));
+            out.extend(std::iter::repeat_n(' ', indent));
             column = indent;
         } else if column > indent {
             out.push(' ');

@@ -218,7 +218,9 @@ pub fn is_masked(value: &[u8]) -> bool {
     for byte in value {
         run = if *byte == last { run + 1 } else { 1 };
         last = *byte;
-        if (run >= 3 && matches!(byte, b'*' | b'#')) || (run >= 4 && matches!(byte, b'X' | b'x' | b'.' | b'_' | b'-')) {
+        if (run >= 3 && matches!(byte, b'*' | b'#'))
+            || (run >= 4 && matches!(byte, b'X' | b'x' | b'.' | b'_' | b'-'))
+        {
             return true;
         }
     }
@@ -226,7 +228,10 @@ pub fn is_masked(value: &[u8]) -> bool {
         return true;
     }
     // U+2022 and U+25CF, and the ellipsis.
-    if [&b"\xe2\x80\xa2"[..], b"\xe2\x97\x8f", b"\xe2\x80\xa6"].iter().any(|dot| memchr::memmem::find(value, dot).is_some()) {
+    if [&b"\xe2\x80\xa2"[..], b"\xe2\x97\x8f", b"\xe2\x80\xa6"]
+        .iter()
+        .any(|dot| memchr::memmem::find(value, dot).is_some())
+    {
         return true;
     }
     let mut lower = [0_u8; 24];
@@ -237,7 +242,25 @@ pub fn is_masked(value: &[u8]) -> bool {
     }
     let word = lower.get(..len).unwrap_or_default();
     [
-        "redacted", "masked", "hidden", "null", "na", "nil", "undefined", "removed", "filtered", "confidential", "omitted", "encrypted", "protected", "xxx", "notprovided", "anonymized", "anonymised", "suppressed", "obfuscated",
+        "redacted",
+        "masked",
+        "hidden",
+        "null",
+        "na",
+        "nil",
+        "undefined",
+        "removed",
+        "filtered",
+        "confidential",
+        "omitted",
+        "encrypted",
+        "protected",
+        "xxx",
+        "notprovided",
+        "anonymized",
+        "anonymised",
+        "suppressed",
+        "obfuscated",
     ]
     .iter()
     .any(|known| word == known.as_bytes())
@@ -253,12 +276,28 @@ mod tests {
     #[test]
     fn masks_are_recognised() {
         for value in [
-            "****1234", "**** **** **** 1305", "NL61 **** **** 0377", "ITXXXXXXXXXXXXXX0653", "[REDACTED]", "<redacted>", "ending in 6698",
-            "•••• 7506", "j***@example.com", "+44*******017", "N/A", "null", "XXXXXXXX", "", "--", "654917******3717",
+            "****1234",
+            "**** **** **** 1305",
+            "NL61 **** **** 0377",
+            "ITXXXXXXXXXXXXXX0653",
+            "[REDACTED]",
+            "<redacted>",
+            "ending in 6698",
+            "•••• 7506",
+            "j***@example.com",
+            "+44*******017",
+            "N/A",
+            "null",
+            "XXXXXXXX",
+            "",
+            "--",
+            "654917******3717",
         ] {
             assert!(is_masked(value.as_bytes()), "{value}");
         }
-        for value in ["DE89370400440532013000", "secret123", "a*b", "Maxx", "None of your business", "8*KH4!Xe"] {
+        for value in
+            ["DE89370400440532013000", "secret123", "a*b", "Maxx", "None of your business", "8*KH4!Xe"]
+        {
             assert!(!is_masked(value.as_bytes()), "{value}");
         }
     }

@@ -375,6 +375,12 @@ impl<'p> Position<'p> {
         let log2 = |x: f64| x.max(1.0).log2();
         let k_tail = log2(real(tail_mates));
         let outlier = if mates.len() > 2 { ((calls / median).ln() - 1.0).max(0.0) } else { 0.0 };
+        // Ids are Zipf: one hot id is no name. Popularity speaks only with answers that differ.
+        let unlike = match resp {
+            Some(resp) => flag(resp < 0.75),
+            None if here.answers => 1.0,
+            None => 0.3,
+        };
         let digits_beside = real(
             mates
                 .iter()

@@ -12,9 +12,10 @@ impl RankKey {
     /// Derives the ranking key from secret bytes, one-way and apart from every other use of them.
     #[must_use]
     pub fn derive(secret: &[u8]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] =
-            blake3::derive_key("spanlight learner rank key v1", secret);
-        Self([u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])])
+        let key = blake3::derive_key("spanlight learner rank key v1", secret);
+        let (words, _) = key.as_chunks::<8>();
+        let word = |at: usize| words.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+        Self([word(0), word(1)])
     }
 
     /// The rank of a name.
