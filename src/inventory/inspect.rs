@@ -7,7 +7,9 @@
 //! which shard saw which exchange. [`data_fields`] reads the evidence back, field by field.
 
 use super::facts::{BodyShape, EndpointFacts};
-use crate::classify::{ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State};
+use crate::classify::{
+    ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
+};
 use crate::limits::Limits;
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
@@ -67,21 +69,14 @@ struct Work {
 const MAX_KEYS: usize = 8_192;
 /// The longest text that is taken for a key.
 const MAX_KEY: usize = 96;
-/// Headers that say nothing of anybody.
-const DULL_HEADERS: &[&str] = &[
-    "host", "user-agent", "accept", "accept-encoding", "accept-language", "accept-charset", "accept-ranges", "content-type", "content-length", "content-encoding",
-    "content-language", "transfer-encoding", "connection", "keep-alive", "cache-control", "pragma", "expires", "date", "server", "vary", "etag", "last-modified", "if-none-match",
-    "if-modified-since", "te", "trailer", "upgrade", "upgrade-insecure-requests", "origin", "dnt", "age", "via", "strict-transport-security", "x-frame-options",
-    "x-content-type-options", "x-xss-protection", "content-security-policy", "referrer-policy", "permissions-policy", "access-control-allow-origin", "access-control-allow-methods",
-    "access-control-allow-headers", "access-control-expose-headers", "access-control-max-age", "access-control-allow-credentials", "x-powered-by", "range", "content-range", "allow", "digest",
-];
 
 impl Inspector {
     /// An inspector whose hashes are made with `key`.
     #[must_use]
     pub fn new(classifier: Arc<Classifier>, limits: Limits, key: &FingerprintKey) -> Self {
         let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
-        let [a, b] = [derived.first_chunk(), derived.last_chunk()].map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
+        let [a, b] = [derived.first_chunk(), derived.last_chunk()]
+            .map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
         Self { classifier, limits, hash_key: (a, b), collect: false, work: Work::default() }
     }
 
@@ -106,7 +101,13 @@ impl Inspector {
         self.query(transaction, facts);
         self.headers(&transaction.request.fields, Location::RequestHeader, facts);
         self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
-        self.body(&transaction.request.fields, transaction.request.body.bytes.expose(), Location::RequestBody, 0, &mut facts.request_shape);
+        self.body(
+            &transaction.request.fields,
+            transaction.request.body.bytes.expose(),
+            Location::RequestBody,
+            0,
+            &mut facts.request_shape,
+        );
         let (status, body) = (transaction.response.status, transaction.response.body.bytes.expose());
         if !body.is_empty() {
             let shape = facts.response_shapes.entry(status).or_default();
@@ -160,7 +161,7 @@ impl Inspector {
         for (raw, value) in fields.iter() {
             label.clear();
             label.extend(raw.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-            if DULL_HEADERS.contains(&label.as_str()) || label.len() > MAX_KEY {
+            if is_dull(&label) || label.len() > MAX_KEY {
                 continue;
             }
             let value = *value.expose();
@@ -178,11 +179,20 @@ impl Inspector {
                     let verdict = self.verdict(raw, 3);
                     let space = memchr::memchr(b' ', value).unwrap_or(value.len());
                     let (scheme, rest) = value.split_at(space);
-                    let bare = scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop") || scheme.eq_ignore_ascii_case(b"token");
-                    self.loose(location, &label, &verdict, if bare { rest.trim_ascii() } else { value }, facts);
+                    let bare = scheme.eq_ignore_ascii_case(b"bearer")
+                        || scheme.eq_ignore_ascii_case(b"dpop")
+                        || scheme.eq_ignore_ascii_case(b"token");
+                    self.loose(
+                        location,
+                        &label,
+                        &verdict,
+                        if bare { rest.trim_ascii() } else { value },
+                        facts,
+                    );
                 }
                 "location" | "content-location" | "referer" | "link" => {
-                    let start = value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
+                    let start =
+                        value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
                     for (name, value) in form::pairs(value.get(start + 1..).unwrap_or_default()).take(32) {
                         let verdict = self.verdict(name.raw(), 2);
                         let mut scratch = std::mem::take(&mut self.work.value);
@@ -199,7 +209,9 @@ impl Inspector {
     }
 
     fn cookie(&mut self, header: &str, pair: &[u8], location: Location, facts: &mut EndpointFacts) {
-        let Some(middle) = memchr::memchr(b'=', pair).filter(|middle| (1..=MAX_KEY).contains(middle)) else { return };
+        let Some(middle) = memchr::memchr(b'=', pair).filter(|middle| (1..=MAX_KEY).contains(middle)) else {
+            return;
+        };
         let (name, value) = pair.split_at(middle);
         let verdict = self.verdict(name, 4);
         let name = String::from_utf8_lossy(name);
@@ -212,7 +224,14 @@ impl Inspector {
     }
 
     /// A value outside a body.
-    fn loose(&mut self, location: Location, label: &str, verdict: &KeyVerdict, value: &[u8], facts: &mut EndpointFacts) {
+    fn loose(
+        &mut self,
+        location: Location,
+        label: &str,
+        verdict: &KeyVerdict,
+        value: &[u8],
+        facts: &mut EndpointFacts,
+    ) {
         if value.is_empty() {
             return;
         }
@@ -272,6 +291,63 @@ impl Inspector {
     }
 }
 
+/// Headers that say nothing of anybody.
+fn is_dull(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "user-agent"
+            | "accept"
+            | "accept-encoding"
+            | "accept-language"
+            | "accept-charset"
+            | "accept-ranges"
+            | "content-type"
+            | "content-length"
+            | "content-encoding"
+            | "content-language"
+            | "transfer-encoding"
+            | "connection"
+            | "keep-alive"
+            | "cache-control"
+            | "pragma"
+            | "expires"
+            | "date"
+            | "server"
+            | "vary"
+            | "etag"
+            | "last-modified"
+            | "if-none-match"
+            | "if-modified-since"
+            | "te"
+            | "trailer"
+            | "upgrade"
+            | "upgrade-insecure-requests"
+            | "origin"
+            | "dnt"
+            | "age"
+            | "via"
+            | "strict-transport-security"
+            | "x-frame-options"
+            | "x-content-type-options"
+            | "x-xss-protection"
+            | "content-security-policy"
+            | "referrer-policy"
+            | "permissions-policy"
+            | "access-control-allow-origin"
+            | "access-control-allow-methods"
+            | "access-control-allow-headers"
+            | "access-control-expose-headers"
+            | "access-control-max-age"
+            | "access-control-allow-credentials"
+            | "x-powered-by"
+            | "range"
+            | "content-range"
+            | "allow"
+            | "digest"
+    )
+}
+
 /// Where a key stands, as a word that signatures can name as its ancestor.
 const PLACES: [&str; 6] = ["", "path", "query", "header", "cookie", "form"];
 
@@ -279,7 +355,13 @@ type Keys = HashMap<(u8, Box<[u8]>), Arc<KeyVerdict>, foldhash::fast::RandomStat
 
 /// What a key says that no node of a shape keeps. When an exchange has named too many new ones, the rest
 /// say nothing.
-fn verdict_of(classifier: &Classifier, keys: &mut Keys, fresh: &mut usize, name: &[u8], place: u8) -> Arc<KeyVerdict> {
+fn verdict_of(
+    classifier: &Classifier,
+    keys: &mut Keys,
+    fresh: &mut usize,
+    name: &[u8],
+    place: u8,
+) -> Arc<KeyVerdict> {
     let name = if name.len() > MAX_KEY { b"" } else { name };
     if let Some(known) = keys.raw_entry_find(place, name) {
         return known;
@@ -289,7 +371,8 @@ fn verdict_of(classifier: &Classifier, keys: &mut Keys, fresh: &mut usize, name:
     }
     *fresh -= 1;
     let text = String::from_utf8_lossy(name);
-    let verdict = Arc::new(classifier.key(&text, &[PLACES.get(usize::from(place)).copied().unwrap_or_default()]));
+    let verdict =
+        Arc::new(classifier.key(&text, &[PLACES.get(usize::from(place)).copied().unwrap_or_default()]));
     if keys.len() < MAX_KEYS {
         keys.insert((place, name.into()), Arc::clone(&verdict));
     }
@@ -380,6 +463,7 @@ struct Held<'a> {
     said: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one walk")]
 struct Walker<'w, 'a> {
     classifier: &'w Classifier,
     limits: &'w Limits,
@@ -434,7 +518,13 @@ impl<'a> Walker<'_, 'a> {
                 let any_said = self.held.iter().skip(frame.held).any(|held| held.said);
                 if any_said {
                     let mut buffer = std::mem::take(&mut self.work.name);
-                    let verdict = verdict_of(self.classifier, &mut self.work.keys, &mut self.work.fresh, text.decode(&mut buffer), 0);
+                    let verdict = verdict_of(
+                        self.classifier,
+                        &mut self.work.keys,
+                        &mut self.work.fresh,
+                        text.decode(&mut buffer),
+                        0,
+                    );
                     self.work.name = buffer;
                     if !verdict.candidates.is_empty() || verdict.other {
                         says = Some(verdict);
@@ -446,7 +536,9 @@ impl<'a> Walker<'_, 'a> {
             for held in waiting {
                 match &says {
                     // What a pair calls its value stands for the value's key.
-                    Some(verdict) if held.said => self.judge(held.node, held.name, held.kind, held.text, Some(verdict)),
+                    Some(verdict) if held.said => {
+                        self.judge(held.node, held.name, held.kind, held.text, Some(verdict));
+                    }
                     // The name of a pair is no value of its own.
                     Some(_) if chosen.is_some_and(|text| std::ptr::eq(text.raw(), held.text.raw())) => {}
                     Some(_) | None => self.judge(held.node, held.name, held.kind, held.text, None),
@@ -498,7 +590,14 @@ impl<'a> Walker<'_, 'a> {
     }
 
     /// Classifies one value and counts what comes of it at `node`.
-    fn judge(&mut self, node: Option<NodeId>, name: Text<'a>, kind: JsonType, text: Text<'a>, instead: Option<&Arc<KeyVerdict>>) {
+    fn judge(
+        &mut self,
+        node: Option<NodeId>,
+        name: Text<'a>,
+        kind: JsonType,
+        text: Text<'a>,
+        instead: Option<&Arc<KeyVerdict>>,
+    ) {
         let Some(node) = node else { return };
         if matches!(kind, JsonType::Null | JsonType::Boolean) || text.raw().is_empty() {
             return;
@@ -518,7 +617,9 @@ impl<'a> Walker<'_, 'a> {
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.values += 1;
             match (instead, &evidence.verdict) {
-                (Some(verdict), _) | (None, Some(verdict)) => self.classifier.classify(verdict, kind, value, &mut hits),
+                (Some(verdict), _) | (None, Some(verdict)) => {
+                    self.classifier.classify(verdict, kind, value, &mut hits);
+                }
                 (None, None) => {}
             }
             if !hits.is_empty() {
@@ -550,14 +651,27 @@ impl<'a> Walker<'_, 'a> {
     fn embedded(&mut self, node: NodeId, name: Text<'a>, value: &[u8]) -> bool {
         let first = value.trim_ascii_start().first().copied();
         let is_json = matches!(first, Some(b'{')) || (first == Some(b'[') && value.contains(&b'"'));
-        let is_url = !is_json && matches!(first, Some(b'h' | b'/')) && (value.starts_with(b"http") || value.starts_with(b"/")) && value.contains(&b'?');
+        let is_url = !is_json
+            && matches!(first, Some(b'h' | b'/'))
+            && (value.starts_with(b"http") || value.starts_with(b"/"))
+            && value.contains(&b'?');
         if !is_json && !is_url {
             return false;
         }
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.values += 1;
         }
-        let mut inner = Inner { classifier: self.classifier, keys: std::mem::take(&mut self.work.keys), fresh: self.work.fresh, key: None, names: Vec::new(), found: Vec::new(), hash_key: self.hash_key, buffer: Vec::new(), scratch: std::mem::take(&mut self.work.inner) };
+        let mut inner = Inner {
+            classifier: self.classifier,
+            keys: std::mem::take(&mut self.work.keys),
+            fresh: self.work.fresh,
+            key: None,
+            names: Vec::new(),
+            found: Vec::new(),
+            hash_key: self.hash_key,
+            buffer: Vec::new(),
+            scratch: std::mem::take(&mut self.work.inner),
+        };
         if is_json {
             payload::json::walk(value, self.limits.body_depth.min(16), &mut inner);
         } else {
@@ -598,7 +712,8 @@ impl<'a> Walker<'_, 'a> {
             path.push_str(shown(&text));
         };
         for (at, frame) in self.frames.iter().enumerate() {
-            let inside_array = at.checked_sub(1).and_then(|at| self.frames.get(at)).is_some_and(|around| around.array);
+            let inside_array =
+                at.checked_sub(1).and_then(|at| self.frames.get(at)).is_some_and(|around| around.array);
             match frame.name {
                 Some(name) if !inside_array => push(&mut path, name),
                 _ => {}
@@ -607,10 +722,8 @@ impl<'a> Walker<'_, 'a> {
                 path.push_str("[*]");
             }
         }
-        if !self.frames.last().is_none_or(|frame| frame.array) {
-            if let Some(name) = name {
-                push(&mut path, name);
-            }
+        if let Some(name) = name.filter(|_| self.frames.last().is_some_and(|frame| !frame.array)) {
+            push(&mut path, name);
         }
         path
     }
@@ -618,7 +731,9 @@ impl<'a> Walker<'_, 'a> {
 
 /// Whether the innermost array is what `own` names.
 fn same_text(innermost: Option<&Frame<'_>>, name: Text<'_>, own: &str) -> bool {
-    innermost.is_some_and(|frame| frame.array && frame.name.is_some_and(|known| std::ptr::eq(known.raw(), name.raw()))) && name.raw() == own.as_bytes()
+    innermost.is_some_and(|frame| {
+        frame.array && frame.name.is_some_and(|known| std::ptr::eq(known.raw(), name.raw()))
+    }) && name.raw() == own.as_bytes()
 }
 
 const EMPTY: Text<'static> = Text::plain(b"");
@@ -672,7 +787,9 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         let name = name.unwrap_or(EMPTY);
         let role = match &evidence.verdict {
             // By far the most values: a known field that neither names nor is named, holding no document.
-            Some(verdict) if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) => {
+            Some(verdict)
+                if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) =>
+            {
                 evidence.values += 1;
                 let value = text.decode(&mut self.work.value);
                 self.work.hits.clear();
@@ -705,16 +822,23 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             self.judge(Some(node), name, kind, text, None);
             return;
         }
-        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut()) {
-            if frame.says.is_none_or(|(known, _)| known < rank) && raw.len() <= MAX_KEY {
-                frame.says = Some((rank, text));
-            }
+        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut())
+            && frame.says.is_none_or(|(known, _)| known < rank)
+            && raw.len() <= MAX_KEY
+        {
+            frame.says = Some((rank, text));
         }
         self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
     }
 
     fn labelled(&mut self, label: Option<&'a [u8]>, text: Text<'a>) {
-        let verdict = verdict_of(self.classifier, &mut self.work.keys, &mut self.work.fresh, label.unwrap_or_default(), 0);
+        let verdict = verdict_of(
+            self.classifier,
+            &mut self.work.keys,
+            &mut self.work.fresh,
+            label.unwrap_or_default(),
+            0,
+        );
         if !self.root_done {
             self.root_done = true;
             self.shape.count(NodeId::ROOT, JsonType::String);
@@ -764,7 +888,8 @@ impl<'a> Visitor<'a> for Inner<'_> {
 
     fn key(&mut self, name: Text<'a>) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        self.key = Some(verdict_of(self.classifier, &mut self.keys, &mut self.fresh, name.decode(&mut buffer), 0));
+        self.key =
+            Some(verdict_of(self.classifier, &mut self.keys, &mut self.fresh, name.decode(&mut buffer), 0));
         self.buffer = buffer;
     }
 
@@ -786,8 +911,14 @@ impl<'a> Visitor<'a> for Inner<'_> {
 }
 
 /// `SipHash` 1-3: a keyed hash of a value, 64 bits, that says nothing without the key.
+#[expect(clippy::many_single_char_names, reason = "the algorithm's own names")]
 fn hash((k0, k1): (u64, u64), value: &[u8]) -> u64 {
-    let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+    let mut v = [
+        k0 ^ 0x736f_6d65_7073_6575,
+        k1 ^ 0x646f_7261_6e64_6f6d,
+        k0 ^ 0x6c79_6765_6e65_7261,
+        k1 ^ 0x7465_6462_7974_6573,
+    ];
     let round = |v: &mut [u64; 4]| {
         let [mut a, mut b, mut c, mut d] = *v;
         a = a.wrapping_add(b);
@@ -908,7 +1039,9 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
             }
         });
     }
-    all.sort_by(|a, b| (a.location, &a.path, a.status, a.class).cmp(&(b.location, &b.path, b.status, b.class)));
+    all.sort_by(|a, b| {
+        (a.location, &a.path, a.status, a.class).cmp(&(b.location, &b.path, b.status, b.class))
+    });
     all
 }
 
@@ -918,5 +1051,205 @@ pub fn display_path(path: &str) -> String {
     match path.strip_prefix("$./") {
         Some(xml) => format!("/{}", xml.replace("./", "/")),
         None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::Merge;
+    use proptest::prelude::*;
+
+    fn inspector() -> Inspector {
+        let mut inspector =
+            Inspector::new(Classifier::built_in(), Limits::default(), &FingerprintKey::new([3; 32]));
+        inspector.collect_tags(true);
+        inspector
+    }
+
+    fn exchange(target: &str, headers: &[(&str, &str)], content_type: &str, body: &str) -> Transaction {
+        let mut transaction = Transaction::default();
+        transaction.request.method.extend_from_slice(b"POST");
+        transaction.request.target.expose_mut().extend_from_slice(target.as_bytes());
+        for (name, value) in headers {
+            transaction.request.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        transaction.response.status = 200;
+        transaction.response.fields.push(b"Content-Type", content_type.as_bytes());
+        transaction.response.body.bytes.expose_mut().extend_from_slice(body.as_bytes());
+        transaction
+    }
+
+    fn tags(transaction: &Transaction) -> Vec<String> {
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        let classifier = Classifier::built_in();
+        let inspection = inspector.inspect(transaction, &mut facts);
+        inspection
+            .tags
+            .iter()
+            .map(|tag| format!("{} {} {}", tag.location.name(), tag.path, classifier.name(tag.class)))
+            .collect()
+    }
+
+    #[test]
+    fn every_part_of_an_exchange_is_inspected() {
+        let body = r#"{"data":[{"iban":"DE89370400440532013000"}],"raw":"{\"cvv\":\"123\"}",
+            "params":[{"name":"otp","value":"482913"}],"emails":["a@bank.example"],
+            "acct":{"Identification":"GB82WEST12345698765432","SchemeName":"UK.OBIE.IBAN","Name":"Jane Roe"}}"#;
+        let headers = [
+            ("Authorization", "Bearer 9ccb0c3b37524443b6c78290e23ffbbc"),
+            ("Cookie", "theme=dark; PHPSESSID=8rdt6thdhywl1ii98dcuvtiinl"),
+            ("X-Forwarded-For", "192.0.2.7"),
+        ];
+        let transaction = exchange(
+            "/users/jane.roe%40bank.example?client_ip=192.0.2.9",
+            &headers,
+            "application/json",
+            body,
+        );
+        assert_eq!(
+            tags(&transaction),
+            [
+                "request.path [1] contact.email",
+                "request.query client_ip net.ip",
+                "request.header authorization sec.bearer",
+                "request.header cookie[PHPSESSID] sec.session_cookie",
+                "request.header x-forwarded-for net.ip",
+                "response.body $.acct.Identification fin.iban",
+                "response.body $.acct.Name person.name",
+                "response.body $.data[*].iban fin.iban",
+                "response.body $.emails[*] contact.email",
+                "response.body $.params[*].value sec.otp",
+                "response.body $.raw fin.cvv",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_formats_have_their_own_paths() {
+        for (content_type, body, expected) in [
+            ("text/csv", "id,iban\n1,DE89370400440532013000\n", "$[*].iban fin.iban"),
+            ("application/x-www-form-urlencoded", "iban=DE89+3704+0044+0532+0130+00", "$.iban fin.iban"),
+            (
+                "application/xml",
+                "<Doc><Acct Ccy=\"EUR\"><IBAN>DE89370400440532013000</IBAN></Acct></Doc>",
+                "/Doc/Acct/IBAN fin.iban",
+            ),
+            ("application/x-ndjson", "{\"iban\":\"DE89370400440532013000\"}\n", "$[*].iban fin.iban"),
+            ("text/plain", "card number: 4539578763621486", "$ fin.pan"),
+        ] {
+            let found = tags(&exchange("/x", &[], content_type, body));
+            assert_eq!(found, [format!("response.body {expected}")], "{content_type}");
+        }
+    }
+
+    #[test]
+    fn masked_values_are_counted_and_not_reported() {
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        let body = r#"{"iban":"NL61 **** **** 0377","cardNumber":"****1234","email":"[REDACTED]","password":"********"}"#;
+        for _ in 0..5 {
+            let inspection = inspector.inspect(&exchange("/x", &[], "application/json", body), &mut facts);
+            assert!(inspection.tags.is_empty() && inspection.classes.is_empty());
+        }
+        for field in data_fields(&Classifier::built_in(), &facts) {
+            assert_eq!((field.state, field.masked, field.valid), (State::Cleared, 5, 0), "{}", field.path);
+        }
+    }
+
+    #[test]
+    fn a_map_keyed_by_values_becomes_one_field() {
+        let mut facts = EndpointFacts::default();
+        let body = r#"{"balances":{"DE89370400440532013000":1,"GB82WEST12345698765432":2,"jane@bank.example":3,"12345678":4}}"#;
+        inspector().inspect(&exchange("/x", &[], "application/json", body), &mut facts);
+        let mut paths = Vec::new();
+        facts.response_shapes.get(&200).unwrap().walk(&mut |path, _| paths.push(path.to_owned()));
+        assert_eq!(
+            paths,
+            ["$", "$.balances", "$.balances.{email}", "$.balances.{iban}", "$.balances.{number}"]
+        );
+    }
+
+    #[test]
+    fn no_value_is_kept() {
+        let planted = [
+            "4539578763621486",
+            "DE89370400440532013000",
+            "jane.roe@bank.example",
+            "Zebulon",
+            "s3cr3tPassw0rdX",
+            "192.0.2.77",
+        ];
+        let body = format!(
+            r#"{{"pan":"{0}","iban":"{1}","mail":"{2}","firstName":"{3}","password":"{4}","ip":"{5}","{1}":{{"x":1}},"{2}":2,"note":"call {3} at {2}"}}"#,
+            planted[0], planted[1], planted[2], planted[3], planted[4], planted[5]
+        );
+        let target = format!("/u/{}/{}?ip={}&iban={}", planted[0], planted[2], planted[5], planted[1]);
+        let cookie = format!("session={}", planted[4]);
+        let transaction =
+            exchange(&target, &[("Cookie", &cookie), ("X-Mail", planted[2])], "application/json", &body);
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        inspector.inspect(&transaction, &mut facts);
+        let fields = data_fields(&Classifier::built_in(), &facts);
+        assert!(fields.len() >= 6);
+        let written = format!("{facts:?}{fields:?}{transaction:?}");
+        for value in planted {
+            assert!(!written.contains(value), "{value} is kept");
+        }
+    }
+
+    fn counted(facts: &EndpointFacts) -> String {
+        let mut all = format!("{:?}", data_fields(&Classifier::built_in(), facts));
+        for (status, shape) in &facts.response_shapes {
+            shape.walk(&mut |path, node| {
+                all.push_str(&format!(
+                    "{status} {path} {:?} {:?}\n",
+                    node.types(),
+                    node.evidence().map(FieldEvidence::values)
+                ));
+            });
+        }
+        all
+    }
+
+    proptest! {
+        /// Which shard saw which exchange, and in which order, cannot be told from what they found together.
+        #[test]
+        fn shards_come_to_the_same(order in proptest::collection::vec((0_usize..6, any::<bool>()), 1..24)) {
+            let bodies = [
+                r#"{"iban":"DE89370400440532013000","n":1}"#,
+                r#"{"iban":"GB82WEST12345698765432","n":2.5,"email":"a@bank.example"}"#,
+                r#"{"n":null,"name":"Jane Roe","x":[{"key":"otp","value":"1234"}]}"#,
+                r#"{"iban":"****","x":[{"key":"cvv","value":"123"},{"value":"9"}]}"#,
+                r#"{"email":"none","blob":"{\"pin\":\"1234\"}"}"#,
+                r#"[{"phone":"+44 7400 833924"}]"#,
+            ];
+            let (mut one, mut two) = (inspector(), inspector());
+            let (mut whole, mut left, mut right) = (EndpointFacts::default(), EndpointFacts::default(), EndpointFacts::default());
+            let mut single = inspector();
+            for (body, first) in &order {
+                let transaction = exchange("/x", &[], "application/json", bodies[*body]);
+                single.inspect(&transaction, &mut whole);
+                if *first {
+                    one.inspect(&transaction, &mut left);
+                } else {
+                    two.inspect(&transaction, &mut right);
+                }
+            }
+            right.absorb(left);
+            prop_assert_eq!(counted(&right), counted(&whole));
+        }
+
+        /// Whatever a body holds, inspecting it neither panics nor loses the count of bodies.
+        #[test]
+        fn any_body_is_inspected(body in proptest::collection::vec(any::<u8>(), 0..400), kind in 0_usize..8) {
+            let types = ["application/json", "application/x-ndjson", "text/csv", "application/xml", "text/plain",
+                "application/x-www-form-urlencoded", "application/x-protobuf", "multipart/form-data"];
+            let mut transaction = exchange("/x", &[], types[kind], "");
+            transaction.response.body.bytes.expose_mut().extend_from_slice(&body);
+            inspector().inspect(&transaction, &mut EndpointFacts::default());
+        }
     }
 }

@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
         let whole = loop {
             let Some(byte) = self.peek() else { break false };
             match byte {
-                b' ' | b'\n' | b'\r' | b'\t' => {
+                b' ' | b'\n' | b'\r' | b'\t' | b':' => {
                     self.at += 1;
                     continue;
                 }
@@ -80,10 +80,6 @@ impl<'a> Scanner<'a> {
                 b',' => {
                     self.at += 1;
                     expect_key = true;
-                    continue;
-                }
-                b':' => {
-                    self.at += 1;
                     continue;
                 }
                 b'{' | b'[' => {

@@ -69,8 +69,7 @@ pub fn walk<'a>(body: &'a [u8], depth: usize, visitor: &mut impl Visitor<'a>) {
                 text = None;
                 let closed = inner.ends_with(b"/");
                 let inner = inner.strip_suffix(b"/").unwrap_or(inner);
-                let name_end =
-                    inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
+                let name_end = inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
                 let (name, attributes) = inner.split_at(name_end);
                 visitor.key(Text::coded(local(name), Coding::Plain));
                 pending = true;
@@ -170,15 +169,12 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
                 char::from_u32(code)
             }),
         };
-        match (scalar, end) {
-            (Some(scalar), Some(end)) => {
-                out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = tail.get(end + 1..).unwrap_or_default();
-            }
-            _ => {
-                out.push(b'&');
-                rest = tail.get(1..).unwrap_or_default();
-            }
+        if let (Some(scalar), Some(end)) = (scalar, end) {
+            out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = tail.get(end + 1..).unwrap_or_default();
+        } else {
+            out.push(b'&');
+            rest = tail.get(1..).unwrap_or_default();
         }
     }
     out.extend_from_slice(rest);
