@@ -1,3 +1,5 @@
 //! The `spanlight` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    spanlight::cli::main()
+}

@@ -147,6 +147,34 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
+/// Reads an HTTP date (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT` and its two obsolete forms.
+#[must_use]
+pub fn parse_http_date(value: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let mut words = text.split([' ', '-', ',']).filter(|word| !word.is_empty()).skip(1);
+    let (first, second, third, fourth) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    // `06 Nov 1994 08:49:37`, `06 Nov 94 08:49:37`, or asctime's `Nov 6 08:49:37 1994`.
+    let (day, month, year, time) = if first.as_bytes().first()?.is_ascii_digit() {
+        (first, second, third, fourth)
+    } else {
+        (second, first, fourth, third)
+    };
+    let month = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+        .iter()
+        .position(|name| month.get(..3).is_some_and(|month| month.eq_ignore_ascii_case(name)))?;
+    let mut year: i64 = year.parse().ok()?;
+    if year < 100 {
+        year += if year < 70 { 2_000 } else { 1_900 };
+    }
+    let date = Timestamp::from_civil(year, u8::try_from(month + 1).ok()?, day.parse().ok()?)?;
+    let mut parts = time.split(':').map(str::parse::<u64>);
+    let (hour, minute, second) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    Some(date.plus(Duration::from_secs(hour * 3_600 + minute * 60 + second)))
+}
+
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -174,6 +202,21 @@ mod tests {
     fn impossible_dates_are_refused() {
         for (y, m, d) in [(2023, 2, 29), (2024, 13, 1), (2024, 0, 1), (2024, 4, 31), (1900, 2, 29)] {
             assert_eq!(Timestamp::from_civil(y, m, d), None, "{y}-{m}-{d}");
+        }
+    }
+
+    #[test]
+    fn http_dates_are_read_in_all_three_forms() {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            let read = parse_http_date(text.as_bytes()).map(|at| at.to_string());
+            assert_eq!(read.as_deref(), Some("1994-11-06T08:49:37Z"), "{text}");
+        }
+        for text in
+            ["", "true", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:00:00 GMT", "1,2,3,4,5"]
+        {
+            assert_eq!(parse_http_date(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -1,4 +1,15 @@
 //! Who calls, and how they prove it: credentials become schemes, claims and keyed fingerprints.
+//!
+//! [`CallerReader`] looks at the headers, cookies and query of a request. A caller is whoever the strongest
+//! credential stands for: a client certificate's subject, a JWT's issuer and client, a key, a user name, an
+//! opaque token, a session cookie, and without any of these the client's address. The credential itself
+//! stays in memory for a while, so that the next request with it costs one look-up; what leaves is its
+//! keyed fingerprint, and the host name of a JWT's issuer.
+
+mod jwt;
+mod read;
+
+pub use read::{Caller, CallerReader};
 
 /// How a request authenticates, as far as the wire tells. Several may apply to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,5 +59,36 @@ impl AuthScheme {
             Self::Cookie => "cookie",
             Self::MutualTls => "mutual_tls",
         }
+    }
+}
+
+/// The schemes that one request used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SchemeSet(u8);
+
+impl SchemeSet {
+    /// Adds a scheme.
+    pub const fn insert(&mut self, scheme: AuthScheme) {
+        self.0 |= 1 << scheme as u8;
+    }
+
+    /// Whether a scheme is in.
+    #[must_use]
+    pub const fn contains(self, scheme: AuthScheme) -> bool {
+        self.0 & (1 << scheme as u8) != 0
+    }
+
+    /// Whether none is in.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The schemes, or [`AuthScheme::None`] when there are none.
+    pub fn iter(self) -> impl Iterator<Item = AuthScheme> {
+        let none = self.is_empty();
+        AuthScheme::ALL
+            .into_iter()
+            .filter(move |scheme| self.contains(*scheme) || none && *scheme == AuthScheme::None)
     }
 }

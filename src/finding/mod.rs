@@ -3,7 +3,14 @@
 //! A finding's id is a hash of its kind and subject, so that the same fact found again is the same
 //! finding: it gains counts, not copies.
 
-use crate::inventory::EndpointId;
+mod kind;
+mod register;
+
+pub use crate::spec::DocumentPlace;
+pub use kind::Kind;
+pub use register::Register;
+
+use crate::inventory::{EndpointId, EndpointKey};
 use crate::time::Timestamp;
 
 /// How much a finding matters.
@@ -78,20 +85,70 @@ pub struct Finding {
     pub document: Option<DocumentPlace>,
 }
 
-/// A place in a document.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct DocumentPlace {
-    /// The file, as the user named it.
-    pub file: String,
-    /// The line, from 1, where known.
-    pub line: Option<u32>,
-    /// The JSON pointer (RFC 6901).
-    pub pointer: String,
+/// What a finding is about: a host, a path or a method of a path. What does not apply is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The host, lower case.
+    pub host: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// The path template.
+    pub path_template: &'a str,
 }
 
-/// The kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// An endpoint that no document names.
-    ShadowEndpoint,
+impl Finding {
+    /// A finding with its identity, to be filled with evidence.
+    #[must_use]
+    pub fn new(kind: Kind, severity: Severity, subject: Subject<'_>, detail: &str) -> Self {
+        let key = EndpointKey {
+            host: subject.host.to_owned(),
+            method: subject.method.to_owned(),
+            template: subject.path_template.to_owned(),
+        };
+        let endpoint = key.id();
+        let mut hasher = blake3::Hasher::new();
+        for part in [kind.name(), &endpoint.to_string(), detail] {
+            hasher.update(part.as_bytes());
+            hasher.update(&[0]);
+        }
+        let hash = hasher.finalize();
+        let id = u64::from_be_bytes(*hash.as_bytes().first_chunk().expect("32 bytes hold eight"));
+        Self {
+            id: format!("{id:016x}"),
+            kind,
+            severity,
+            endpoint: (!subject.method.is_empty()).then_some(endpoint),
+            host: key.host,
+            method: key.method,
+            path_template: key.template,
+            detail: detail.to_owned(),
+            explanation: String::new(),
+            count: 0,
+            of: 0,
+            callers: 0,
+            first_seen: None,
+            last_seen: None,
+            state: "open",
+            references: kind.references().to_vec(),
+            document: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_of_kind_and_subject_whatever_the_parameters_are_called() {
+        let id = |kind, path_template, detail| {
+            Finding::new(kind, Severity::Info, Subject { host: "h", method: "GET", path_template }, detail).id
+        };
+        let first = id(Kind::UndocumentedStatus, "/a/{x}", "500");
+        assert_eq!(first, id(Kind::UndocumentedStatus, "/a/{y}", "500"));
+        assert_ne!(first, id(Kind::UndocumentedStatus, "/a/{x}", "404"));
+        assert_ne!(first, id(Kind::UndocumentedMethod, "/a/{x}", "500"));
+        assert_ne!(first, id(Kind::UndocumentedStatus, "/a/x", "500"));
+        assert_eq!(first.len(), 16);
+    }
 }

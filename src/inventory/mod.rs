@@ -3,8 +3,12 @@
 //! [`Endpoint`] is what leaves: an identity and the merged facts. Its id is a hash of method, host and
 //! template, so that the same endpoint has the same id in every run and on every sensor.
 
+pub mod capability;
+pub mod collector;
 pub mod facts;
 pub mod inspect;
+pub mod learner;
+pub mod privacy;
 pub mod sketch;
 
 use crate::time::Timestamp;
@@ -81,9 +85,7 @@ pub enum EndpointClass {
     Preflight,
     /// A health or liveness check.
     Health,
-    /// Asked for and never there: only 404, 405 and their like were answered.
-    Probe,
-    /// Too little evidence to say.
+    /// No evidence that it is there: only 404, 405 and their like were answered, or nothing.
     Unknown,
 }
 
@@ -97,7 +99,6 @@ impl EndpointClass {
             Self::Scanner => "scanner",
             Self::Preflight => "preflight",
             Self::Health => "health",
-            Self::Probe => "probe",
             Self::Unknown => "unknown",
         }
     }

@@ -4,6 +4,10 @@
 //! inside are reused: whoever is handed a transaction borrows it and keeps nothing but verdicts, counts,
 //! shapes and fingerprints. Values of a target, header or body come out as [`Sensitive`].
 
+pub mod pairing;
+
+pub use crate::http::End;
+
 use crate::anomaly::AnomalySet;
 use crate::secret::Sensitive;
 use crate::time::Timestamp;
@@ -75,20 +79,6 @@ impl Completeness {
             Self::Logged => "logged",
         }
     }
-}
-
-/// How a message's body ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
-    /// As its framing says.
-    #[default]
-    Complete,
-    /// Bytes of it were never captured.
-    Gap,
-    /// The connection was reset.
-    Reset,
-    /// The capture or connection ended before the framing said so.
-    Closed,
 }
 
 /// The header fields of one message in one buffer, in order, names as sent.
@@ -282,15 +272,16 @@ impl Transaction {
     /// The host of the request: lower case, without port and trailing dot; brackets of IPv6 kept.
     #[must_use]
     pub fn host(&self) -> Option<String> {
-        let authority = self.authority()?;
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let host = match authority.rfind(']') {
-            Some(end) => authority.get(..=end)?,
-            None => authority.rsplit_once(':').map_or(authority, |(host, port)| {
-                if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { authority }
-            }),
-        };
-        Some(host.trim_end_matches('.').to_ascii_lowercase())
+        Some(host_of(self.authority()?)?.to_ascii_lowercase())
+    }
+
+    /// Writes [`Transaction::host`] into a buffer that is used again; empty when there is none.
+    pub fn host_into(&self, out: &mut String) {
+        out.clear();
+        if let Some(host) = self.authority().and_then(host_of) {
+            out.push_str(host);
+            out.make_ascii_lowercase();
+        }
     }
 
     /// The path as sent, without query and fragment; for CONNECT the authority.
@@ -316,6 +307,18 @@ impl Transaction {
     pub fn started(&self) -> Timestamp {
         if self.request.method.is_empty() { self.response.started } else { self.request.started }
     }
+}
+
+/// The host in an authority: user information, port and trailing dot taken away.
+fn host_of(authority: &str) -> Option<&str> {
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match authority.rfind(']') {
+        Some(end) => authority.get(..=end)?,
+        None => authority.rsplit_once(':').map_or(authority, |(host, port)| {
+            if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { authority }
+        }),
+    };
+    Some(host.trim_end_matches('.'))
 }
 
 /// Splits an absolute-form target (RFC 9112 section 3.2.2) into authority and the rest.

@@ -1,0 +1,462 @@
+//! The exchange that the fields of a log line make together.
+//!
+//! Names are compared without case and punctuation, so that `request_method`, `requestMethod` and
+//! `request.method` are one. Where a log tells the same thing twice, the word closest to the wire wins.
+
+use super::base64;
+use super::names::{Meaning, Unit, meaning};
+use super::{BadReason, har, instant};
+use crate::anomaly::Anomaly;
+use crate::time::Timestamp;
+use crate::transaction::{Completeness, Protocol, Transaction};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Text(&'a [u8]),
+    Integer(u64),
+    Float(f64),
+    Bool(bool),
+}
+
+/// Where nested logs keep the fields of a head.
+const REQUEST_HEADS: [&str; 5] =
+    ["request.headers.", "req.headers.", "request_headers.", "headers.", "http_"];
+const RESPONSE_HEADS: [&str; 6] = [
+    "response.headers.",
+    "res.headers.",
+    "resp_headers.",
+    "response_headers.",
+    "sent_http_",
+    "upstream_http_",
+];
+/// What shippers and clouds wrap a log's object in.
+const WRAPPERS: [&str; 7] =
+    ["jsonPayload.", "httpRequest.", "log.", "event.", "fields.", "data.", "message."];
+
+/// What was told of one exchange so far; buffers are reused from line to line.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    name: String,
+    request_line: Vec<u8>,
+    target: Vec<u8>,
+    query: Vec<u8>,
+    host: Vec<u8>,
+    time: Option<Timestamp>,
+    server_address: Option<IpAddr>,
+    server_port: Option<u16>,
+    user: Vec<u8>,
+    has: Ranks,
+}
+
+/// The rank of what is held of each, 0 for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ranks {
+    time: u8,
+    target: u8,
+    host: u8,
+    status: u8,
+    bytes: u8,
+    latency: u8,
+    client: u8,
+}
+
+impl Scratch {
+    /// Forgets the last line, here and in `into`.
+    pub(super) fn begin(&mut self, into: &mut Transaction) {
+        into.clear();
+        for buffer in
+            [&mut self.request_line, &mut self.target, &mut self.query, &mut self.host, &mut self.user]
+        {
+            buffer.clear();
+        }
+        self.time = None;
+        self.server_address = None;
+        self.server_port = None;
+        self.has = Ranks::default();
+    }
+
+    /// Takes the field called `path`, which has a point where the log nests. Unknown ones are passed over.
+    pub(super) fn put(&mut self, path: &str, value: Value<'_>, into: &mut Transaction) {
+        if let Value::Text(b"" | b"-") = value {
+            return;
+        }
+        let inner = WRAPPERS.iter().fold(path, |path, wrapper| path.strip_prefix(wrapper).unwrap_or(path));
+        match self.meaning(path).or_else(|| self.meaning(inner)) {
+            Some(meaning) => self.take(meaning, value, into),
+            None => head_field(inner, value, into),
+        }
+    }
+
+    fn meaning(&mut self, path: &str) -> Option<Meaning> {
+        let letters = path.bytes().filter(u8::is_ascii_alphanumeric);
+        self.name.clear();
+        self.name.extend(letters.map(|letter| char::from(letter.to_ascii_lowercase())));
+        meaning(&self.name)
+    }
+
+    fn take(&mut self, meaning: Meaning, value: Value<'_>, into: &mut Transaction) {
+        let text = if let Value::Text(text) = value { text } else { b"" };
+        match meaning {
+            Meaning::Time(rank) => {
+                if let Some(time) = time(value).filter(|_| better(rank, self.has.time)) {
+                    self.time = Some(time);
+                    self.has.time = rank;
+                }
+            }
+            Meaning::Method if into.request.method.is_empty() => into.request.method.extend_from_slice(text),
+            Meaning::RequestLine => replace(&mut self.request_line, text),
+            Meaning::Target(rank) if !text.is_empty() && better(rank, self.has.target) => {
+                self.has.target = rank;
+                replace(&mut self.target, text);
+            }
+            Meaning::Query => replace(&mut self.query, text),
+            Meaning::Host(rank) if is_host(text) && better(rank, self.has.host) => {
+                self.has.host = rank;
+                replace(&mut self.host, text);
+            }
+            Meaning::Method | Meaning::Target(_) | Meaning::Host(_) => {}
+            Meaning::Protocol => {
+                if let Some(protocol) = protocol(text) {
+                    into.protocol = protocol;
+                }
+            }
+            Meaning::Scheme => {
+                into.tls |= text.eq_ignore_ascii_case(b"https") || text.eq_ignore_ascii_case(b"wss");
+            }
+            Meaning::Tls => {
+                into.tls |= match value {
+                    Value::Text(text) => {
+                        !matches!(text, b"off" | b"false" | b"no" | b"none" | b"0" | b"http")
+                    }
+                    Value::Bool(on) => on,
+                    Value::Integer(number) => number > 0,
+                    Value::Float(_) => true,
+                };
+            }
+            Meaning::Status(rank) => {
+                let status = integer(value).and_then(|status| u16::try_from(status).ok());
+                if let Some(status) = status.filter(|_| better(rank, self.has.status)) {
+                    into.response.status = status;
+                    self.has.status = rank;
+                }
+            }
+            Meaning::RequestBytes => into.request.body.len = integer(value).unwrap_or_default(),
+            Meaning::ResponseBytes(rank) => {
+                if let Some(bytes) = integer(value).filter(|_| better(rank, self.has.bytes)) {
+                    into.response.body.len = bytes;
+                    self.has.bytes = rank;
+                }
+            }
+            Meaning::Latency(rank, unit) => {
+                if let Some(micros) = micros(value, unit).filter(|_| better(rank, self.has.latency)) {
+                    into.latency_us = Some(micros);
+                    self.has.latency = rank;
+                }
+            }
+            Meaning::Client(rank) => {
+                if rank == 1 {
+                    push(&mut into.request.fields, "X-Forwarded-For", text);
+                }
+                let first = text.split(|byte| *byte == b',').next().unwrap_or_default();
+                if let Some(client) = address(first).filter(|_| better(rank, self.has.client)) {
+                    into.client = Some(client);
+                    self.has.client = rank;
+                }
+            }
+            Meaning::ServerAddress => {
+                if let Some((address, port)) = address(text) {
+                    self.server_address = Some(address);
+                    self.server_port = port.or(self.server_port);
+                }
+            }
+            Meaning::ServerPort => {
+                self.server_port = integer(value).and_then(|port| u16::try_from(port).ok());
+            }
+            Meaning::User => replace(&mut self.user, text),
+            Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
+            Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
+        }
+    }
+
+    /// Makes the exchange of what was told.
+    pub(super) fn finish(&mut self, into: &mut Transaction) -> Result<(), BadReason> {
+        self.request(into)?;
+        let Some(started) = self.time else { return Err(BadReason::Time) };
+        let took = Duration::from_micros(into.latency_us.unwrap_or_default());
+        into.request.started = started;
+        into.request.ended = started;
+        into.response.started = started.plus(took);
+        into.response.ended = into.response.started;
+        into.server = self.server_address.map(|address| {
+            SocketAddr::new(address, self.server_port.unwrap_or(if into.tls { 443 } else { 80 }))
+        });
+        if !self.host.is_empty() {
+            into.logged_host = Some(String::from_utf8_lossy(&self.host).into_owned());
+        }
+        if !self.user.is_empty() && into.request.fields.get("authorization").is_none() {
+            // The server authenticated a user by name: as far as a log tells, Basic (RFC 7617).
+            let mut value = b"Basic ".to_vec();
+            self.user.push(b':');
+            base64::encode(&self.user, &mut value);
+            into.request.fields.push(b"Authorization", &value);
+        }
+        into.request.body.whole = into.request.body.len == 0;
+        into.response.body.whole = into.response.body.len == 0;
+        if into.completeness == Completeness::Complete {
+            into.completeness = Completeness::Logged;
+        }
+        Ok(())
+    }
+
+    /// Puts method and target together from wherever the line told them.
+    fn request(&mut self, into: &mut Transaction) -> Result<(), BadReason> {
+        if !self.request_line.is_empty() && (into.request.method.is_empty() || self.has.target == 0) {
+            if let Some((method, target, version)) = request_line(&self.request_line) {
+                replace(&mut into.request.method, method);
+                replace(&mut self.target, target);
+                into.protocol = version.and_then(protocol).unwrap_or(into.protocol);
+            } else if into.response.status != 0 {
+                // A server logs what it could not read as a request, too.
+                into.completeness = Completeness::ResponseOnly;
+                into.anomalies.insert(Anomaly::IncompleteEntry);
+                into.request.method.clear();
+                return Ok(());
+            }
+        }
+        if !is_token(&into.request.method) || self.target.is_empty() {
+            return Err(BadReason::NoRequest);
+        }
+        if into.response.status == 0 {
+            into.completeness = Completeness::RequestOnly;
+            into.anomalies.insert(Anomaly::IncompleteEntry);
+        }
+        let target = into.request.target.expose_mut();
+        if let Some(url) = har::Url::parse(&self.target) {
+            into.tls |= url.tls;
+            if self.has.host < 2 {
+                replace(&mut self.host, url.authority);
+            }
+            url.write_target(target);
+        } else {
+            target.extend_from_slice(&self.target);
+        }
+        if !self.query.is_empty() && !target.contains(&b'?') {
+            target.push(b'?');
+            target.extend_from_slice(self.query.strip_prefix(b"?").unwrap_or(&self.query));
+        }
+        Ok(())
+    }
+}
+
+/// Method, target and version.
+type RequestLine<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
+
+/// Splits `METHOD target HTTP/1.1`; the target may hold blanks, and the version may be missing.
+fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    let (method, rest) = split_at_byte(line, b' ')?;
+    let rest = rest.trim_ascii();
+    let version = rest.iter().rposition(|byte| *byte == b' ').and_then(|at| rest.split_at_checked(at + 1));
+    let (target, version) = match version.filter(|(_, version)| version.starts_with(b"HTTP/")) {
+        Some((target, version)) => (target.trim_ascii_end(), Some(version)),
+        None => (rest, None),
+    };
+    let plain = target.starts_with(b"/")
+        || target == b"*"
+        || method == b"CONNECT"
+        || har::Url::parse(target).is_some();
+    (is_token(method) && plain).then_some((method, target, version))
+}
+
+pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(byte, text)?;
+    let (front, back) = text.split_at_checked(at)?;
+    Some((front, back.get(1..)?))
+}
+
+/// Whether it can be a method (RFC 9110 section 5.6.2, and not absurdly long).
+pub(super) fn is_token(text: &[u8]) -> bool {
+    (1..=32).contains(&text.len())
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+/// Whether it can be a host; what stands for any host in a configuration is none.
+fn is_host(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text.len() <= 300
+        && text != b"_"
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte) || *byte >= 128)
+}
+
+/// The protocol by any of its written names.
+pub(super) fn protocol(name: &[u8]) -> Option<Protocol> {
+    let name = name.to_ascii_uppercase();
+    let version = name.strip_prefix(b"HTTP/").or_else(|| name.strip_prefix(b"H")).unwrap_or(&name);
+    Some(match version {
+        b"1.0" => Protocol::Http10,
+        b"1.1" => Protocol::Http11,
+        b"2" | b"2.0" | b"2C" => Protocol::Http2,
+        b"3" | b"3.0" => Protocol::Http3,
+        _ => return None,
+    })
+}
+
+/// An address with or without port and brackets.
+pub(super) fn address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+        return Some((address, None));
+    }
+    text.parse::<SocketAddr>().ok().map(|socket| (socket.ip(), Some(socket.port())))
+}
+
+fn head_field(path: &str, value: Value<'_>, into: &mut Transaction) {
+    let Value::Text(text) = value else { return };
+    let under = |heads: &[&str]| {
+        heads.iter().find_map(|head| {
+            let front = path.get(..head.len())?;
+            front
+                .eq_ignore_ascii_case(head)
+                .then(|| path.get(head.len()..).unwrap_or_default().replace('_', "-"))
+        })
+    };
+    if let Some(name) = under(&RESPONSE_HEADS) {
+        push(&mut into.response.fields, &name, text);
+    } else if let Some(name) = under(&REQUEST_HEADS) {
+        push(&mut into.request.fields, &name, text);
+    }
+}
+
+fn push(fields: &mut crate::transaction::Fields, name: &str, value: &[u8]) {
+    if !name.is_empty() && !value.is_empty() {
+        fields.push(name.as_bytes(), value);
+    }
+}
+
+const fn better(rank: u8, held: u8) -> bool {
+    rank > held
+}
+
+fn replace(buffer: &mut Vec<u8>, text: &[u8]) {
+    buffer.clear();
+    buffer.extend_from_slice(text);
+}
+
+fn time(value: Value<'_>) -> Option<Timestamp> {
+    match value {
+        Value::Text(text) => instant::any(text),
+        Value::Integer(number) => instant::epoch(number.to_string().as_bytes()),
+        // A double holds today's instants to better than a microsecond.
+        Value::Float(number) => instant::epoch(format!("{number:.6}").as_bytes()),
+        Value::Bool(_) => None,
+    }
+}
+
+fn integer(value: Value<'_>) -> Option<u64> {
+    match value {
+        Value::Integer(number) => Some(number),
+        Value::Text(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+        Value::Float(number) => to_integer(number),
+        Value::Bool(_) => None,
+    }
+}
+
+/// A number that is not negative, rounded.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked, and `as` saturates")]
+pub(super) fn to_integer(number: f64) -> Option<u64> {
+    (number.is_finite() && number >= 0.0).then(|| number.round() as u64)
+}
+
+fn micros(value: Value<'_>, unit: Unit) -> Option<u64> {
+    let (number, whole, unit) = match value {
+        #[expect(clippy::cast_precision_loss, reason = "a duration of 2^53 units is none")]
+        Value::Integer(number) => (number as f64, true, unit),
+        Value::Float(number) => (number, false, unit),
+        Value::Text(text) => {
+            let text = std::str::from_utf8(text).ok()?;
+            // Of several upstreams the last one answered.
+            let text = text.rsplit([',', ':']).next()?.trim();
+            let end =
+                text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+            let (number, suffix) = text.split_at_checked(end)?;
+            let unit = match suffix.trim() {
+                "" => unit,
+                "s" => Unit::Seconds,
+                "ms" => Unit::Millis,
+                "us" | "µs" | "μs" => Unit::Micros,
+                "ns" => Unit::Nanos,
+                _ => return None,
+            };
+            (number.parse().ok()?, !number.contains('.'), unit)
+        }
+        Value::Bool(_) => return None,
+    };
+    let factor = match unit {
+        Unit::Millis => 1e3,
+        Unit::AsWritten if whole => 1e3,
+        Unit::Seconds | Unit::AsWritten => 1e6,
+        Unit::Micros => 1.0,
+        Unit::Nanos => 1e-3,
+    };
+    to_integer(number * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_line_may_be_odd() {
+        for (line, expected) in [
+            ("GET /a HTTP/1.1", Some(("GET", "/a", Some("HTTP/1.1")))),
+            ("GET /a b HTTP/1.1", Some(("GET", "/a b", Some("HTTP/1.1")))),
+            ("GET /", Some(("GET", "/", None))),
+            ("OPTIONS * HTTP/1.1", Some(("OPTIONS", "*", Some("HTTP/1.1")))),
+            ("CONNECT a.example:443 HTTP/1.1", Some(("CONNECT", "a.example:443", Some("HTTP/1.1")))),
+            ("\u{16}\u{3}\u{1}\u{2} x", None),
+            ("GET", None),
+            ("hello world", None),
+        ] {
+            let expected = expected.map(|(method, target, version): (&str, &str, Option<&str>)| {
+                (method.as_bytes(), target.as_bytes(), version.map(str::as_bytes))
+            });
+            assert_eq!(request_line(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn durations_know_their_units() {
+        for (text, unit, expected) in [
+            ("0.015", Unit::Seconds, Some(15_000)),
+            ("0.001, 0.020", Unit::Seconds, Some(20_000)),
+            ("12ms", Unit::AsWritten, Some(12_000)),
+            ("12", Unit::AsWritten, Some(12_000)),
+            ("0.5", Unit::AsWritten, Some(500_000)),
+            ("350µs", Unit::AsWritten, Some(350)),
+            ("soon", Unit::Seconds, None),
+            ("", Unit::Seconds, None),
+        ] {
+            assert_eq!(micros(Value::Text(text.as_bytes()), unit), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_come_with_or_without_port() {
+        for (text, expected) in [
+            ("10.0.0.1", Some("10.0.0.1")),
+            ("10.0.0.1:5000", Some("10.0.0.1")),
+            ("[2001:db8::1]:5000", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("unix:", None),
+        ] {
+            assert_eq!(
+                address(text.as_bytes()).map(|(address, _)| address.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Access logs with a JSON object a line, flat or nested, whatever the names of the fields.
+
+use super::BadReason;
+use super::fields::{Scratch, Value};
+use crate::transaction::Transaction;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Objects and arrays nested deeper are passed over.
+const DEPTH: u8 = 6;
+
+/// Reads a line without its end.
+pub(super) fn parse(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Result<(), BadReason> {
+    if !line.starts_with(b"{") {
+        return Err(BadReason::Json { column: 1 });
+    }
+    scratch.begin(into);
+    let mut path = String::new();
+    let mut json = serde_json::Deserializer::from_slice(line);
+    let walk = Walk { path: &mut path, depth: 0, scratch, into };
+    let read = walk.deserialize(&mut json).and_then(|()| json.end());
+    read.map_err(|error| BadReason::Json { column: error.column() })?;
+    scratch.finish(into)
+}
+
+/// Puts every leaf of a value below `path`.
+struct Walk<'w> {
+    path: &'w mut String,
+    depth: u8,
+    scratch: &'w mut Scratch,
+    into: &'w mut Transaction,
+}
+
+impl Walk<'_> {
+    fn put(self, value: Value<'_>) {
+        self.scratch.put(self.path, value, self.into);
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        if self.depth > DEPTH {
+            json.deserialize_ignored_any(serde::de::IgnoredAny).map(|_| ())
+        } else {
+            json.deserialize_any(self)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a log line's object")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.put(Value::Bool(value));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.put(Value::Integer(value));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        // No field that matters is negative.
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.put(Value::Float(value));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.put(Value::Text(value.as_bytes()));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        loop {
+            let walk =
+                Walk { path: self.path, depth: self.depth + 1, scratch: self.scratch, into: self.into };
+            if items.next_element_seed(walk)?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let length = self.path.len();
+        loop {
+            if length > 0 {
+                self.path.push('.');
+            }
+            if fields.next_key_seed(Append(self.path))?.is_none() {
+                self.path.truncate(length);
+                return Ok(());
+            }
+            fields.next_value_seed(Walk {
+                path: self.path,
+                depth: self.depth + 1,
+                scratch: self.scratch,
+                into: self.into,
+            })?;
+            self.path.truncate(length);
+        }
+    }
+}
+
+/// Appends a key.
+struct Append<'w>(&'w mut String);
+
+impl<'de> DeserializeSeed<'de> for Append<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Append<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<(), E> {
+        self.0.push_str(key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::{Completeness, Protocol};
+
+    fn read(line: &str) -> Result<Transaction, BadReason> {
+        let mut transaction = Transaction::default();
+        parse(line.as_bytes(), &mut Scratch::default(), &mut transaction).map(|()| transaction)
+    }
+
+    #[test]
+    fn the_dialects_of_known_servers_tell_the_same_exchange() {
+        for (server, line) in [
+            (
+                "nginx",
+                r#"{"time_iso8601":"2026-04-15T00:00:06+00:00","remote_addr":"10.1.2.3","http_host":"api.example","request_method":"GET","request_uri":"/a/1?x=y","server_protocol":"HTTP/1.1","status":"200","body_bytes_sent":"56","bytes_sent":"300","request_time":"0.015","http_user_agent":"curl","ssl_protocol":"TLSv1.3","sent_http_content_type":"application/json","http_x_request_id":"7"}"#,
+            ),
+            (
+                "nginx with a request line",
+                r#"{"msec":1776211206.000,"client":"10.1.2.3","host":"api.example","request":"GET /a/1?x=y HTTP/1.1","status":200,"bytes":56,"rt":0.015,"ua":"curl","scheme":"https","ct":"application/json","server_name":"_"}"#,
+            ),
+            (
+                "Caddy",
+                r#"{"level":"info","ts":1776211206.0,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":"10.1.2.3","remote_port":"5","proto":"HTTP/1.1","method":"GET","host":"api.example","uri":"/a/1?x=y","headers":{"User-Agent":["curl"]},"tls":{"version":772}},"duration":0.015,"size":56,"status":200,"resp_headers":{"Content-Type":["application/json"]}}"#,
+            ),
+            (
+                "Envoy",
+                r#"{"start_time":"2026-04-15T00:00:06.000Z","method":"GET","path":"/a/1?x=y","protocol":"HTTP/1.1","response_code":200,"bytes_received":0,"bytes_sent":56,"duration":15,"user_agent":"curl","authority":"api.example","downstream_remote_address":"10.1.2.3:5000","x_forwarded_proto":"https","response_content_type":"application/json"}"#,
+            ),
+            (
+                "Elastic",
+                r#"{"@timestamp":"2026-04-15T00:00:06Z","source":{"ip":"10.1.2.3"},"url":{"domain":"api.example","path":"/a/1","query":"x=y","scheme":"https"},"http":{"version":"1.1","request":{"method":"GET"},"response":{"status_code":200,"body":{"bytes":56}}},"event":{"duration":15000000},"user_agent":{"original":"curl"},"response":{"content_type":"application/json"}}"#,
+            ),
+            (
+                "a cloud load balancer",
+                r#"{"timestamp":"2026-04-15T00:00:06Z","httpRequest":{"requestMethod":"GET","requestUrl":"https://api.example/a/1?x=y","status":200,"responseSize":"56","userAgent":"curl","remoteIp":"10.1.2.3","latency":"0.015s","protocol":"HTTP/1.1"},"mimeType":"application/json"}"#,
+            ),
+        ] {
+            let exchange = read(line).unwrap_or_else(|error| panic!("{server}: {error}"));
+            assert_eq!(exchange.method(), Some("GET"), "{server}");
+            assert_eq!(*exchange.path().expose(), b"/a/1", "{server}");
+            assert_eq!(
+                exchange.query().map(|query| query.expose().to_vec()),
+                Some(b"x=y".to_vec()),
+                "{server}"
+            );
+            assert_eq!(exchange.host().as_deref(), Some("api.example"), "{server}");
+            assert_eq!((exchange.response.status, exchange.response.body.len), (200, 56), "{server}");
+            assert_eq!(exchange.latency_us, Some(15_000), "{server}");
+            assert_eq!(exchange.started().to_string(), "2026-04-15T00:00:06Z", "{server}");
+            assert_eq!(exchange.protocol, Protocol::Http11, "{server}");
+            assert!(exchange.tls, "{server}");
+            assert_eq!(exchange.client.map(|(address, _)| address.to_string()).as_deref(), Some("10.1.2.3"));
+            assert_eq!(exchange.completeness, Completeness::Logged);
+            let agent = exchange.request.fields.get("user-agent").map(|value| value.expose().to_vec());
+            assert_eq!(agent.as_deref(), Some(&b"curl"[..]), "{server}");
+            let media = exchange.response.fields.get("content-type").map(|value| value.expose().to_vec());
+            assert_eq!(media.as_deref(), Some(&b"application/json"[..]), "{server}");
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_exchange_say_why() {
+        for (line, reason) in [
+            (r#"{"level":"info","ts":1776211206.0,"msg":"started"}"#, BadReason::NoRequest),
+            (r#"{"method":"GET","uri":"/a","status":200}"#, BadReason::Time),
+            (r#"{"method":"GET","#, BadReason::Json { column: 16 }),
+            ("[1]", BadReason::Json { column: 1 }),
+        ] {
+            assert_eq!(read(line).err(), Some(reason), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_deep_line_is_read_without_deep_recursion() {
+        let line = format!(
+            r#"{{"ts":1776211206,"method":"GET","uri":"/a","status":200,"x":{}{}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert!(read(&line).is_ok());
+    }
+}

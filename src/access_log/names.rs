@@ -1,0 +1,158 @@
+//! The names that servers, proxies and clouds give the fields of their access logs.
+
+/// The unit of a duration's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+    /// Its own suffix; else milliseconds for whole numbers and seconds for others.
+    AsWritten,
+}
+
+/// What a field tells. Numbers rank those that tell the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Time(u8),
+    Method,
+    RequestLine,
+    Target(u8),
+    Query,
+    Host(u8),
+    Protocol,
+    Scheme,
+    Tls,
+    Status(u8),
+    RequestBytes,
+    ResponseBytes(u8),
+    Latency(u8, Unit),
+    Client(u8),
+    ServerAddress,
+    ServerPort,
+    User,
+    RequestField(&'static str),
+    ResponseField(&'static str),
+}
+
+/// The names in use by nginx, Apache, `HAProxy`, Envoy, Caddy, Traefik, Kong, cloud gateways, ECS and
+/// OpenTelemetry, in lower case and without punctuation.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub(super) fn meaning(name: &str) -> Option<Meaning> {
+    use Meaning as M;
+    Some(match name {
+        "msec" | "starttime" | "startedat" | "startutc" | "startlocal" => M::Time(3),
+        "ts" | "timestamp" | "time" | "timeiso8601" | "timelocal" | "datetime" | "eventtime"
+        | "requesttimestamp" | "requesttimeepoch" | "requesttimeutc" | "receivedat" => M::Time(2),
+        "date" | "t" => M::Time(1),
+        "method" | "requestmethod" | "reqmethod" | "httpmethod" | "httprequestmethod" | "verb" => M::Method,
+        "request" | "requestline" | "httprequest" => M::RequestLine,
+        "requesturi" | "uripath" | "originalurl" | "originalpath" | "requesturl" | "urloriginal"
+        | "requrl" => M::Target(3),
+        "uri" | "url" | "target" | "requesttarget" | "urlfull" => M::Target(2),
+        "path" | "requestpath" | "urlpath" | "httppath" | "resourcepath" | "downstreampath" => M::Target(1),
+        "args" | "query" | "querystring" | "requestquery" | "urlquery" | "requestquerystring" => M::Query,
+        "httphost" | "authority" | "requestheadershost" => M::Host(3),
+        "host" | "requesthost" | "reqhost" | "vhost" | "virtualhost" | "domain" | "domainname"
+        | "hostheader" | "urldomain" => M::Host(2),
+        "servername" | "sn" | "serveraddress" => M::Host(1),
+        "protocol" | "serverprotocol" | "requestprotocol" | "requestproto" | "proto" | "httpversion" => {
+            M::Protocol
+        }
+        "scheme" | "requestscheme" | "urlscheme" | "xforwardedproto" | "httpxforwardedproto" => M::Scheme,
+        "sslprotocol" | "sslcipher" | "tlsversion" | "tlsprotocol" | "tlscipher" | "requesttlsversion"
+        | "requesttlsproto" | "https" | "tls" => M::Tls,
+        "status"
+        | "statuscode"
+        | "responsestatus"
+        | "responsecode"
+        | "httpstatus"
+        | "httpstatuscode"
+        | "downstreamstatus"
+        | "responsestatuscode"
+        | "httpresponsestatuscode"
+        | "resstatus"
+        | "rescode" => M::Status(2),
+        "code" | "originstatus" | "upstreamstatus" => M::Status(1),
+        "reqbytes"
+        | "requestbodylength"
+        | "requestbodysize"
+        | "requestbodybytes"
+        | "requestsize"
+        | "bytesreceived"
+        | "httprequestbodybytes"
+        | "httprequestbodysize"
+        | "requestcontentsize"
+        | "httpcontentlength"
+        | "contentlength"
+        | "bytesread"
+        | "requestbytes" => M::RequestBytes,
+        "bodybytessent"
+        | "bodybytes"
+        | "responsebodysize"
+        | "responsebodybytes"
+        | "httpresponsebodybytes"
+        | "httpresponsebodysize"
+        | "senthttpcontentlength"
+        | "downstreamcontentsize" => M::ResponseBytes(3),
+        "bytes" | "size" | "responsesize" | "responselength" | "resbytes" | "length" | "responsebytes" => {
+            M::ResponseBytes(2)
+        }
+        "bytessent" | "byteswritten" => M::ResponseBytes(1),
+        "requesttime" | "rt" | "timetaken" | "requestduration" | "requesttimeseconds" | "durations"
+        | "durationseconds" => M::Latency(3, Unit::Seconds),
+        "requesttimems" | "durationms" | "latencyms" | "elapsedms" | "responsetimems"
+        | "latenciesrequest" | "rtms" | "millis" => M::Latency(3, Unit::Millis),
+        "requesttimeus" | "durationus" | "latencyus" | "durationmicros" => M::Latency(3, Unit::Micros),
+        "durationns" | "eventduration" | "latencyns" => M::Latency(3, Unit::Nanos),
+        "duration" | "latency" | "elapsed" | "responselatency" | "responsetime" | "took" => {
+            M::Latency(2, Unit::AsWritten)
+        }
+        "upstreamresponsetime" | "urt" => M::Latency(1, Unit::Seconds),
+        "remoteaddr"
+        | "client"
+        | "clientip"
+        | "remoteip"
+        | "clientaddr"
+        | "clientaddress"
+        | "clienthost"
+        | "requestremoteip"
+        | "requestremoteaddr"
+        | "remoteaddress"
+        | "remotehost"
+        | "sourceip"
+        | "ip"
+        | "peer"
+        | "downstreamremoteaddress"
+        | "reqremoteaddress" => M::Client(2),
+        "xff" | "xforwardedfor" | "httpxforwardedfor" | "realip" | "xrealip" | "httpxrealip" => M::Client(1),
+        "serveraddr" | "serverip" | "localaddr" | "downstreamlocaladdress" => M::ServerAddress,
+        "serverport" | "localport" => M::ServerPort,
+        "remoteuser" | "user" | "username" | "requestuser" | "clientusername" => M::User,
+        "ua" | "useragent" | "agent" | "httpuseragent" | "requestuseragent" | "useragentoriginal" => {
+            M::RequestField("User-Agent")
+        }
+        "referer" | "referrer" | "httpreferer" | "httpreferrer" | "requestreferer" => {
+            M::RequestField("Referer")
+        }
+        "reqct" | "requestcontenttype" | "reqcontenttype" | "httpcontenttype" => {
+            M::RequestField("Content-Type")
+        }
+        "auth" | "authorization" | "httpauthorization" | "requestauthorization" => {
+            M::RequestField("Authorization")
+        }
+        "cookie" | "httpcookie" => M::RequestField("Cookie"),
+        "ct"
+        | "contenttype"
+        | "mime"
+        | "mimetype"
+        | "mediatype"
+        | "responsecontenttype"
+        | "rescontenttype"
+        | "senthttpcontenttype"
+        | "upstreamhttpcontenttype"
+        | "downstreamcontenttype" => M::ResponseField("Content-Type"),
+        "location" | "senthttplocation" => M::ResponseField("Location"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,346 @@
+//! Credentials found in a request.
+
+use super::{AuthScheme, SchemeSet, jwt};
+use crate::secret::{Fingerprint, FingerprintKey, Purpose};
+use crate::transaction::Transaction;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// Whom a request's strongest credential stands for.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Keyed, so that it tells nothing of the credential.
+    pub fingerprint: Fingerprint,
+    /// How the request authenticates.
+    pub schemes: SchemeSet,
+    /// The host name of the JWT's issuer, when there is one.
+    pub issuer: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    fingerprint: Fingerprint,
+    is_jwt: bool,
+    issuer: Option<Arc<str>>,
+}
+
+/// Credentials that are remembered: about a kilobyte each.
+const MAX_KNOWN: usize = 16_384;
+
+/// Reads the credentials of one shard's requests.
+pub struct CallerReader {
+    key: FingerprintKey,
+    /// By kind of identity and credential.
+    known: HashMap<(Identity, Box<[u8]>), Known, RandomState>,
+    scratch: Vec<u8>,
+}
+
+impl std::fmt::Debug for CallerReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CallerReader({} known)", self.known.len())
+    }
+}
+
+/// What a caller is known by, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Identity {
+    Certificate,
+    Token,
+    ApiKey,
+    Basic,
+    Other,
+    Cookie,
+    Address,
+}
+
+/// Headers in which proxies forward the client's certificate or its subject (RFC 9440; nginx, Envoy,
+/// HAProxy, Apache, AWS habits).
+const CERTIFICATE_HEADERS: [&str; 11] = [
+    "x-forwarded-client-cert",
+    "client-cert",
+    "x-ssl-client-s-dn",
+    "x-ssl-client-dn",
+    "x-ssl-client-subject",
+    "ssl-client-subject-dn",
+    "x-client-cert",
+    "x-ssl-client-cert",
+    "ssl-client-cert",
+    "x-client-dn",
+    "x-amzn-mtls-clientcert-subject",
+];
+
+/// Headers that carry a key.
+const KEY_HEADERS: [&str; 10] = [
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-apikey",
+    "x-auth-token",
+    "x-access-token",
+    "x-api-token",
+    "ocp-apim-subscription-key",
+    "x-ibm-client-id",
+    "x-app-key",
+];
+
+/// Query parameters that carry a key.
+const KEY_PARAMETERS: [&str; 7] =
+    ["api_key", "apikey", "api-key", "x-api-key", "subscription-key", "app_key", "auth_token"];
+
+/// Parts of the names of cookies that hold a session.
+const SESSION_COOKIES: [&str; 8] = ["sess", "sid", "auth", "token", "jwt", "login", "remember", "connect."];
+
+impl CallerReader {
+    /// A reader that fingerprints with `key`.
+    #[must_use]
+    pub fn new(key: FingerprintKey) -> Self {
+        Self { key, known: HashMap::with_hasher(RandomState::default()), scratch: Vec::new() }
+    }
+
+    /// Reads the credentials of a request; `None` when there is neither a credential nor an address.
+    pub fn read(&mut self, transaction: &Transaction) -> Option<Caller> {
+        let mut schemes = SchemeSet::default();
+        let mut best: Option<(Identity, &[u8])> = None;
+        let mut take = |identity, value| {
+            if best.is_none_or(|(known, _)| identity < known) {
+                best = Some((identity, value));
+            }
+        };
+        let mut bearer = false;
+        for (name, value) in transaction.request.fields.iter() {
+            let value = *value.expose();
+            if value.is_empty() {
+                continue;
+            }
+            // The length is a cheap gate: most headers are none of these.
+            match name.len() {
+                13 if name.eq_ignore_ascii_case(b"authorization") => {
+                    let (scheme, rest) = split_scheme(value);
+                    if scheme.eq_ignore_ascii_case(b"bearer") {
+                        bearer = true;
+                        take(Identity::Token, rest);
+                    } else if scheme.eq_ignore_ascii_case(b"basic") {
+                        schemes.insert(AuthScheme::Basic);
+                        take(Identity::Basic, rest);
+                    } else {
+                        schemes.insert(AuthScheme::OtherScheme);
+                        take(Identity::Other, value);
+                    }
+                }
+                6 if name.eq_ignore_ascii_case(b"cookie") => {
+                    if let Some(session) = session_cookie(value) {
+                        schemes.insert(AuthScheme::Cookie);
+                        take(Identity::Cookie, session);
+                    }
+                }
+                6..=31 => {
+                    let is_any = |names: &[&str]| {
+                        names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+                    };
+                    if is_any(&KEY_HEADERS) {
+                        schemes.insert(AuthScheme::ApiKey);
+                        take(Identity::ApiKey, value);
+                    } else if is_any(&CERTIFICATE_HEADERS) && value != b"-" && value != b"(null)" {
+                        schemes.insert(AuthScheme::MutualTls);
+                        take(Identity::Certificate, value);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let query = transaction.query();
+        for pair in query.iter().flat_map(|query| query.expose().split(|byte| *byte == b'&')) {
+            let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
+            let (name, value) = pair.split_at(equals);
+            let value = value.get(1..).unwrap_or_default();
+            if value.is_empty() {
+                continue;
+            }
+            if name.eq_ignore_ascii_case(b"access_token") {
+                // RFC 6750 section 2.3.
+                bearer = true;
+                take(Identity::Token, value);
+            } else if KEY_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+                schemes.insert(AuthScheme::ApiKey);
+                take(Identity::ApiKey, value);
+            }
+        }
+        let token = bearer.then(|| self.token_of(transaction)).flatten();
+        if bearer {
+            let is_jwt = token.as_ref().is_some_and(|known| known.is_jwt);
+            schemes.insert(if is_jwt { AuthScheme::Jwt } else { AuthScheme::Bearer });
+        }
+        let issuer = token.as_ref().and_then(|known| known.issuer.clone());
+        let fingerprint = match best {
+            Some((Identity::Token, _)) if token.is_some() => token?.fingerprint,
+            Some((identity, credential)) => self.known(identity, credential).fingerprint,
+            None => {
+                let (address, _) = transaction.client?;
+                self.scratch.clear();
+                match address {
+                    std::net::IpAddr::V4(address) => self.scratch.extend_from_slice(&address.octets()),
+                    std::net::IpAddr::V6(address) => self.scratch.extend_from_slice(&address.octets()),
+                }
+                let scratch = std::mem::take(&mut self.scratch);
+                let fingerprint = self.known(Identity::Address, &scratch).fingerprint;
+                self.scratch = scratch;
+                fingerprint
+            }
+        };
+        Some(Caller { fingerprint, schemes, issuer })
+    }
+
+    /// The bearer token, wherever it stands.
+    fn token_of(&mut self, transaction: &Transaction) -> Option<Known> {
+        if let Some(value) = transaction.request.fields.get("authorization") {
+            let (scheme, rest) = split_scheme(value.expose());
+            if scheme.eq_ignore_ascii_case(b"bearer") {
+                return Some(self.known(Identity::Token, rest));
+            }
+        }
+        let query = transaction.query()?;
+        let token = query.expose().split(|byte| *byte == b'&').find_map(|pair| {
+            let (name, value) = pair.split_at_checked(13)?;
+            name.eq_ignore_ascii_case(b"access_token=").then_some(value)
+        })?;
+        Some(self.known(Identity::Token, token))
+    }
+
+    /// The fingerprint of a credential, computed once while it is remembered.
+    fn known(&mut self, identity: Identity, credential: &[u8]) -> Known {
+        let hash = {
+            use std::hash::BuildHasher;
+            self.known.hasher().hash_one((identity, credential))
+        };
+        if let Some((_, known)) = self
+            .known
+            .raw_entry()
+            .from_hash(hash, |(kind, bytes)| *kind == identity && **bytes == *credential)
+        {
+            return known.clone();
+        }
+        let known = self.identify(identity, credential);
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert((identity, credential.into()), known.clone());
+        known
+    }
+
+    fn identify(&self, identity: Identity, credential: &[u8]) -> Known {
+        let of = |value: &[u8]| self.key.fingerprint(Purpose::Caller, &[&[identity as u8], value].concat());
+        if identity == Identity::Token
+            && let Some(claims) = jwt::claims(credential)
+        {
+            let issuer = claims.issuer.as_deref().and_then(issuer_host).map(Arc::from);
+            let fingerprint = match claims.client {
+                // Tokens come and go: the client stays.
+                Some(client) => {
+                    of(format!("jwt\0{}\0{client}", claims.issuer.unwrap_or_default()).as_bytes())
+                }
+                None => of(credential),
+            };
+            return Known { fingerprint, is_jwt: true, issuer };
+        }
+        if identity == Identity::Basic {
+            use base64::Engine as _;
+            let decoded = base64::engine::general_purpose::STANDARD.decode(credential).unwrap_or_default();
+            let user = decoded.split(|byte| *byte == b':').next().unwrap_or_default();
+            let known_by = if user.is_empty() { credential } else { user };
+            return Known { fingerprint: of(known_by), is_jwt: false, issuer: None };
+        }
+        Known { fingerprint: of(credential), is_jwt: false, issuer: None }
+    }
+}
+
+fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
+    let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(space);
+    (scheme, rest.trim_ascii())
+}
+
+/// The value of the first cookie whose name says that it holds a session.
+fn session_cookie(cookies: &[u8]) -> Option<&[u8]> {
+    cookies.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).find_map(|cookie| {
+        let equals = cookie.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = cookie.split_at(equals);
+        let name = name.to_ascii_lowercase();
+        let is_session =
+            SESSION_COOKIES.iter().any(|part| memchr::memmem::find(&name, part.as_bytes()).is_some());
+        // Tokens against cross-site forgery prove nothing about the caller.
+        let is_forgery_token =
+            memchr::memmem::find(&name, b"csrf").is_some() || memchr::memmem::find(&name, b"xsrf").is_some();
+        (is_session && !is_forgery_token && value.len() > 1).then(|| value.get(1..)).flatten()
+    })
+}
+
+/// The host name of an issuer URL; nothing else of it is shown.
+fn issuer_host(issuer: &str) -> Option<&str> {
+    let rest = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://"))?;
+    let host = rest.split(['/', ':', '?', '#']).next()?;
+    let good = !host.is_empty()
+        && host.len() <= 253
+        && host.contains('.')
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+    good.then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    fn read(target: &str, fields: &[(&str, &str)]) -> Caller {
+        let mut transaction = Transaction::default();
+        transaction.request.target.expose_mut().extend_from_slice(target.as_bytes());
+        transaction.client = Some(([192, 0, 2, 9].into(), None));
+        for (name, value) in fields {
+            transaction.request.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        CallerReader::new(FingerprintKey::new([7; 32])).read(&transaction).expect("an address at least")
+    }
+
+    fn jwt(payload: &str) -> String {
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!("Bearer {}.{}.c2ln", encode(r#"{"alg":"RS256"}"#), encode(payload))
+    }
+
+    #[test]
+    fn schemes_are_told_apart() {
+        for (target, fields, schemes) in [
+            ("/", &[][..], &["none"][..]),
+            ("/", &[("Authorization", "Bearer abc")], &["bearer"]),
+            ("/", &[("Authorization", "basic dTpw")], &["basic"]),
+            ("/", &[("Authorization", "DPoP abc")], &["other"]),
+            ("/?api_key=1", &[], &["api_key"]),
+            ("/?access_token=1", &[], &["bearer"]),
+            ("/", &[("X-API-Key", "k"), ("Cookie", "a=b; JSESSIONID=1")], &["api_key", "cookie"]),
+            ("/", &[("Cookie", "_ga=1; csrftoken=2")], &["none"]),
+            ("/", &[("X-SSL-Client-S-DN", "CN=a"), ("Authorization", "Bearer a")], &["bearer", "mutual_tls"]),
+        ] {
+            let names: Vec<_> = read(target, fields).schemes.iter().map(AuthScheme::name).collect();
+            assert_eq!(names, schemes, "{target} {fields:?}");
+        }
+        let token = jwt(r#"{"iss":"https://id.bank.example/x","client_id":"a"}"#);
+        let caller = read("/", &[("Authorization", &token)]);
+        assert_eq!(caller.schemes.iter().map(AuthScheme::name).collect::<Vec<_>>(), ["jwt"]);
+        assert_eq!(caller.issuer.as_deref(), Some("id.bank.example"));
+    }
+
+    #[test]
+    fn a_caller_outlives_its_tokens() {
+        let of = |payload: &str| read("/", &[("Authorization", &jwt(payload))]).fingerprint;
+        let first = of(r#"{"iss":"i","client_id":"a","exp":1}"#);
+        assert_eq!(first, of(r#"{"iss":"i","client_id":"a","exp":2}"#));
+        assert_ne!(first, of(r#"{"iss":"i","client_id":"b","exp":1}"#));
+        assert_ne!(first, of(r#"{"iss":"j","client_id":"a","exp":1}"#));
+    }
+
+    #[test]
+    fn a_certificate_counts_before_a_token() {
+        let with =
+            |token: &str| read("/", &[("Authorization", token), ("X-SSL-Client-S-DN", "CN=tpp")]).fingerprint;
+        assert_eq!(with("Bearer a"), with("Bearer b"));
+    }
+}

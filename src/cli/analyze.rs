@@ -1,0 +1,439 @@
+//! `spanlight analyze`: captures and logs in, inventory and findings out.
+
+use super::output::{complain, to};
+use super::progress::Bar;
+use super::style::Colours;
+use super::{Outcome, documents, key, summary};
+use crate::classify::Classifier;
+use crate::finding::Severity;
+use crate::flow::OverlapPolicy;
+use crate::inventory::inspect::data_fields;
+use crate::limits::Limits;
+use crate::packet::Options;
+use crate::pipeline::analyze::{Analysis, Report, Taken};
+use crate::pipeline::rows::{Row, RowsWanted};
+use crate::pipeline::shard::ShardSettings;
+use crate::pipeline::tables;
+use crate::sink::jsonl;
+use crate::spec::DocumentSet;
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Inputs are told apart by content: pcap, pcapng, HAR, nginx combined and JSON-lines access logs, \
+    plain or compressed with gzip or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct Args {
+    /// Captures and logs, read in this order; '-' for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON
+    #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
+    spec: Vec<PathBuf>,
+
+    /// Add the results to the lake in this folder, as Parquet
+    #[arg(long, value_name = "DIR", help_heading = "Where results go")]
+    lake: Option<PathBuf>,
+
+    /// The sensor's name in the lake
+    #[arg(long, value_name = "NAME", default_value = "analyze", help_heading = "Where results go")]
+    sensor: String,
+
+    /// Print inventory and findings as JSON lines instead of the summary
+    #[arg(long, help_heading = "Where results go")]
+    json: bool,
+
+    /// Write a JSON line for each endpoint ('-' for standard output; so for the next three)
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    inventory: Option<PathBuf>,
+
+    /// Write a JSON line for each finding
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    findings: Option<PathBuf>,
+
+    /// Write a JSON line for each exchange, paths as templates
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    transactions: Option<PathBuf>,
+
+    /// Write a JSON line for each exchange and endpoint with its data classes
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    tags: Option<PathBuf>,
+
+    /// Show paths and queries in --transactions as they were sent; shows personal data
+    #[arg(long, requires = "transactions", conflicts_with = "lake", help_heading = "Where results go")]
+    unredacted: bool,
+
+    /// Show every endpoint in the summary
+    #[arg(long, help_heading = "Where results go")]
+    all: bool,
+
+    /// Exit with 1 when a finding is at least this severe
+    #[arg(long, value_name = "SEVERITY", help_heading = "Where results go")]
+    fail_on: Option<FailOn>,
+
+    /// Worker threads; results do not depend on it. More than the processors gains nothing
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How to read")]
+    shards: u16,
+
+    /// Do not look into bodies: faster, but finds no data classes and no drift in them
+    #[arg(long, help_heading = "How to read")]
+    no_bodies: bool,
+
+    /// Keep reading a file that grows until nothing was added for this many seconds
+    #[arg(long, value_name = "SECONDS", help_heading = "How to read")]
+    follow: Option<u64>,
+
+    /// Drop segments whose TCP checksum is wrong; taps see packets before network cards fill it in
+    #[arg(long, help_heading = "How to read")]
+    verify_checksums: bool,
+
+    /// Of differing copies of the same stream bytes, which to believe
+    #[arg(long, value_enum, default_value_t = Overlap::First, help_heading = "How to read")]
+    overlap: Overlap,
+
+    /// The key under which callers are fingerprinted; made in the state folder when not given
+    #[arg(long, value_name = "FILE", help_heading = "How to read")]
+    key: Option<PathBuf>,
+
+    /// Show no progress bar
+    #[arg(long, short, help_heading = "How to read")]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Overlap {
+    /// The copy captured first
+    First,
+    /// The copy captured last
+    Last,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FailOn {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl FailOn {
+    const fn severity(self) -> Severity {
+        match self {
+            Self::Info => Severity::Info,
+            Self::Low => Severity::Low,
+            Self::Medium => Severity::Medium,
+            Self::High => Severity::High,
+            Self::Critical => Severity::Critical,
+        }
+    }
+}
+
+/// Runs an analysis.
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if !cfg!(feature = "lake") && args.lake.is_some() {
+        bail!("this build has no lake: build with the feature 'lake'");
+    }
+    let key = key::choose(args.key.as_deref())?;
+    let mut complaints = Vec::new();
+    let files = documents::load(&args.spec, &mut complaints)?;
+    let spec_given = !args.spec.is_empty();
+    let (documents, problems) = DocumentSet::load(files);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    let analysis = Analysis {
+        inputs: args.files.clone(),
+        shards: usize::from(args.shards),
+        shard: ShardSettings {
+            limits: Limits::default(),
+            overlap: match args.overlap {
+                Overlap::First => OverlapPolicy::First,
+                Overlap::Last => OverlapPolicy::Last,
+            },
+            inspect_bodies: !args.no_bodies,
+            rows: match (args.transactions.is_some() || args.tags.is_some(), args.unredacted) {
+                (false, _) => RowsWanted::None,
+                (true, false) => RowsWanted::Redacted,
+                (true, true) => RowsWanted::Unredacted,
+            },
+            tags: args.tags.is_some(),
+        },
+        packets: Options {
+            tunnel_depth: Limits::default().tunnel_depth,
+            verify_checksums: args.verify_checksums,
+        },
+        follow: args.follow.map(Duration::from_secs),
+        key,
+        classifier: Classifier::built_in(),
+        documents,
+    };
+    let bar = Bar::new(&args.files, !args.quiet);
+    let taken = analysis.read(&mut |progress| bar.tick(progress));
+    bar.clear();
+    let mut taken = taken?;
+    for complaint in &complaints {
+        complain(complaint);
+    }
+    for input in &taken.inputs {
+        for damage in &input.damage {
+            complain(&format!("{}: {damage}", input.name));
+        }
+    }
+    let rows = std::mem::take(&mut taken.rows);
+    let report = analysis.conclude(&taken);
+    write(args, &analysis, &taken, &report, &rows, spec_given, complaints.len())?;
+    if taken.inputs.iter().all(|input| !input.readable) {
+        return Ok(Outcome::Nothing);
+    }
+    let worst = report.findings.iter().map(|finding| finding.severity).max();
+    let failed = args.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= limit.severity()));
+    Ok(if failed { Outcome::Findings } else { Outcome::Done })
+}
+
+fn write(
+    args: &Args,
+    analysis: &Analysis,
+    taken: &Taken,
+    report: &Report<'_>,
+    rows: &[Row],
+    spec_given: bool,
+    complaints: usize,
+) -> Result<()> {
+    let endpoints = tables::endpoints(report, &analysis.classifier, &analysis.documents);
+    let findings = tables::findings(report);
+    if let Some(folder) = &args.lake {
+        write_lake(args, analysis, taken, report, folder, &endpoints, &findings)?;
+    }
+    if let Some(file) = &args.inventory {
+        to(file, |out| jsonl::write_inventory(out, &endpoints))?;
+    }
+    if let Some(file) = &args.findings {
+        to(file, |out| jsonl::write_findings(out, &findings))?;
+    }
+    if let Some(file) = &args.transactions {
+        let names: Vec<&str> = taken.inputs.iter().map(|input| input.name.as_str()).collect();
+        to(file, |out| {
+            rows.iter().try_for_each(|row| transaction(out, row, report, &names, args.unredacted))
+        })?;
+    }
+    if let Some(file) = &args.tags {
+        to(file, |out| tags(out, rows, analysis, report))?;
+    }
+    if args.json {
+        return to("-".as_ref(), |out| {
+            jsonl::write_inventory(out, &endpoints)?;
+            jsonl::write_findings(out, &findings)
+        });
+    }
+    let view = summary::View {
+        endpoints: &endpoints,
+        findings: &findings,
+        taken,
+        documents: spec_given.then_some(&analysis.documents),
+        limits: &analysis.shard.limits,
+        lake: args.lake.as_deref(),
+        all: args.all,
+        complaints,
+    };
+    // Somebody else's lines are on standard output: the summary gives way.
+    let taken_away = [&args.inventory, &args.findings, &args.transactions, &args.tags]
+        .iter()
+        .any(|file| file.as_deref().is_some_and(|file| file.as_os_str() == "-"));
+    if taken_away {
+        let text = summary::text(&view, Colours(false));
+        drop(io::stderr().lock().write_all(text.as_bytes()));
+        return Ok(());
+    }
+    let text = summary::text(&view, Colours::for_stdout());
+    to("-".as_ref(), |out| out.write_all(text.as_bytes()))
+}
+
+/// Writes the line of an exchange.
+fn transaction(
+    out: &mut dyn Write,
+    row: &Row,
+    report: &Report<'_>,
+    inputs: &[&str],
+    unredacted: bool,
+) -> io::Result<()> {
+    let endpoint = report.snapshot.locate(&row.host, &row.method, row.path.expose());
+    let path = if unredacted {
+        let mut path = String::from_utf8_lossy(row.path.expose()).into_owned();
+        if let Some(query) = &row.query {
+            path.push('?');
+            path.push_str(&String::from_utf8_lossy(query.expose()));
+        }
+        Some(path)
+    } else {
+        endpoint.map(|endpoint| endpoint.key.template.clone())
+    };
+    let socket = |client: &(std::net::IpAddr, Option<u16>)| match client.1 {
+        Some(port) => std::net::SocketAddr::new(client.0, port).to_string(),
+        None => client.0.to_string(),
+    };
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let host =
+        if unredacted { row.host.to_string() } else { crate::inventory::privacy::shown_host(&row.host) };
+    let method = if unredacted {
+        row.method.to_string()
+    } else {
+        crate::inventory::privacy::shown_method(&row.method)
+    };
+    let input = inputs.get(row.provenance.input as usize).copied().unwrap_or_default();
+    jsonl::write_line(
+        out,
+        &json!({
+            "capture": input,
+            "protocol": row.protocol.name(),
+            "method": text(&row.method).map(|_| method),
+            "host": text(&host),
+            "path": path.filter(|_| !row.method.is_empty()),
+            "status": (row.status != 0).then_some(row.status),
+            "request_body_len": row.request_body_len,
+            "response_body_len": row.response_body_len,
+            "response_content_type": row.response_content_type.as_deref(),
+            "client": row.client.as_ref().map(socket),
+            "server": row.server.map(|server| server.to_string()),
+            "started": row.started,
+            "latency_us": row.latency_us,
+            "completeness": row.completeness.name(),
+            "endpoint": endpoint.map(|endpoint| endpoint.key.id().to_string()),
+            "caller": row.caller,
+            "anomalies": row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+/// A class somewhere in an endpoint's exchanges, and how sure it is.
+type Sureness<'a> = BTreeMap<(&'static str, String, u16, &'static str), f32>;
+
+/// Confidence from which on a class is told of an exchange.
+const TOLD: f32 = 0.5;
+
+fn tags(out: &mut dyn Write, rows: &[Row], analysis: &Analysis, report: &Report<'_>) -> io::Result<()> {
+    let classifier = &analysis.classifier;
+    let mut known: BTreeMap<String, Sureness<'_>> = BTreeMap::new();
+    for endpoint in &report.snapshot.inventory.endpoints {
+        let fields = data_fields(classifier, &endpoint.facts)
+            .into_iter()
+            .map(|field| ((field.location.name(), field.path, field.status, field.class), field.confidence))
+            .collect();
+        known.insert(endpoint.key.to_string(), fields);
+    }
+    let mut position: BTreeMap<u32, u64> = BTreeMap::new();
+    for row in rows {
+        let txn = position.entry(row.provenance.input).or_default();
+        let endpoint = report.snapshot.locate(&row.host, &row.method, row.path.expose());
+        let sure = endpoint.and_then(|endpoint| known.get(&endpoint.key.to_string()));
+        let told: Vec<_> = row
+            .tags
+            .iter()
+            .filter_map(|tag| {
+                let class = classifier.name(tag.class);
+                let at = (
+                    tag.location.name(),
+                    crate::inventory::inspect::display_path(&tag.path),
+                    tag.status,
+                    class,
+                );
+                let confidence = sure.and_then(|sure| sure.get(&at)).copied().unwrap_or(0.0);
+                (confidence >= TOLD).then(|| json!([at.0, at.1, at.3, round(confidence)]))
+            })
+            .collect();
+        jsonl::write_line(out, &json!({ "txn": *txn, "tags": told }))?;
+        *txn += 1;
+    }
+    for endpoint in &report.snapshot.inventory.endpoints {
+        let confirmed: Vec<_> = data_fields(classifier, &endpoint.facts)
+            .into_iter()
+            .filter(|field| field.state == crate::classify::evidence::State::Confirmed)
+            .map(|field| json!([field.location.name(), field.path, field.class, round(field.confidence)]))
+            .collect();
+        let name = format!("{} {} {}", endpoint.key.host, endpoint.key.method, endpoint.key.template);
+        jsonl::write_line(out, &json!({ "endpoint": name, "tags": confirmed }))?;
+    }
+    Ok(())
+}
+
+fn round(confidence: f32) -> f64 {
+    (f64::from(confidence) * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(not(feature = "lake"))]
+fn write_lake(
+    _: &Args,
+    _: &Analysis,
+    _: &Taken,
+    _: &Report<'_>,
+    _: &Path,
+    _: &[crate::lake::rows::EndpointRow],
+    _: &[crate::lake::rows::FindingRow],
+) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "lake")]
+fn write_lake(
+    args: &Args,
+    analysis: &Analysis,
+    taken: &Taken,
+    report: &Report<'_>,
+    folder: &Path,
+    endpoints: &[crate::lake::rows::EndpointRow],
+    findings: &[crate::lake::rows::FindingRow],
+) -> Result<()> {
+    use crate::lake::rows::{ObservationRow, Origin};
+    use crate::lake::writer::Writer;
+    use anyhow::Context;
+    let (window_start, window_end) = tables::window(taken);
+    let origin = Origin {
+        sensor: args.sensor.clone(),
+        run: run_id(args, analysis, taken),
+        key_id: analysis.key.id(),
+        window_start,
+        window_end,
+        coverage: tables::coverage(taken),
+    };
+    let doing = || format!("write the lake {}", folder.display());
+    let writer = Writer::new(folder, origin).with_context(doing)?;
+    let observations: Vec<ObservationRow> =
+        report.snapshot.inventory.endpoints.iter().flat_map(ObservationRow::of).collect();
+    writer.write(observations).with_context(doing)?;
+    writer.write(tables::captures(taken)).with_context(doing)?;
+    writer.write(findings.to_vec()).with_context(doing)?;
+    // The endpoints come last: whoever sees them finds the rest.
+    writer.write(endpoints.to_vec()).with_context(doing)?;
+    Ok(())
+}
+
+/// The digest that names a run: what was read and how it was asked to be read. The number of shards and the
+/// folders that inputs lie in change nothing.
+fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hasher.update(text.as_bytes());
+        hasher.update(&[0]);
+    };
+    add(env!("CARGO_PKG_VERSION"));
+    add(&analysis.key.id());
+    add(&args.sensor);
+    for input in &taken.inputs {
+        let name = Path::new(&input.name).file_name().unwrap_or_default().to_string_lossy();
+        add(&name);
+        add(&format!("{:?}", (input.records, input.bytes, input.span, input.segments, input.logged)));
+    }
+    for document in analysis.documents.documents() {
+        add(&format!("{document:?}"));
+    }
+    add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap)));
+    let hash = hasher.finalize().to_hex();
+    hash.as_str().get(..16).unwrap_or_default().to_owned()
+}

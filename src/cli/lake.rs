@@ -1,0 +1,102 @@
+//! `spanlight inventory` and `spanlight findings`: tables of what a lake holds.
+
+use super::Outcome;
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// Arguments of `inventory`.
+#[derive(Debug, clap::Args)]
+pub(super) struct InventoryArgs {
+    /// The lake's folder
+    #[arg(long, value_name = "DIR")]
+    lake: PathBuf,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+    /// Show what is no API too: static files, probes, scanners
+    #[arg(long)]
+    all: bool,
+}
+
+/// Arguments of `findings`.
+#[derive(Debug, clap::Args)]
+pub(super) struct FindingsArgs {
+    /// The lake's folder
+    #[arg(long, value_name = "DIR")]
+    lake: PathBuf,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[cfg(not(feature = "lake"))]
+mod without {
+    use super::{FindingsArgs, InventoryArgs, Outcome, Result};
+
+    pub(in crate::cli) fn inventory(args: &InventoryArgs) -> Result<Outcome> {
+        anyhow::bail!(
+            "this build has no lake to read {} with: build with the feature 'lake'",
+            args.lake.display()
+        );
+    }
+
+    pub(in crate::cli) fn findings(args: &FindingsArgs) -> Result<Outcome> {
+        anyhow::bail!(
+            "this build has no lake to read {} with: build with the feature 'lake'",
+            args.lake.display()
+        );
+    }
+}
+
+#[cfg(not(feature = "lake"))]
+pub(super) use without::{findings, inventory};
+
+#[cfg(feature = "lake")]
+mod with {
+    use super::{FindingsArgs, InventoryArgs, Outcome, Result};
+    use crate::cli::output::{complain, to};
+    use crate::cli::style::Colours;
+    use crate::cli::summary;
+    use crate::lake::reader;
+    use crate::sink::jsonl;
+
+    pub(in crate::cli) fn inventory(args: &InventoryArgs) -> Result<Outcome> {
+        let read = reader::latest_endpoints(&args.lake)?;
+        for problem in read.problems.as_slice() {
+            complain(&problem.to_string());
+        }
+        let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
+        to("-".as_ref(), |out| {
+            if args.json {
+                return jsonl::write_inventory(out, &rows);
+            }
+            let mut text = String::new();
+            summary::inventory(&mut text, &rows, true, Colours::for_stdout());
+            if args.all {
+                summary::others(&mut text, &rows, Colours::for_stdout());
+            }
+            out.write_all(text.as_bytes())
+        })?;
+        Ok(Outcome::Done)
+    }
+
+    pub(in crate::cli) fn findings(args: &FindingsArgs) -> Result<Outcome> {
+        let read = reader::latest_findings(&args.lake)?;
+        for problem in read.problems.as_slice() {
+            complain(&problem.to_string());
+        }
+        let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
+        to("-".as_ref(), |out| {
+            if args.json {
+                return jsonl::write_findings(out, &rows);
+            }
+            let mut text = String::new();
+            summary::findings(&mut text, &rows, true, Colours::for_stdout());
+            out.write_all(text.as_bytes())
+        })?;
+        Ok(Outcome::Done)
+    }
+}
+
+#[cfg(feature = "lake")]
+pub(super) use with::{findings, inventory};

@@ -1,0 +1,81 @@
+//! The command line: results on standard output, everything else on standard error.
+//!
+//! Exit codes: 0 done, 1 findings at or above `--fail-on`, 2 could not do the work.
+
+mod analyze;
+mod documents;
+mod key;
+mod lake;
+mod output;
+mod progress;
+mod signatures;
+mod style;
+mod summary;
+
+use clap::{Parser, Subcommand};
+use std::io;
+use std::process::ExitCode;
+
+/// Passive API discovery: which APIs does this traffic expose, what do they carry, and which of them does
+/// no document know?
+#[derive(Debug, Parser)]
+#[command(name = "spanlight", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Analyse captures and logs: inventory, data classes, findings
+    Analyze(Box<analyze::Args>),
+    /// Show the endpoints that a lake holds
+    Inventory(lake::InventoryArgs),
+    /// Show the findings that a lake holds
+    Findings(lake::FindingsArgs),
+    /// Test signature packs against their own examples
+    #[command(subcommand)]
+    Signatures(signatures::Command),
+    /// Make the key under which values are fingerprinted
+    #[command(subcommand)]
+    Key(key::Command),
+}
+
+/// How the work ended, when it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// Findings at or above `--fail-on`.
+    Findings,
+    /// Nothing could be read.
+    Nothing,
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Inventory(args) => lake::inventory(&args),
+        Command::Findings(args) => lake::findings(&args),
+        Command::Signatures(command) => signatures::run(&command),
+        Command::Key(command) => key::run(&command),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Ok(Outcome::Nothing) => ExitCode::from(2),
+        // Whoever read our output has seen enough: not an error.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,418 @@
+//! The summary of an analysis: what a person reads first.
+
+use super::style::{Colours, bytes, plural, thousands, wrapped};
+use crate::finding::Severity;
+use crate::lake::rows::{EndpointRow, FindingRow};
+use crate::limits::Limits;
+use crate::packet::Fate;
+use crate::pipeline::analyze::Taken;
+use crate::pipeline::tables;
+use crate::spec::DocumentSet;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a summary is made of.
+pub(super) struct View<'a> {
+    pub(super) endpoints: &'a [EndpointRow],
+    pub(super) findings: &'a [FindingRow],
+    pub(super) taken: &'a Taken,
+    pub(super) documents: Option<&'a DocumentSet>,
+    pub(super) limits: &'a Limits,
+    pub(super) lake: Option<&'a Path>,
+    pub(super) all: bool,
+    pub(super) complaints: usize,
+}
+
+/// Columns of a line.
+const WIDTH: usize = 118;
+/// Endpoints shown of a capability unless all are asked for.
+const ENDPOINTS_SHOWN: usize = 16;
+/// Findings shown of a severity unless all are asked for.
+const FINDINGS_SHOWN: usize = 12;
+
+/// The whole summary.
+pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
+    let mut out = String::new();
+    header(&mut out, view, colours);
+    inventory(&mut out, view.endpoints, view.all, colours);
+    others(&mut out, view.endpoints, colours);
+    if view.documents.is_some() || !view.findings.is_empty() {
+        findings(&mut out, view.findings, view.all, colours);
+    }
+    not_understood(&mut out, view, colours);
+    footer(&mut out, view, colours);
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn section(out: &mut String, title: &str, about: &str, colours: Colours) {
+    out.push('\n');
+    line(out, &format!("{}  {}", colours.bold(title), about));
+}
+
+fn span(first: Timestamp, last: Timestamp) -> String {
+    let text = |at: Timestamp| {
+        let at = Timestamp::from_secs(at.as_nanos().div_euclid(1_000_000_000), 0).to_string();
+        at.trim_end_matches('Z').replace('T', " ")
+    };
+    let (first, last) = (text(first), text(last));
+    match (first.split_once(' '), last.split_once(' ')) {
+        (Some((day, _)), Some((same, time))) if day == same => format!("{first} to {time} UTC"),
+        _ => format!("{first} to {last} UTC"),
+    }
+}
+
+fn header(out: &mut String, view: &View<'_>, colours: Colours) {
+    let taken = view.taken;
+    let names: Vec<&str> = taken
+        .inputs
+        .iter()
+        .map(|input| Path::new(&input.name).file_name().and_then(|name| name.to_str()).unwrap_or(&input.name))
+        .collect();
+    let name = match names.as_slice() {
+        [one] => (*one).to_owned(),
+        all => plural(all.len() as u64, "input"),
+    };
+    let packets: u64 =
+        taken.inputs.iter().filter(|input| input.format == "capture").map(|input| input.records).sum();
+    let mut facts = Vec::new();
+    if packets > 0 {
+        facts.push(plural(packets, "packet"));
+        facts.push(plural(taken.counters.flows.flows, "connection"));
+    }
+    facts.push(plural(taken.exchanges(), "exchange"));
+    let (first, last) = tables::window(taken);
+    if last > Timestamp::EPOCH {
+        facts.push(span(first, last));
+    }
+    line(out, &format!("{}  {}  {}", colours.bold("spanlight"), name, colours.dim(&facts.join(" · "))));
+}
+
+/// The endpoints, by capability and host.
+pub(super) fn inventory(out: &mut String, endpoints: &[EndpointRow], all: bool, colours: Colours) {
+    let apis: Vec<&EndpointRow> = endpoints.iter().filter(|row| row.class == "api").collect();
+    let hosts: BTreeSet<&str> = apis.iter().map(|row| row.host.as_str()).collect();
+    let requests: u64 = apis.iter().map(|row| row.count).sum();
+    let about = if apis.is_empty() {
+        "no API endpoint was seen".to_owned()
+    } else {
+        format!(
+            "{} on {}, {}",
+            plural(apis.len() as u64, "endpoint"),
+            plural(hosts.len() as u64, "host"),
+            plural(requests, "request")
+        )
+    };
+    section(out, "INVENTORY", &about, colours);
+    let mut groups: BTreeMap<&str, Vec<&EndpointRow>> = BTreeMap::new();
+    for row in apis {
+        groups.entry(&row.capability).or_default().push(row);
+    }
+    for (capability, mut rows) in groups {
+        rows.sort_by_key(|row| (&row.host, &row.path_template, &row.method));
+        let callers = rows.iter().map(|row| row.callers).max().unwrap_or(0);
+        let requests: u64 = rows.iter().map(|row| row.count).sum();
+        out.push('\n');
+        line(
+            out,
+            &format!(
+                "  {}  {}",
+                colours.bold(capability),
+                colours.dim(&format!(
+                    "{}, {}, up to {}",
+                    plural(rows.len() as u64, "endpoint"),
+                    plural(requests, "request"),
+                    plural(callers, "caller")
+                ))
+            ),
+        );
+        let total = rows.len();
+        if !all && total > ENDPOINTS_SHOWN {
+            // The busiest, and whatever no document knows, say most.
+            rows.sort_by_key(|row| (row.spec.as_deref() != Some("shadow"), std::cmp::Reverse(row.count)));
+            rows.truncate(ENDPOINTS_SHOWN);
+            rows.sort_by_key(|row| (&row.host, &row.path_template, &row.method));
+        }
+        let mut host = None;
+        for row in &rows {
+            if host != Some(&row.host) {
+                line(
+                    out,
+                    &format!(
+                        "    {}",
+                        colours.dim(if row.host.is_empty() { "(no host)" } else { &row.host })
+                    ),
+                );
+                host = Some(&row.host);
+            }
+            endpoint(out, row, colours);
+        }
+        if rows.len() < total {
+            line(out, &colours.dim(&format!("      … and {} more (--all)", total - rows.len())));
+        }
+    }
+}
+
+/// Columns of the path.
+const PATH: usize = 58;
+
+fn endpoint(out: &mut String, row: &EndpointRow, colours: Colours) {
+    let auth = authentication(row);
+    let auth_text = if auth == "none" { colours.warn(&format!("{auth:<10}")) } else { format!("{auth:<10}") };
+    let verdict = match (row.spec.as_deref(), row.lifecycle.as_str()) {
+        (Some("shadow"), _) => colours.alarm("shadow"),
+        (Some("undocumented_method"), _) => colours.alarm("shadow method"),
+        (_, "sunset") => colours.alarm("past sunset"),
+        (Some("deprecated"), _) | (_, "deprecated") => colours.warn("deprecated"),
+        (Some(_), _) => colours.good("documented"),
+        (None, _) => String::new(),
+    };
+    let data = classes(row, colours);
+    let path_length = row.path_template.chars().count();
+    let pad = PATH.saturating_sub(path_length);
+    let front = format!("      {:<6} {}", row.method, row.path_template);
+    let rest = format!("{:>8}  {} {} {}", thousands(row.count), auth_text, verdict, data);
+    if path_length > PATH {
+        line(out, &front);
+        line(out, &format!("{:indent$}{rest}", "", indent = 13 + PATH));
+    } else {
+        line(out, &format!("{front}{:pad$}{rest}", ""));
+    }
+}
+
+/// How most of an endpoint's requests authenticate, with a `+` when some do not.
+fn authentication(row: &EndpointRow) -> String {
+    let strongest = row
+        .auth
+        .iter()
+        .filter(|count| count.name != "none")
+        .max_by_key(|count| (count.count, count.name.as_str()))
+        .map(|count| count.name.as_str());
+    let without = row.auth.iter().any(|count| count.name == "none" && count.count > 0);
+    match (strongest, without) {
+        (Some(scheme), false) => scheme.to_owned(),
+        (Some(scheme), true) => format!("{scheme}?"),
+        (None, true) => "none".to_owned(),
+        (None, false) => "not told".to_owned(),
+    }
+}
+
+/// The confirmed data classes, the most sensitive first.
+fn classes(row: &EndpointRow, colours: Colours) -> String {
+    let mut tiers: BTreeMap<&str, u8> = BTreeMap::new();
+    for class in row.data_classes.iter().filter(|class| class.state == "confirmed") {
+        let name = class.class.rsplit('.').next().unwrap_or(&class.class);
+        // What every authenticated request carries says nothing of this endpoint.
+        if matches!(name, "bearer" | "jwt" | "session_cookie" | "basic_auth" | "api_key")
+            && class.location == "request.header"
+        {
+            continue;
+        }
+        let tier = tiers.entry(name).or_default();
+        *tier = (*tier).max(class.tier);
+    }
+    let mut sorted: Vec<_> = tiers.into_iter().collect();
+    sorted.sort_by_key(|(name, tier)| (std::cmp::Reverse(*tier), *name));
+    let more = sorted.len().saturating_sub(6);
+    let mut text: Vec<String> = sorted
+        .into_iter()
+        .take(6)
+        .map(|(name, tier)| match tier {
+            4.. => colours.alarm(name),
+            3 => colours.warn(name),
+            0..=2 => colours.dim(name),
+        })
+        .collect();
+    if more > 0 {
+        text.push(colours.dim(&format!("+{more}")));
+    }
+    if text.is_empty() { String::new() } else { format!(" {}", text.join(" ")) }
+}
+
+/// What is no API, by class.
+pub(super) fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+    let about = [
+        ("static", "files"),
+        ("health", "health checks"),
+        ("preflight", "preflights"),
+        ("scanner", "scanners"),
+        ("unknown", "never there (404, 405)"),
+    ];
+    let mut parts = Vec::new();
+    for (class, name) in about {
+        let (paths, requests) = endpoints
+            .iter()
+            .filter(|row| row.class == class)
+            .fold((0_u64, 0), |(paths, requests), row| (paths + 1, requests + row.count));
+        if paths > 0 {
+            parts.push(format!("{name} {} in {}", thousands(requests), plural(paths, "path")));
+        }
+    }
+    if !parts.is_empty() {
+        section(out, "NOT APIS", &wrapped(&parts.join(" · "), WIDTH, 10), colours);
+    }
+}
+
+/// The findings, the most severe first.
+pub(super) fn findings(out: &mut String, findings: &[FindingRow], all: bool, colours: Colours) {
+    let severity_of = |row: &FindingRow| {
+        Severity::ALL.into_iter().find(|severity| severity.name() == row.severity).unwrap_or(Severity::Info)
+    };
+    let mut counts = Vec::new();
+    for severity in Severity::ALL.into_iter().rev() {
+        let count = findings.iter().filter(|row| severity_of(row) == severity).count();
+        if count > 0 {
+            counts.push(colours.severity(severity, &format!("{count} {}", severity.name())));
+        }
+    }
+    let about = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
+    section(out, "FINDINGS", &about, colours);
+    for severity in Severity::ALL.into_iter().rev() {
+        let rows: Vec<&FindingRow> = findings.iter().filter(|row| severity_of(row) == severity).collect();
+        let shown = if all { rows.len() } else { FINDINGS_SHOWN.min(rows.len()) };
+        for row in rows.iter().take(shown) {
+            finding(out, row, severity, colours);
+        }
+        if rows.len() > shown {
+            let kinds: BTreeMap<&str, u64> =
+                rows.iter().skip(shown).fold(BTreeMap::new(), |mut kinds, row| {
+                    *kinds.entry(row.kind.as_str()).or_default() += 1;
+                    kinds
+                });
+            let kinds: Vec<String> =
+                kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let text = format!(
+                "… and {} more {}: {} (--all)",
+                rows.len() - shown,
+                severity.name(),
+                kinds.join(", ")
+            );
+            out.push('\n');
+            line(out, &format!("  {}", colours.dim(&wrapped(&text, WIDTH, 2))));
+        }
+    }
+}
+
+fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colours) {
+    out.push('\n');
+    let tag = colours.severity(severity, &format!("{:<8}", severity.name().to_uppercase()));
+    let subject = format!("{} {}{}", row.method, row.host, row.path_template);
+    let detail =
+        if row.detail.is_empty() { String::new() } else { format!("  {}", colours.bold(&row.detail)) };
+    line(out, &format!("  {tag} {}{detail}", colours.bold(&row.kind)));
+    line(out, &format!("           {}", subject.trim_start()));
+    let mut text = row.explanation.clone();
+    if let Some(place) = &row.document {
+        let at = place.line.map_or_else(String::new, |line| format!(":{line}"));
+        let file = Path::new(&place.file).file_name().and_then(|name| name.to_str()).unwrap_or(&place.file);
+        text.push_str(&format!(" [{file}{at}]"));
+    }
+    if !row.references.is_empty() {
+        text.push_str(&format!(" ({})", row.references.join(", ")));
+    }
+    line(out, &format!("           {}", colours.dim(&wrapped(&text, WIDTH, 11))));
+}
+
+/// What was not understood, and why.
+fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
+    let taken = view.taken;
+    let (flows, http) = (&taken.counters.flows, &taken.counters.http);
+    let mut lines: Vec<String> = Vec::new();
+    let mut opaque = |counted: crate::transaction::pairing::Opaque, what: &str| {
+        if counted.flows > 0 {
+            lines.push(format!("{} ({}) {what}", plural(counted.flows, "connection"), bytes(counted.bytes)));
+        }
+    };
+    opaque(http.tls, "spoke TLS: without keys only their existence is known");
+    opaque(http.http2, "spoke HTTP/2 in the clear, which this version counts but does not read");
+    opaque(http.upgraded, "changed to another protocol by Upgrade, such as WebSocket");
+    opaque(http.other, "spoke no HTTP");
+    if flows.gaps > 0 || flows.lost_bytes > 0 {
+        lines.push(format!(
+            "{} ({}) of streams were not captured; the exchanges they hit say so",
+            plural(flows.gaps, "hole"),
+            bytes(flows.lost_bytes)
+        ));
+    }
+    if flows.mid_stream > 0 {
+        lines.push(format!("{} joined after their start", plural(flows.mid_stream, "connection")));
+    }
+    if flows.one_sided > 0 {
+        lines.push(format!("{} seen in one direction only", plural(flows.one_sided, "connection")));
+    }
+    if http.unread_bytes > 0 {
+        lines.push(format!(
+            "{} on HTTP connections belong to no message that could be read",
+            bytes(http.unread_bytes)
+        ));
+    }
+    let mut fates: BTreeMap<Fate, u64> = BTreeMap::new();
+    for input in &taken.inputs {
+        for (fate, count) in &input.fates {
+            *fates.entry(*fate).or_default() += count;
+        }
+    }
+    let fates: Vec<String> = fates
+        .into_iter()
+        .map(|(fate, count)| {
+            let what = match fate {
+                Fate::UnknownLink => "of an unknown link type",
+                Fate::NotIp => "without IP",
+                Fate::Udp => "of UDP",
+                Fate::OtherTransport => "of other transports",
+                Fate::Fragment => "fragments",
+                Fate::Malformed => "malformed",
+                Fate::BadChecksum => "with a wrong checksum",
+                Fate::TooDeep => "nested too deep",
+            };
+            format!("{} {what}", thousands(count))
+        })
+        .collect();
+    if !fates.is_empty() {
+        lines.push(format!("packets that carry no TCP: {}", fates.join(", ")));
+    }
+    let mut anomalies = http.anomalies.clone();
+    crate::merge::Merge::absorb(&mut anomalies, flows.anomalies.clone());
+    let met: Vec<String> =
+        anomalies.met().map(|(anomaly, count)| format!("{} {}", anomaly.name(), thousands(count))).collect();
+    if !met.is_empty() {
+        lines.push(format!("anomalies: {}", met.join(", ")));
+    }
+    for input in &taken.inputs {
+        for damage in &input.damage {
+            lines.push(format!("{}: {damage}", input.name));
+        }
+    }
+    if view.complaints > 0 {
+        lines.push(format!("{} with the documents, told above", plural(view.complaints as u64, "problem")));
+    }
+    for reached in taken.limits_reached(view.limits) {
+        lines.push(format!("limit reached: {reached}"));
+    }
+    if lines.is_empty() {
+        return;
+    }
+    section(out, "NOT UNDERSTOOD", "", colours);
+    for text in lines {
+        line(out, &format!("  {}", wrapped(&text, WIDTH, 4)));
+    }
+}
+
+fn footer(out: &mut String, view: &View<'_>, colours: Colours) {
+    let mut parts = Vec::new();
+    if let Some(documents) = view.documents {
+        parts.push(plural(documents.documents().len() as u64, "document") + " compared");
+    }
+    if let Some(folder) = view.lake {
+        parts.push(format!("added to the lake {}", folder.display()));
+    }
+    if !parts.is_empty() {
+        out.push('\n');
+        line(out, &colours.dim(&parts.join(" · ")));
+    }
+}

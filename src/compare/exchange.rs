@@ -1,0 +1,160 @@
+//! Statuses, query parameters, media types and credentials: what an exchange has around its bodies.
+
+use super::{Seen, counted, paths, place_of, posture};
+use crate::finding::{Kind, Register, Severity};
+use crate::spec::DocumentSet;
+use std::collections::BTreeMap;
+
+pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    statuses(one, documents, register);
+    query(one, documents, register);
+    response_media(one, documents, register);
+    request_media(one, documents, register);
+    credentials(one, documents, register);
+}
+
+fn statuses(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let facts = &one.endpoint.facts;
+    if !one.operations.iter().any(|(_, operation)| operation.names_responses()) {
+        return;
+    }
+    for (status, count) in &facts.statuses {
+        // 0 is no answer; 1xx and 304 belong to the protocol, not to the operation.
+        if *status < 200 || *status == 304 {
+            continue;
+        }
+        if one.operations.iter().any(|(_, operation)| operation.response_for(*status).is_some()) {
+            continue;
+        }
+        let severity = if *status < 400 { Severity::Low } else { Severity::Info };
+        let mut finding =
+            one.finding(Kind::UndocumentedStatus, severity, &status.to_string(), (*count, facts.requests));
+        finding.explanation = format!(
+            "{count} of {} had status {status}, which the document does not name for this operation",
+            counted(facts.requests, "answer")
+        );
+        finding.document = place_of(documents, one.operation());
+        register.add(finding);
+    }
+}
+
+fn query(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let facts = &one.endpoint.facts;
+    // A name that every document knows only as deprecated is deprecated.
+    let mut known: BTreeMap<&str, bool> = BTreeMap::new();
+    for (_, operation) in &one.operations {
+        let (names, any) = documents.query_names(operation);
+        if any {
+            return;
+        }
+        for (name, deprecated) in names {
+            known.entry(name).and_modify(|all| *all &= deprecated).or_insert(deprecated);
+        }
+    }
+    for (name, count) in &facts.query {
+        let shown = (*count, facts.requests);
+        match known.get(name.as_str()).or_else(|| known.get(base_name(name))) {
+            Some(false) => {}
+            Some(true) => {
+                let mut finding = one.finding(Kind::DeprecatedParameterInUse, Severity::Low, name, shown);
+                finding.explanation = format!(
+                    "{count} of {} had a query parameter that the document marks as deprecated",
+                    counted(facts.requests, "request")
+                );
+                finding.document = one
+                    .operation()
+                    .and_then(|operation| {
+                        paths::query_parameters(operation).find(|one| one.name == base_name(name))
+                    })
+                    .map(|parameter| documents.place_of_parameter(parameter));
+                register.add(finding);
+            }
+            None => {
+                let mut finding = one.finding(Kind::UndocumentedQueryParam, Severity::Low, name, shown);
+                finding.explanation = format!(
+                    "{count} of {} had a query parameter that the document does not name",
+                    counted(facts.requests, "request")
+                );
+                finding.document = place_of(documents, one.operation());
+                register.add(finding);
+            }
+        }
+    }
+}
+
+/// The parameter that `filter[status]` or `ids[]` is a part of.
+fn base_name(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(base, _)| base)
+}
+
+fn response_media(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let facts = &one.endpoint.facts;
+    let mut unnamed: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut with_body = 0;
+    for ((status, media), count) in &facts.response_media {
+        // Errors are often written by a gateway; their media types would be one finding for each operation.
+        if !(200..300).contains(status) || media.is_empty() {
+            continue;
+        }
+        with_body += count;
+        let verdicts: Vec<bool> = one
+            .operations
+            .iter()
+            .filter_map(|(_, operation)| {
+                documents.response_media(operation, operation.response_for(*status)?, media)
+            })
+            .collect();
+        if !verdicts.is_empty() && !verdicts.contains(&true) {
+            *unnamed.entry(media).or_default() += count;
+        }
+    }
+    for (media, count) in unnamed {
+        let mut finding =
+            one.finding(Kind::UndocumentedResponseMediaType, Severity::Low, media, (count, with_body));
+        finding.explanation = format!(
+            "{count} of {} with a body had a media type that the document does not name",
+            counted(with_body, "answer")
+        );
+        finding.document = place_of(documents, one.operation());
+        register.add(finding);
+    }
+}
+
+fn request_media(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let facts = &one.endpoint.facts;
+    let with_body: u64 = facts.request_media.values().sum();
+    for (media, count) in &facts.request_media {
+        let verdicts: Vec<bool> = one
+            .operations
+            .iter()
+            .filter_map(|(_, operation)| documents.request_media(operation, media))
+            .collect();
+        if media.is_empty() || verdicts.is_empty() || verdicts.contains(&true) {
+            continue;
+        }
+        let mut finding =
+            one.finding(Kind::UndocumentedRequestMediaType, Severity::Low, media, (*count, with_body));
+        finding.explanation = format!(
+            "{count} of {} with a body had a media type that the document does not name",
+            counted(with_body, "request")
+        );
+        finding.document = place_of(documents, one.operation());
+        register.add(finding);
+    }
+}
+
+fn credentials(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
+    let facts = &one.endpoint.facts;
+    let open = posture::answered_without_credential(facts);
+    if open == 0 || !one.operations.iter().all(|(_, operation)| documents.demands_authorization(operation)) {
+        return;
+    }
+    let severity = if one.sensitive.is_empty() { Severity::High } else { Severity::Critical };
+    let mut finding = one.finding(Kind::SecurityNotEnforced, severity, "", (open, facts.requests));
+    finding.explanation = format!(
+        "the document demands a credential; at least {open} of {} had none and were answered with success",
+        counted(facts.requests, "request")
+    );
+    finding.document = place_of(documents, one.operation());
+    register.add(finding);
+}

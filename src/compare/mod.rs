@@ -1,0 +1,215 @@
+//! The inventory held against the documents: one finding for each subject.
+//!
+//! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
+//! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
+//! what is named and was never called (`paths`). Some findings need no document (`posture`). Bodies are
+//! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
+//!
+//! Without any document nothing is undocumented: only the posture is judged.
+
+mod body;
+mod exchange;
+mod paths;
+mod posture;
+
+use crate::finding::{Finding, Kind, Register, Severity, Subject};
+use crate::inventory::{Endpoint, EndpointClass, Inventory};
+use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
+
+/// Where in an exchange data of a class was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Carrier {
+    /// A segment of the path.
+    RequestPath,
+    /// A query parameter.
+    RequestQuery,
+    /// A request header or cookie.
+    RequestHeader,
+    /// The request's body.
+    RequestBody,
+    /// The answer: its head or its body.
+    Response,
+}
+
+/// Data of a class that an endpoint carries.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Carried {
+    /// The class: `iban`.
+    pub class: String,
+    /// How sensitive it is, from 0 to 4; from 3 on it is sensitive personal or payment data.
+    pub tier: u8,
+    /// Where it was found.
+    pub carrier: Carrier,
+    /// In how many exchanges.
+    pub exchanges: u64,
+}
+
+/// Who knows which data an endpoint carries.
+pub trait DataClasses {
+    /// The confirmed classes of an endpoint.
+    fn carried(&self, endpoint: &Endpoint) -> Vec<Carried>;
+}
+
+impl<F: Fn(&Endpoint) -> Vec<Carried>> DataClasses for F {
+    fn carried(&self, endpoint: &Endpoint) -> Vec<Carried> {
+        self(endpoint)
+    }
+}
+
+/// Nobody knows which data an endpoint carries.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingKnown;
+
+impl DataClasses for NothingKnown {
+    fn carried(&self, _endpoint: &Endpoint) -> Vec<Carried> {
+        Vec::new()
+    }
+}
+
+/// How to compare.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Who knows which data an endpoint carries.
+    pub data: &'a dyn DataClasses,
+    /// From which tier on data counts as sensitive.
+    pub sensitive_tier: u8,
+    /// Whether bodies of error answers are held against the document too. They are often written by a gateway
+    /// that never read it.
+    pub error_bodies: bool,
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("sensitive_tier", &self.sensitive_tier)
+            .field("error_bodies", &self.error_bodies)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { data: &NothingKnown, sensitive_tier: 3, error_bodies: false }
+    }
+}
+
+/// All findings: the most severe first, then by kind and subject.
+#[must_use]
+pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options<'_>) -> Vec<Finding> {
+    let seen: Vec<Seen<'_>> =
+        inventory.endpoints.iter().map(|endpoint| Seen::of(endpoint, documents, options)).collect();
+    let mut register = Register::default();
+    posture::judge(&seen, &mut register);
+    if !documents.is_empty() {
+        paths::judge(&seen, documents, &mut register);
+        for one in seen.iter().filter(|one| !one.operations.is_empty()) {
+            exchange::judge(one, documents, &mut register);
+            body::judge(one, documents, options, &mut register);
+        }
+    }
+    let mut all = register.into_findings();
+    documents.find_lines(all.iter_mut().filter_map(|finding| finding.document.as_mut()));
+    all
+}
+
+/// An endpoint with what the documents and the classifier know of it.
+struct Seen<'a> {
+    endpoint: &'a Endpoint,
+    routed: Option<Routed>,
+    /// The template to show: the documented one where there is one.
+    template: &'a str,
+    /// The documented operations it is, one for each document that has it.
+    operations: Vec<(OperationId, &'a Operation)>,
+    /// The sensitive data it carries.
+    sensitive: Vec<Carried>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(endpoint: &'a Endpoint, documents: &'a DocumentSet, options: &Options<'_>) -> Self {
+        let key = &endpoint.key;
+        // What the learner matched, or what the template itself is: an inventory may be older than a document.
+        let known =
+            endpoint.route.map(RouteId).filter(|route| same_path(documents.template(*route), &key.template));
+        let routed = known
+            .map(|route| Routed { route, host: documents.naming(&key.host) })
+            .or_else(|| documents.route_request_path(&key.host, &key.method, &key.template));
+        let operations = routed
+            .into_iter()
+            .flat_map(|found| documents.operations_at(found.route, &key.host))
+            .filter_map(|id| Some((id, documents.operation(id)?)))
+            .filter(|(_, operation)| operation.method == key.method)
+            .collect();
+        let mut sensitive = options.data.carried(endpoint);
+        sensitive.retain(|one| one.tier >= options.sensitive_tier);
+        sensitive.sort();
+        Self {
+            endpoint,
+            routed,
+            template: routed.map_or(&key.template, |found| documents.template(found.route)),
+            operations,
+            sensitive,
+        }
+    }
+
+    fn is_api(&self) -> bool {
+        self.endpoint.class == EndpointClass::Api
+    }
+
+    /// The first document that names the operation.
+    fn operation(&self) -> Option<&'a Operation> {
+        self.operations.first().map(|(_, operation)| *operation)
+    }
+
+    /// A finding about this endpoint with its evidence: shown by `count` of `of` exchanges.
+    fn finding(&self, kind: Kind, severity: Severity, detail: &str, (count, of): (u64, u64)) -> Finding {
+        let key = &self.endpoint.key;
+        let subject = Subject { host: &key.host, method: &key.method, path_template: self.template };
+        let facts = &self.endpoint.facts;
+        let mut finding = Finding::new(kind, severity, subject, detail);
+        (finding.count, finding.of) = (count, of);
+        finding.callers = facts.callers.estimate();
+        if facts.requests > 0 {
+            finding.first_seen = Some(facts.first_seen);
+            finding.last_seen = Some(facts.last_seen);
+        }
+        finding
+    }
+
+    /// The sensitive classes, in words.
+    fn sensitive_words(&self, keep: impl Fn(Carrier) -> bool) -> String {
+        let mut classes: Vec<&str> =
+            self.sensitive.iter().filter(|one| keep(one.carrier)).map(|one| one.class.as_str()).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        classes.join(", ")
+    }
+}
+
+/// Whether two templates differ in the names of their parameters at most.
+fn same_path(left: &str, right: &str) -> bool {
+    let mut parts =
+        (left.split('/').filter(|part| !part.is_empty()), right.split('/').filter(|part| !part.is_empty()));
+    loop {
+        match (parts.0.next(), parts.1.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one == other || (one.contains('{') && other.contains('{')) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// `1 request`, `5 requests`, `2 bodies`.
+fn counted(count: u64, what: &str) -> String {
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}
+
+fn place_of(documents: &DocumentSet, operation: Option<&Operation>) -> Option<DocumentPlace> {
+    operation.map(|operation| documents.place_of(operation))
+}
+
+#[cfg(test)]
+mod tests;

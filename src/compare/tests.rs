@@ -1,0 +1,419 @@
+//! What comparing says, kind by kind, from documents and inventories written out here.
+
+use super::*;
+use crate::caller::AuthScheme;
+use crate::inventory::EndpointKey;
+use crate::inventory::facts::{BodyShape, EndpointFacts};
+use crate::schema::{JsonType, NodeId};
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+
+const HOST: &str = "api.bank.example";
+
+fn documents(files: &[(&str, Value)]) -> DocumentSet {
+    let files = files
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), serde_json::to_vec_pretty(value).unwrap()))
+        .collect();
+    let (set, problems) = DocumentSet::load(files);
+    assert!(problems.is_empty(), "{problems}");
+    set
+}
+
+/// A document of HOST below `/v1` with these paths.
+fn document(paths: &Value) -> DocumentSet {
+    documents(&[(
+        "bank.json",
+        json!({"openapi": "3.1.0", "servers": [{"url": format!("https://{HOST}/v1")}], "paths": paths}),
+    )])
+}
+
+fn grow(shape: &mut BodyShape, at: NodeId, value: &Value) {
+    let kind = match value {
+        Value::Null => JsonType::Null,
+        Value::Bool(_) => JsonType::Boolean,
+        Value::Number(number) if number.is_f64() => JsonType::Number,
+        Value::Number(_) => JsonType::Integer,
+        Value::String(_) => JsonType::String,
+        Value::Array(_) => JsonType::Array,
+        Value::Object(_) => JsonType::Object,
+    };
+    shape.count(at, kind);
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let child = match name.strip_prefix('{') {
+            Some(what) => shape.wildcard(at, what.trim_end_matches('}'), 1_000),
+            None => shape.property(at, name, 1_000),
+        };
+        grow(shape, child.unwrap(), inner);
+    }
+    for inner in value.as_array().into_iter().flatten() {
+        let child = shape.item(at, 1_000).unwrap();
+        grow(shape, child, inner);
+    }
+}
+
+fn shape(bodies: &[Value]) -> BodyShape {
+    let mut shape = BodyShape::default();
+    for body in bodies {
+        let root = shape.begin();
+        grow(&mut shape, root, body);
+    }
+    shape
+}
+
+fn facts(statuses: &[(u16, u64)]) -> EndpointFacts {
+    EndpointFacts {
+        requests: statuses.iter().map(|(_, count)| count).sum(),
+        statuses: statuses.iter().copied().collect(),
+        first_seen: Timestamp::from_secs(1_780_000_000, 0),
+        last_seen: Timestamp::from_secs(1_780_086_400, 0),
+        ..EndpointFacts::default()
+    }
+}
+
+fn endpoint(host: &str, method: &str, template: &str, facts: EndpointFacts) -> Endpoint {
+    Endpoint {
+        key: EndpointKey { host: host.into(), template: template.into(), method: method.into() },
+        class: EndpointClass::Api,
+        route: None,
+        confidence: 1.0,
+        capability: String::new(),
+        facts,
+    }
+}
+
+fn get(template: &str, facts: EndpointFacts) -> Endpoint {
+    endpoint(HOST, "GET", template, facts)
+}
+
+fn found(endpoints: Vec<Endpoint>, documents: &DocumentSet) -> Vec<Finding> {
+    compare(&Inventory { endpoints, span: None }, documents, &Options::default())
+}
+
+/// Kind, method, path and detail of each finding in few letters, sorted.
+fn brief(findings: &[Finding]) -> Vec<String> {
+    let mut all: Vec<_> = findings
+        .iter()
+        .map(|one| {
+            let parts = [one.kind.name(), &one.method, &one.path_template, &one.detail];
+            parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn ok() -> Value {
+    json!({"responses": {"200": {"description": "ok"}}})
+}
+
+#[test]
+fn paths_and_methods_that_no_document_names_are_told_once() {
+    let set = document(&json!({"/a/{id}": {"get": ok()}, "/b": {"get": ok()}}));
+    let mut probe = endpoint(HOST, "PUT", "/v1/a/{id}", facts(&[(405, 3)]));
+    probe.class = EndpointClass::Unknown;
+    let all = found(
+        vec![
+            get("/v1/a/{accountId}", facts(&[(200, 5)])),
+            get("/v1/c", facts(&[(200, 4), (404, 1)])),
+            endpoint(HOST, "POST", "/v1/a/{id}", facts(&[(200, 1)])),
+            endpoint(HOST, "POST", "/v1/a/search", facts(&[(200, 1)])),
+            endpoint(HOST, "OPTIONS", "/v1/a/{id}", facts(&[(204, 1)])),
+            endpoint(HOST, "HEAD", "/v1/a/{id}", facts(&[(200, 1)])),
+            probe,
+        ],
+        &set,
+    );
+    let expected = [
+        "shadow_endpoint GET /v1/c",
+        "shadow_endpoint POST /v1/a/search",
+        "undocumented_method POST /v1/a/{id}",
+        "unused_operation GET /v1/b",
+    ];
+    assert_eq!(brief(&all), expected);
+    let shadow = all.iter().find(|one| one.path_template == "/v1/c").unwrap();
+    assert_eq!((shadow.count, shadow.severity), (5, Severity::Medium));
+    assert_eq!(shadow.explanation, "no document names this path; 5 requests, 4 answered with success");
+}
+
+#[test]
+fn without_documents_nothing_is_undocumented() {
+    let all = found(vec![get("/v1/c", facts(&[(200, 4)]))], &DocumentSet::default());
+    assert!(all.is_empty(), "{all:?}");
+}
+
+#[test]
+fn an_unknown_host_is_told_and_compared_by_shape() {
+    let set = document(&json!({"/a": {"get": ok()}}));
+    let all = found(vec![endpoint("eu.bank.example", "GET", "/v1/a", facts(&[(200, 5), (500, 1)]))], &set);
+    assert_eq!(brief(&all), ["undocumented_host", "undocumented_status GET /v1/a 500"]);
+    let host = all.iter().find(|one| one.kind == Kind::UndocumentedHost).unwrap();
+    assert_eq!((host.host.as_str(), host.count, host.endpoint), ("eu.bank.example", 6, None));
+    assert!(host.explanation.contains("1 of them match"), "{}", host.explanation);
+}
+
+#[test]
+fn a_document_nobody_calls_is_one_finding() {
+    let other = json!({"swagger": "2.0", "host": "other.example", "paths": {"/x": {"get": ok()}, "/y": {"get": ok()}}});
+    let bank = json!({"openapi": "3.0.0", "paths": {"/a": {"get": ok()}}});
+    let set = documents(&[("bank.json", bank), ("other.json", other)]);
+    assert_eq!(brief(&found(vec![get("/a", facts(&[(200, 1)]))], &set)), ["unused_document other.json"]);
+}
+
+#[test]
+fn statuses_match_exactly_by_class_or_by_default() {
+    let set = document(&json!({
+        "/exact": {"get": {"responses": {"200": {}}}},
+        "/class": {"get": {"responses": {"2XX": {}, "4XX": {}}}},
+        "/default": {"get": {"responses": {"200": {}, "default": {}}}},
+        "/nothing": {"get": {}},
+    }));
+    let statuses = [(0, 1), (200, 5), (304, 1), (404, 1), (500, 2)];
+    let endpoints =
+        ["exact", "class", "default", "nothing"].map(|name| get(&format!("/v1/{name}"), facts(&statuses)));
+    let all = found(endpoints.into(), &set);
+    let expected = [
+        "undocumented_status GET /v1/class 500",
+        "undocumented_status GET /v1/exact 404",
+        "undocumented_status GET /v1/exact 500",
+    ];
+    assert_eq!(brief(&all), expected);
+    let one = all.iter().find(|one| one.detail == "500").unwrap();
+    assert_eq!((one.count, one.of), (2, 10));
+}
+
+#[test]
+fn query_parameters_are_known_by_name_part_or_style() {
+    let set = document(&json!({
+        "/a": {
+            "parameters": [{"name": "page", "in": "query"}],
+            "get": {"parameters": [
+                {"name": "old", "in": "query", "deprecated": true},
+                {"name": "filter", "in": "query", "style": "deepObject", "schema": {"type": "object"}},
+                {"name": "point", "in": "query", "schema": {"type": "object", "properties": {"lat": {}, "lon": {}}}},
+            ], "responses": {"200": {}}},
+        },
+        "/any": {"get": {
+            "parameters": [{"name": "all", "in": "query", "schema": {"type": "object", "additionalProperties": true}}],
+            "responses": {"200": {}},
+        }},
+    }));
+    let query = ["page", "old", "filter[state]", "lat", "page-size"];
+    let with = |template: &str| {
+        let query = query.iter().map(|name| ((*name).to_owned(), 2)).collect();
+        get(template, EndpointFacts { query, ..facts(&[(200, 9)]) })
+    };
+    let expected =
+        ["deprecated_parameter_in_use GET /v1/a old", "undocumented_query_param GET /v1/a page-size"];
+    assert_eq!(brief(&found(vec![with("/v1/a"), with("/v1/any")], &set)), expected);
+}
+
+/// What is found when these bodies are answered (or, for POST, sent) under a schema.
+fn body_findings(method: &str, schema: &Value, bodies: &[Value]) -> Vec<String> {
+    let content = json!({"application/json": {"schema": schema}});
+    let operation = if method == "POST" {
+        json!({"requestBody": {"content": content}, "responses": {"200": {}}})
+    } else {
+        json!({"responses": {"200": {"content": content}}})
+    };
+    let set = document(&json!({"/a": {method.to_lowercase(): operation}}));
+    let mut facts = facts(&[(200, bodies.len() as u64)]);
+    if method == "POST" {
+        facts.request_shape = shape(bodies);
+    } else {
+        facts.response_shapes.insert(200, shape(bodies));
+    }
+    let all = found(vec![endpoint(HOST, method, "/v1/a", facts)], &set);
+    let mut all: Vec<_> = all
+        .iter()
+        .map(|one| format!("{} {} {}/{}", one.kind.name(), one.detail, one.count, one.of))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn answers_are_held_against_schemas_with_counts() {
+    let item = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}});
+    let schema = json!({
+        "type": "object",
+        "required": ["items", "secret"],
+        "properties": {
+            "items": {"type": "array", "items": item},
+            "secret": {"type": "string", "writeOnly": true},
+            "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "free": {"type": "object"},
+            "note": {"type": "string", "nullable": true},
+            "amount": {"type": "number"},
+        },
+    });
+    let bodies = [
+        json!({"items": [{"id": 1}, {"id": "x"}, {"iban": {"deep": 1}}], "map": {"a": 1, "b": "x"}, "amount": 3}),
+        json!({"free": {"a": {"b": 1}}, "note": null, "amount": 3.5, "{uuid}": 1}),
+    ];
+    let expected = [
+        "missing_required_property $.items 1/2",
+        "missing_required_property $.items[].id 1/3",
+        "response_type_mismatch $.items[].id 1/2",
+        "response_type_mismatch $.map.b 1/1",
+        "undocumented_response_property $.items[].iban 1/3",
+        "undocumented_response_property $.{uuid} 1/2",
+    ];
+    assert_eq!(body_findings("GET", &schema, &bodies), expected);
+}
+
+#[test]
+fn alternatives_allow_what_any_of_them_does() {
+    let schema = json!({"oneOf": [
+        {"type": "object", "required": ["kind", "a"], "properties": {"kind": {"type": "string"}, "a": {"type": "string"}}},
+        {"type": "object", "required": ["kind", "b"], "properties": {"kind": {"type": "string"}, "b": {"type": "integer"}}},
+    ]});
+    let bodies = [json!({"kind": "x", "a": "1"}), json!({"b": 1, "c": true})];
+    let expected = ["missing_required_property $.kind 1/2", "undocumented_response_property $.c 1/2"];
+    assert_eq!(body_findings("GET", &schema, &bodies), expected);
+    assert!(body_findings("GET", &json!({"type": "object"}), &bodies).is_empty());
+    assert!(body_findings("GET", &json!({}), &bodies).is_empty());
+    assert!(body_findings("GET", &json!({"type": "array"}), &[json!([1, {"x": 1}])]).is_empty());
+}
+
+#[test]
+fn requests_are_asked_for_names_only() {
+    let schema = json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}});
+    let bodies = [json!({"a": "1", "admin": true}), json!({})];
+    assert_eq!(body_findings("POST", &schema, &bodies), ["undocumented_request_property $.admin 1/2"]);
+}
+
+#[test]
+fn bodies_of_errors_and_the_default_of_errors_are_left_alone() {
+    let schema = json!({"type": "object", "required": ["code"], "properties": {"code": {}}});
+    let content = json!({"content": {"application/json": {"schema": schema}}});
+    let set =
+        document(&json!({"/a": {"get": {"responses": {"200": {}, "404": content, "default": content}}}}));
+    let mut seen = facts(&[(201, 1), (404, 1)]);
+    seen.response_shapes.insert(201, shape(&[json!({"x": 1})]));
+    seen.response_shapes.insert(404, shape(&[json!({"x": 1})]));
+    let endpoints = vec![get("/v1/a", seen)];
+    assert!(found(endpoints.clone(), &set).is_empty());
+    let options = Options { error_bodies: true, ..Options::default() };
+    let all = compare(&Inventory { endpoints, span: None }, &set, &options);
+    assert_eq!(all.len(), 2, "{all:?}");
+}
+
+#[test]
+fn deprecation_comes_from_the_document_or_the_answers() {
+    let set = document(&json!({
+        "/a": {"get": {"deprecated": true, "x-sunset": "2026-01-31", "responses": {"200": {}}}},
+        "/b": {"get": ok()},
+        "/c": {"get": ok()},
+    }));
+    let mut told = facts(&[(200, 7)]);
+    told.retirement.deprecated_answers = 4;
+    let all = found(
+        vec![get("/v1/a", facts(&[(200, 3)])), get("/v1/b", told), get("/v1/c", facts(&[(200, 1)]))],
+        &set,
+    );
+    let shown: Vec<_> =
+        all.iter().map(|one| (one.kind, one.path_template.as_str(), one.severity, one.count)).collect();
+    let kind = Kind::DeprecatedInUse;
+    assert_eq!(shown, [(kind, "/v1/a", Severity::High, 3), (kind, "/v1/b", Severity::Medium, 4)]);
+    assert!(all.first().unwrap().explanation.ends_with("its sunset was 2026-01-31"));
+}
+
+#[test]
+fn media_types_are_told_unless_a_range_allows_them() {
+    let set = document(&json!({"/a": {"post": {
+        "requestBody": {"content": {"application/json": {}}},
+        "responses": {"200": {"content": {"application/json": {}, "text/*": {}}}, "204": {}},
+    }}}));
+    let mut seen = facts(&[(200, 5)]);
+    for media in ["application/json", "text/csv", "application/xml"] {
+        seen.response_media.insert((200, media.to_owned()), 2);
+        seen.request_media.insert(media.to_owned(), 1);
+    }
+    seen.response_media.insert((204, "text/html".to_owned()), 1);
+    seen.response_media.insert((404, "text/html".to_owned()), 1);
+    let expected = [
+        "undocumented_request_media_type POST /v1/a application/xml",
+        "undocumented_request_media_type POST /v1/a text/csv",
+        "undocumented_response_media_type POST /v1/a application/xml",
+    ];
+    assert_eq!(brief(&found(vec![endpoint(HOST, "POST", "/v1/a", seen)], &set)), expected);
+}
+
+#[test]
+fn posture_needs_no_document() {
+    let data = |_: &Endpoint| {
+        let carried =
+            |class: &str, carrier| Carried { class: class.to_owned(), tier: 3, carrier, exchanges: 6 };
+        vec![carried("iban", Carrier::Response), carried("pan", Carrier::RequestQuery)]
+    };
+    let options = Options { data: &data, ..Options::default() };
+    let mut open = facts(&[(200, 6), (401, 2)]);
+    open.auth = [(AuthScheme::None, 5), (AuthScheme::Bearer, 3)].into();
+    let mut refused = facts(&[(200, 6), (401, 2)]);
+    refused.auth = [(AuthScheme::None, 2), (AuthScheme::Bearer, 6)].into();
+    refused.tls = 8;
+    let endpoints = vec![get("/a", open), endpoint("b.example", "GET", "/b", refused)];
+    let all = compare(&Inventory { endpoints, span: None }, &DocumentSet::default(), &options);
+    let expected = [
+        "sensitive_data_in_url GET /a query:pan",
+        "sensitive_data_in_url GET /b query:pan",
+        "sensitive_data_over_http",
+        "unauthenticated_sensitive_data GET /a",
+    ];
+    assert_eq!(brief(&all), expected);
+    let open = all.first().unwrap();
+    assert_eq!((open.severity, open.count, open.of), (Severity::Critical, 3, 8));
+}
+
+#[test]
+fn findings_say_where_to_mend_the_document() {
+    let set = document(&json!({"/a": {"get": ok()}}));
+    let all = found(vec![get("/v1/a", facts(&[(200, 1), (418, 1)]))], &set);
+    let place = all.first().unwrap().document.clone().unwrap();
+    assert_eq!((place.file.as_str(), place.pointer.as_str()), ("bank.json", "/paths/~1a/get"));
+    assert_eq!(place.line, Some(5));
+}
+
+#[test]
+fn fields_of_forms_are_known_by_name() {
+    let field = |name: &str| json!({"name": name, "in": "formData", "type": "string"});
+    let operation = json!({"parameters": [field("a"), field("b")], "responses": {"200": {}}});
+    let set = documents(&[("f.json", json!({"swagger": "2.0", "paths": {"/f": {"post": operation}}}))]);
+    let mut seen = facts(&[(200, 2)]);
+    seen.request_shape = shape(&[json!({"a": "1", "b[]": "2"}), json!({"role": "x"})]);
+    let all = found(vec![endpoint(HOST, "POST", "/f", seen)], &set);
+    assert_eq!(brief(&all), ["undocumented_request_property POST /f $.role"]);
+}
+
+#[test]
+fn a_credential_that_is_demanded_must_be_asked_for() {
+    let document = |security: Value| {
+        documents(&[(
+            "s.json",
+            json!({
+                "openapi": "3.0.0",
+                "security": security,
+                "components": {"securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer"},
+                    "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+                }},
+                "paths": {"/a": {"get": ok()}},
+            }),
+        )])
+    };
+    let mut seen = facts(&[(200, 6), (401, 2)]);
+    seen.auth = [(AuthScheme::None, 3), (AuthScheme::Jwt, 5)].into();
+    for (security, expected) in [
+        (json!([{"token": []}]), 1),
+        (json!([{"token": []}, {}]), 0),
+        (json!([{"token": []}, {"key": []}]), 0),
+        (json!([{"token": [], "key": []}]), 1),
+        (json!([]), 0),
+    ] {
+        let all = found(vec![get("/a", seen.clone())], &document(security.clone()));
+        let told: Vec<_> = all.iter().filter(|one| one.kind == Kind::SecurityNotEnforced).collect();
+        assert_eq!(told.len(), expected, "{security}");
+        assert!(told.iter().all(|one| one.count == 1), "{told:?}");
+    }
+}

@@ -1,0 +1,138 @@
+//! The kinds of findings: their stable names, what each means, and the standards they touch.
+
+/// What kind of conclusion a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// An endpoint that no document names.
+    ShadowEndpoint,
+    /// A host that serves an API and that no document names.
+    UndocumentedHost,
+    /// A method that no document names, on a path that one does.
+    UndocumentedMethod,
+    /// An operation that is still called though it is marked for retirement.
+    DeprecatedInUse,
+    /// An operation that a document names and nobody called.
+    UnusedOperation,
+    /// A document of which no operation was called.
+    UnusedDocument,
+    /// A status that the document does not name for its operation.
+    UndocumentedStatus,
+    /// A query parameter that the document does not name.
+    UndocumentedQueryParam,
+    /// A property in answers that the document does not name.
+    UndocumentedResponseProperty,
+    /// A value in answers of another type than the document says.
+    ResponseTypeMismatch,
+    /// A property that answers must have and lack.
+    MissingRequiredProperty,
+    /// A property in requests that the document does not name.
+    UndocumentedRequestProperty,
+    /// A media type of answers that the document does not name.
+    UndocumentedResponseMediaType,
+    /// A media type of requests that the document does not name.
+    UndocumentedRequestMediaType,
+    /// A parameter that is still sent though it is marked for retirement.
+    DeprecatedParameterInUse,
+    /// Requests without any credential that were answered though the document demands one.
+    SecurityNotEnforced,
+    /// Sensitive data in answers to requests without any credential.
+    UnauthenticatedSensitiveData,
+    /// Sensitive data in a path or query, where logs and caches keep it.
+    SensitiveDataInUrl,
+    /// Sensitive data on connections that were seen without TLS.
+    SensitiveDataOverHttp,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 19] = [
+        Self::ShadowEndpoint,
+        Self::UndocumentedHost,
+        Self::UndocumentedMethod,
+        Self::DeprecatedInUse,
+        Self::UnusedOperation,
+        Self::UnusedDocument,
+        Self::UndocumentedStatus,
+        Self::UndocumentedQueryParam,
+        Self::UndocumentedResponseProperty,
+        Self::ResponseTypeMismatch,
+        Self::MissingRequiredProperty,
+        Self::UndocumentedRequestProperty,
+        Self::UndocumentedResponseMediaType,
+        Self::UndocumentedRequestMediaType,
+        Self::DeprecatedParameterInUse,
+        Self::SecurityNotEnforced,
+        Self::UnauthenticatedSensitiveData,
+        Self::SensitiveDataInUrl,
+        Self::SensitiveDataOverHttp,
+    ];
+
+    /// The stable name: snake case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ShadowEndpoint => "shadow_endpoint",
+            Self::UndocumentedHost => "undocumented_host",
+            Self::UndocumentedMethod => "undocumented_method",
+            Self::DeprecatedInUse => "deprecated_in_use",
+            Self::UnusedOperation => "unused_operation",
+            Self::UnusedDocument => "unused_document",
+            Self::UndocumentedStatus => "undocumented_status",
+            Self::UndocumentedQueryParam => "undocumented_query_param",
+            Self::UndocumentedResponseProperty => "undocumented_response_property",
+            Self::ResponseTypeMismatch => "response_type_mismatch",
+            Self::MissingRequiredProperty => "missing_required_property",
+            Self::UndocumentedRequestProperty => "undocumented_request_property",
+            Self::UndocumentedResponseMediaType => "undocumented_response_media_type",
+            Self::UndocumentedRequestMediaType => "undocumented_request_media_type",
+            Self::DeprecatedParameterInUse => "deprecated_parameter_in_use",
+            Self::SecurityNotEnforced => "security_not_enforced",
+            Self::UnauthenticatedSensitiveData => "unauthenticated_sensitive_data",
+            Self::SensitiveDataInUrl => "sensitive_data_in_url",
+            Self::SensitiveDataOverHttp => "sensitive_data_over_http",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The standards it touches.
+    #[must_use]
+    pub const fn references(self) -> &'static [&'static str] {
+        match self {
+            Self::ShadowEndpoint | Self::UndocumentedHost => &["OWASP-API9:2023", "PCI-DSS-4.0.1:6.3.2"],
+            Self::UndocumentedMethod => &["OWASP-API9:2023", "OWASP-API5:2023"],
+            Self::DeprecatedInUse => &["OWASP-API9:2023", "RFC9745", "RFC8594"],
+            Self::UnusedOperation | Self::UnusedDocument | Self::DeprecatedParameterInUse => {
+                &["OWASP-API9:2023"]
+            }
+            Self::UndocumentedStatus
+            | Self::UndocumentedResponseMediaType
+            | Self::UndocumentedRequestMediaType => &["OWASP-API8:2023"],
+            Self::UndocumentedQueryParam | Self::UndocumentedRequestProperty => {
+                &["OWASP-API3:2023", "CWE-915"]
+            }
+            Self::UndocumentedResponseProperty => &["OWASP-API3:2023", "CWE-213"],
+            Self::ResponseTypeMismatch | Self::MissingRequiredProperty => &["OWASP-API9:2023"],
+            Self::SecurityNotEnforced | Self::UnauthenticatedSensitiveData => &["OWASP-API2:2023", "CWE-306"],
+            Self::SensitiveDataInUrl => &["OWASP-API8:2023", "CWE-598"],
+            Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_a_reference() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::named(kind.name()), Some(kind));
+            assert!(!kind.references().is_empty(), "{}", kind.name());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! HTTP from stream bytes: which protocol a connection speaks, and its messages.
+//!
+//! [`detect`] looks at content, never at port numbers. [`h1::Reader`] turns one direction of an HTTP/1
+//! connection into heads, body bytes and ends, across any segmentation and around gaps. [`content`] is the
+//! one place that decompresses, and it caps what comes out.
+
+pub mod content;
+pub mod detect;
+pub mod h1;
+pub mod head;
+
+/// How a message's body ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// As its framing says.
+    #[default]
+    Complete,
+    /// Bytes of it were never captured.
+    Gap,
+    /// The connection was reset.
+    Reset,
+    /// The capture or connection ended before the framing said so.
+    Closed,
+}

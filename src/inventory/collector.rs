@@ -1,0 +1,446 @@
+//! Exchanges in, inventory out: a shard's part of the inventory while it grows.
+//!
+//! [`Collector::observe`] asks the learner where an exchange belongs, and counts it there. Nothing is
+//! decided until [`Collector::snapshot`] folds paths into templates, documents first. Collectors merge, so
+//! shards need not know of each other.
+
+use super::capability::capability;
+use super::facts::EndpointFacts;
+use super::inspect::{Inspector, Tag};
+use super::learner::{
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, Sighting,
+};
+use super::privacy;
+use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
+use crate::caller::CallerReader;
+use crate::classify::Classifier;
+use crate::limits::Limits;
+use crate::merge::Merge;
+use crate::schema::{Cursor, Name};
+use crate::secret::{Fingerprint, FingerprintKey, Purpose};
+use crate::spec::{DocumentSet, PathSegment, RouteId};
+use crate::time::Timestamp;
+use crate::transaction::{Completeness, Transaction};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What observing an exchange found out about it.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Whose credential it carried.
+    pub caller: Option<Fingerprint>,
+    /// Which data classes it carried where; empty unless asked for.
+    pub tags: Vec<Tag>,
+}
+
+/// Client addresses whose keyed hashes are remembered.
+const MAX_CLIENTS: usize = 65_536;
+/// Media types that are remembered.
+const MAX_MEDIA: usize = 1_024;
+
+/// A shard's part of the inventory.
+pub struct Collector {
+    learner: Learner<EndpointFacts>,
+    callers: CallerReader,
+    inspector: Inspector,
+    classifier: Arc<Classifier>,
+    key: FingerprintKey,
+    limits: Limits,
+    inspect: bool,
+    clients: HashMap<IpAddr, u64, RandomState>,
+    media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
+    issuers: BTreeMap<Arc<str>, u64>,
+    host: String,
+    span: Option<(Timestamp, Timestamp)>,
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Collector")
+    }
+}
+
+impl Collector {
+    /// A collector that has seen nothing. Collectors merge when they were built alike.
+    #[must_use]
+    pub fn new(limits: &Limits, key: &FingerprintKey, classifier: &Arc<Classifier>, inspect: bool) -> Self {
+        let secret = key.fingerprint(Purpose::Segment, b"learner");
+        Self {
+            learner: Learner::new(
+                learner::LearnerLimits::default(),
+                learner::RankKey::derive(secret.bytes()),
+            ),
+            callers: CallerReader::new(key.clone()),
+            inspector: Inspector::new(Arc::clone(classifier), limits.clone(), key),
+            classifier: Arc::clone(classifier),
+            key: key.clone(),
+            limits: limits.clone(),
+            inspect,
+            clients: HashMap::with_hasher(RandomState::default()),
+            media: HashMap::with_hasher(RandomState::default()),
+            issuers: BTreeMap::new(),
+            host: String::new(),
+            span: None,
+        }
+    }
+
+    /// Whether the data classes of each exchange are told, for `--tags`.
+    pub const fn collect_tags(&mut self, collect: bool) {
+        self.inspector.collect_tags(collect);
+    }
+
+    /// Counts an exchange where it belongs.
+    pub fn observe(&mut self, exchange: &Transaction) -> Observed {
+        let caller = self.callers.read(exchange);
+        // A response whose request was lost says nothing about an endpoint.
+        let Some(method) = exchange.method() else {
+            return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
+        };
+        let mut tags = Vec::new();
+        let at = exchange.started();
+        self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        exchange.host_into(&mut self.host);
+        let status = exchange.response.status;
+        let response_media =
+            self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
+        let request_media = if exchange.request.body.len > 0 {
+            self.media_of(exchange.request.fields.get("content-type").map(|value| *value.expose()))
+        } else {
+            None
+        };
+        let client = exchange.client.map_or(0, |(address, _)| self.client(address));
+        let path = exchange.path();
+        let facts = self.learner.observe(&Sighting {
+            host: &self.host,
+            method,
+            path: path.expose(),
+            status: (status != 0).then_some(status),
+            content_type: response_media.as_deref().unwrap_or_default(),
+            response_bytes: exchange.response.body.len,
+            client,
+        });
+        facts.requests += 1;
+        facts.first_seen = facts.first_seen.min(at);
+        facts.last_seen = facts.last_seen.max(at);
+        *facts.statuses.entry(status).or_default() += 1;
+        facts.tls += u64::from(exchange.tls);
+        facts.request_bytes += exchange.request.body.len;
+        facts.response_bytes += exchange.response.body.len;
+        if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
+            if facts.response_media.len() < MAX_MEDIA {
+                *facts.response_media.entry((status, media.to_string())).or_default() += 1;
+            }
+        }
+        if let Some(media) = request_media {
+            count(&mut facts.request_media, &media);
+        }
+        let hour = facts.hours.entry(at.hour()).or_default();
+        let class = usize::from(status / 100).min(5);
+        if let Some(slot) = hour.by_status_class.get_mut(class) {
+            *slot += 1;
+        }
+        hour.request_bytes += exchange.request.body.len;
+        hour.response_bytes += exchange.response.body.len;
+        if let Some(latency) = exchange.latency_us {
+            facts.latencies.count(latency);
+            hour.latencies.count(latency);
+        }
+        if let Some(caller) = &caller {
+            facts.callers.insert(caller.fingerprint);
+            hour.callers.insert(caller.fingerprint);
+            // A log without headers cannot say that there was no credential.
+            let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+            for scheme in caller.schemes.iter().filter(|_| !blind) {
+                *facts.auth.entry(scheme).or_default() += 1;
+            }
+            if let Some(issuer) = &caller.issuer
+                && (self.issuers.len() < MAX_MEDIA || self.issuers.contains_key(issuer))
+            {
+                *self.issuers.entry(Arc::clone(issuer)).or_default() += 1;
+            }
+        }
+        query_names(exchange, facts, self.limits.query_parameters);
+        retirement(exchange, facts);
+        if self.inspect {
+            let inspection = self.inspector.inspect(exchange, facts);
+            tags.extend_from_slice(inspection.tags);
+            if let Some(hour) = facts.hours.get_mut(&at.hour()) {
+                for class in inspection.classes.iter() {
+                    *hour.data_classes.entry(self.classifier.name(class)).or_default() += 1;
+                }
+            }
+        }
+        Observed { caller: caller.map(|caller| caller.fingerprint), tags }
+    }
+
+    fn client(&mut self, address: IpAddr) -> u64 {
+        if let Some(known) = self.clients.get(&address) {
+            return *known;
+        }
+        let hash = match address {
+            IpAddr::V4(address) => self.key.fingerprint(Purpose::Caller, &address.octets()),
+            IpAddr::V6(address) => self.key.fingerprint(Purpose::Caller, &address.octets()),
+        };
+        if self.clients.len() >= MAX_CLIENTS {
+            self.clients.clear();
+        }
+        self.clients.insert(address, hash.rank());
+        hash.rank()
+    }
+
+    fn media_of(&mut self, value: Option<&[u8]>) -> Option<Arc<str>> {
+        let value = value?;
+        if let Some(known) = self.media.get(value) {
+            return Some(Arc::clone(known));
+        }
+        let essence: Arc<str> = media_essence(value)?.into();
+        if self.media.len() >= MAX_MEDIA {
+            self.media.clear();
+        }
+        self.media.insert(value.into(), Arc::clone(&essence));
+        Some(essence)
+    }
+
+    /// Requests by the host names of their tokens' issuers.
+    #[must_use]
+    pub const fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
+        &self.issuers
+    }
+
+    /// What the learner could not keep.
+    #[must_use]
+    pub fn learner_counters(&self) -> LearnerCounters {
+        self.learner.counters()
+    }
+
+    /// The inventory as of now: paths folded into templates, documented ones first.
+    #[must_use]
+    pub fn snapshot<'a>(&'a self, documents: &DocumentSet) -> Snapshot<'a> {
+        let folded = self.learner.fold(&Routes(documents));
+        let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
+        let mut keys = Vec::with_capacity(folded.endpoints.len());
+        for learnt in &folded.endpoints {
+            let template = match learnt.route {
+                Some(route) => documents.template(RouteId(route)).to_owned(),
+                None => privacy::shown(learnt),
+            };
+            let method = privacy::shown_method(learnt.method);
+            let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
+            let mut facts = EndpointFacts::default();
+            for part in &learnt.facts {
+                facts.absorb((*part).clone());
+            }
+            keys.push(key.clone());
+            match merged.entry(key) {
+                std::collections::btree_map::Entry::Occupied(mut known) => {
+                    known.get_mut().facts.absorb(facts)
+                }
+                std::collections::btree_map::Entry::Vacant(slot) => {
+                    let endpoint = Endpoint {
+                        key: slot.key().clone(),
+                        class: class_of(learnt.class),
+                        route: learnt.route,
+                        confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
+                        capability: capability(&slot.key().template),
+                        facts,
+                    };
+                    slot.insert(endpoint);
+                }
+            }
+        }
+        let order: BTreeMap<EndpointKey, usize> =
+            merged.keys().enumerate().map(|(place, key)| (key.clone(), place)).collect();
+        let places = keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect();
+        let inventory = Inventory { endpoints: merged.into_values().collect(), span: self.span };
+        Snapshot { inventory, folded, places }
+    }
+}
+
+impl Merge for Collector {
+    fn absorb(&mut self, other: Self) {
+        self.learner.absorb(other.learner);
+        for (issuer, requests) in other.issuers {
+            *self.issuers.entry(issuer).or_default() += requests;
+        }
+        if let Some((first, last)) = other.span {
+            self.span = Some(self.span.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        }
+    }
+}
+
+/// The inventory at a moment, and the way from a request to its endpoint.
+pub struct Snapshot<'a> {
+    /// The inventory.
+    pub inventory: Inventory,
+    folded: Folded<'a, EndpointFacts>,
+    /// For each folded endpoint its position in the inventory.
+    places: Vec<usize>,
+}
+
+impl std::fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshot({} endpoints)", self.inventory.endpoints.len())
+    }
+}
+
+impl Snapshot<'_> {
+    /// The endpoint that a request belongs to.
+    #[must_use]
+    pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
+        let folded = self.folded.locate(host, method, path)?;
+        self.inventory.endpoints.get(*self.places.get(folded)?)
+    }
+}
+
+/// Documents as the learner asks for them.
+struct Routes<'a>(&'a DocumentSet);
+
+impl Documented for Routes<'_> {
+    fn route(&self, host: &str, segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let path: Vec<PathSegment<'_>> = segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Name(name) => PathSegment::Literal(name),
+                Segment::Value { suffix: "", .. } => PathSegment::Value,
+                Segment::Value { suffix, .. } => PathSegment::ValueBefore(suffix),
+            })
+            .collect();
+        let routed = self.0.route(host, &path)?;
+        let template = self.0.template(routed.route);
+        let parameters = template
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .enumerate()
+            .filter(|(at, segment)| *at < 64 && segment.contains('{'))
+            .fold(0, |bits, (at, _)| bits | 1_u64 << at);
+        Some(DocumentedRoute { id: routed.route.0, parameters })
+    }
+}
+
+const fn class_of(class: learner::EndpointClass) -> EndpointClass {
+    match class {
+        learner::EndpointClass::Api => EndpointClass::Api,
+        learner::EndpointClass::Static => EndpointClass::Static,
+        learner::EndpointClass::Scanner => EndpointClass::Scanner,
+        learner::EndpointClass::Preflight => EndpointClass::Preflight,
+        learner::EndpointClass::Health => EndpointClass::Health,
+        // Asked for and never there: nobody can say what it would be.
+        learner::EndpointClass::Probe | learner::EndpointClass::Unknown => EndpointClass::Unknown,
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+    if let Some(known) = counts.get_mut(name) {
+        *known += 1;
+    } else if counts.len() < MAX_MEDIA {
+        counts.insert(name.to_owned(), 1);
+    }
+}
+
+/// Counts the names of query parameters, each once.
+fn query_names(exchange: &Transaction, facts: &mut EndpointFacts, most: usize) {
+    let Some(query) = exchange.query() else { return };
+    let query = *query.expose();
+    let name_of = |pair: &'_ [u8]| pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+    for (at, pair) in query.split(|byte| *byte == b'&').enumerate().take(most) {
+        let Some(name) = pair.get(..name_of(pair)).filter(|name| !name.is_empty()) else { continue };
+        let again = query
+            .split(|byte| *byte == b'&')
+            .take(at)
+            .any(|earlier| earlier.get(..name_of(earlier)) == Some(name));
+        if again {
+            continue;
+        }
+        let shown = privacy::shown_name(name);
+        if let Some(known) = facts.query.get_mut(&*shown) {
+            *known += 1;
+        } else if facts.query.len() < most {
+            facts.query.insert(shown.into_owned(), 1);
+        } else {
+            facts.query_overflow += 1;
+        }
+    }
+}
+
+/// Reads what an answer says of its own retirement.
+fn retirement(exchange: &Transaction, facts: &mut EndpointFacts) {
+    for (name, value) in exchange.response.fields.iter() {
+        match name.len() {
+            11 if name.eq_ignore_ascii_case(b"deprecation") => {
+                let value = value.expose().trim_ascii();
+                if value.eq_ignore_ascii_case(b"false") || value.is_empty() {
+                    continue;
+                }
+                facts.retirement.deprecated_answers += 1;
+                let since = match value.strip_prefix(b"@") {
+                    // RFC 9745: a structured-field date.
+                    Some(seconds) => std::str::from_utf8(seconds)
+                        .ok()
+                        .and_then(|text| text.parse::<i64>().ok())
+                        .map(|seconds| Timestamp::from_secs(seconds, 0)),
+                    // Its drafts: `true` or an HTTP date.
+                    None => crate::time::parse_http_date(value),
+                };
+                facts.retirement.deprecated_since = facts.retirement.deprecated_since.max(since);
+            }
+            6 if name.eq_ignore_ascii_case(b"sunset") => {
+                let date = crate::time::parse_http_date(value.expose());
+                facts.retirement.sunset = facts.retirement.sunset.max(date);
+            }
+            4 if name.eq_ignore_ascii_case(b"link") => {
+                let successor = memchr::memmem::find(value.expose(), b"successor-version").is_some();
+                facts.retirement.successor_links += u64::from(successor);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl learner::Facts for EndpointFacts {
+    fn response_keys(&self) -> Vec<u64> {
+        let mut keys = Vec::new();
+        for (_, shape) in self.response_shapes.range(200..300) {
+            if let Some(root) = shape.root() {
+                key_paths(root, 0, 2, &mut keys);
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
+/// Hashes the names of properties down to `levels` levels; arrays add none.
+fn key_paths<E>(at: Cursor<'_, E>, above: u64, levels: u32, keys: &mut Vec<u64>) {
+    for child in at.children() {
+        match child.name() {
+            Name::Property(name) => {
+                use std::hash::BuildHasher;
+                let key = foldhash::fast::FixedState::with_seed(above).hash_one(&**name);
+                keys.push(key);
+                if levels > 1 {
+                    key_paths(child, key, levels - 1, keys);
+                }
+            }
+            Name::Item => key_paths(child, above, levels, keys),
+            Name::Root | Name::Wildcard(_) => {}
+        }
+    }
+}
+
+/// The essence of a media type: lower case, without parameters (RFC 9110 section 8.3.1). `None` when it is
+/// not one.
+#[must_use]
+pub fn media_essence(value: &[u8]) -> Option<String> {
+    let essence = value.split(|byte| *byte == b';').next()?.trim_ascii();
+    let good = essence.len() <= 100
+        && essence.contains(&b'/')
+        && essence.iter().all(|byte| crate::http::detect::is_token(*byte) || *byte == b'/');
+    good.then(|| String::from_utf8_lossy(essence).to_ascii_lowercase())
+}

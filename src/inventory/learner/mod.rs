@@ -1,0 +1,256 @@
+//! Learns endpoints from traffic: which segments of a path are names of the API, which are values.
+//!
+//! ```text
+//! Sighting ─▶ path, segment ─▶ store (skeletons × methods, with the caller's facts)   observe: per request
+//!          ─▶ noise (clients, answers)                                                merge: per tick
+//!                 │
+//!                 ▼
+//!          fold: noise out ─▶ documented routes ─▶ evidence per position ─▶ formats, enums ─▶ Folded
+//! ```
+//!
+//! Nothing is decided while traffic is seen. [`Learner::observe`] only adds to sums and samples;
+//! [`Learner::fold`] computes the templates from them on demand. So the outcome is a function of what
+//! was seen: order, sharding and the grouping of merges cannot be told from it. Everything kept is
+//! bounded by [`LearnerLimits`]. Names of paths stay in memory as they were seen: what may be written
+//! of them is for the inventory to decide, with [`Learnt::low_literals`] and the shapes as a help.
+
+mod bigram;
+mod bottom;
+mod enums;
+mod evidence;
+mod fold;
+mod folded;
+mod formats;
+mod growth;
+mod hosts;
+mod method;
+mod noise;
+mod path;
+mod rank;
+mod segment;
+mod sheet;
+mod store;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
+pub use rank::RankKey;
+pub use segment::Shape;
+pub use template::{Template, TemplateSegment};
+
+use crate::merge::Merge;
+use method::Method;
+use noise::{Answer, Tier};
+use store::{Bounds, Store};
+
+/// What the owner of the learner keeps for each skeleton and method.
+pub trait Facts: Default + Merge {
+    /// Hashes of the JSON key paths (two levels) of successful responses, sorted; empty when unknown.
+    fn response_keys(&self) -> Vec<u64>;
+}
+
+/// One request with what is known of its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting<'a> {
+    /// The host in lower case without port; empty when unknown.
+    pub host: &'a str,
+    /// The request method as sent.
+    pub method: &'a str,
+    /// The request target as sent; a query is ignored.
+    pub path: &'a [u8],
+    /// The status of the answer, if one was seen.
+    pub status: Option<u16>,
+    /// The media type of the answer in lower case without parameters; empty when unknown.
+    pub content_type: &'a str,
+    /// The length of the answer's body.
+    pub response_bytes: u64,
+    /// A keyed hash of the client's address; 0 when unknown.
+    pub client: u64,
+}
+
+/// Bounds on what traffic can make the learner keep. All of them merge exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearnerLimits {
+    /// Hosts; what exceeds it shares one host without a name.
+    pub hosts: usize,
+    /// Names below one node (`K2`); it must exceed the operations of an RPC-like API. A name costs
+    /// about 200 bytes and its facts.
+    pub names: usize,
+    /// Integers and codes kept as they are below one node near the root, as they may be constants.
+    pub constants: usize,
+    /// Down to this depth (1 is the first segment) such constants are looked for.
+    pub constant_depth: usize,
+    /// Distinct values counted exactly at one marker; beyond it the number is an estimate.
+    pub distinct: usize,
+    /// Segments of a path; what follows is counted where it was cut.
+    pub depth: usize,
+    /// Bytes of a segment; a longer one is a value.
+    pub name_bytes: usize,
+    /// Nodes in each of the three stores (proven, plausible, dead).
+    pub nodes: usize,
+    /// Clients whose success is scored to find scanners.
+    pub clients: usize,
+    /// Signatures of answers to hostile requests.
+    pub answers: usize,
+    /// Clients kept of one operation without a proven answer.
+    pub operation_clients: usize,
+    /// Signatures kept of one operation without JSON.
+    pub operation_answers: usize,
+    /// Response keys compared of one operation.
+    pub response_keys: usize,
+}
+
+impl Default for LearnerLimits {
+    fn default() -> Self {
+        Self {
+            hosts: 1024,
+            names: 512,
+            constants: 4,
+            constant_depth: 3,
+            distinct: 32,
+            depth: 24,
+            name_bytes: 96,
+            nodes: 65_536,
+            clients: 32_768,
+            answers: 4096,
+            operation_clients: 8,
+            operation_answers: 4,
+            response_keys: 256,
+        }
+    }
+}
+
+/// What did not find room, by the limit that was reached; and what is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LearnerCounters {
+    /// Nodes held in all three stores.
+    pub nodes: u64,
+    /// Times a name or a host found no room below its node ([`LearnerLimits::names`], [`LearnerLimits::hosts`]).
+    pub names_overflowed: u64,
+    /// Times a constant found no room ([`LearnerLimits::constants`]); usual where ids stand near the root.
+    pub constants_overflowed: u64,
+    /// Times a node found no room ([`LearnerLimits::nodes`]).
+    pub nodes_overflowed: u64,
+    /// Paths that were cut ([`LearnerLimits::depth`]).
+    pub paths_cut: u64,
+    /// Segments longer than any name ([`LearnerLimits::name_bytes`]).
+    pub long_segments: u64,
+    /// Clients that found no room ([`LearnerLimits::clients`]).
+    pub clients_overflowed: u64,
+    /// Signatures that found no room ([`LearnerLimits::answers`]).
+    pub answers_overflowed: u64,
+}
+
+/// A segment of a skeleton, as documents are asked about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segment<'a> {
+    /// A name, as it was seen.
+    Name(&'a str),
+    /// Some value of a shape that no name has.
+    Value {
+        /// The shape.
+        shape: Shape,
+        /// A constant behind the value: `.json`, `:verb`, or nothing.
+        suffix: &'a str,
+    },
+}
+
+/// A route of a document that matches a skeleton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentedRoute {
+    /// The owner's number of the route.
+    pub id: u32,
+    /// Bit `i` is set when segment `i` of the route holds a parameter.
+    pub parameters: u64,
+}
+
+/// Spec first: what documents know is not learnt.
+pub trait Documented {
+    /// The route that a path of `host` follows, if there is one.
+    fn route(&self, host: &str, segments: &[Segment<'_>]) -> Option<DocumentedRoute>;
+}
+
+/// No document at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Undocumented;
+
+impl Documented for Undocumented {
+    fn route(&self, _host: &str, _segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+        None
+    }
+}
+
+/// The learner; `F` is what its owner keeps of each skeleton and method.
+#[derive(Clone, Debug)]
+pub struct Learner<F> {
+    limits: LearnerLimits,
+    proven: Store<F>,
+    plausible: Store<F>,
+    dead: Store<F>,
+    tables: noise::Tables,
+}
+
+impl<F: Facts> Learner<F> {
+    /// A learner that has seen nothing. Learners merge only when limits and key are the same.
+    #[must_use]
+    pub fn new(limits: LearnerLimits, rank: RankKey) -> Self {
+        let bounds = Bounds::of(&limits);
+        Self {
+            limits,
+            proven: Store::new(rank, bounds),
+            plausible: Store::new(rank, bounds),
+            dead: Store::new(rank, bounds),
+            tables: noise::Tables::new(rank, &limits),
+        }
+    }
+
+    /// Counts a request; returns the facts of the skeleton and method it belongs to.
+    pub fn observe(&mut self, sighting: &Sighting<'_>) -> &mut F {
+        let method = Method::of(sighting.method);
+        let answer = Answer::of(sighting);
+        let path = path::normalise(sighting.path);
+        let last = path::segments(&path).last().unwrap_or_default();
+        let asset = !answer.json && noise::is_asset_name(last);
+        let hostile = !answer.json && !answer.dead && path::hostile(&path);
+        let store = match answer.tier(method, hostile) {
+            Tier::Proven => &mut self.proven,
+            Tier::Plausible => &mut self.plausible,
+            Tier::Dead => &mut self.dead,
+        };
+        let place = store.walk(sighting.host, &path::segments(&path));
+        let operation = store.operation(place, method);
+        self.tables.observe(sighting, answer, place.hostility, asset, &mut operation.seen);
+        &mut operation.facts
+    }
+
+    /// Takes in all that `other` has seen. Order and grouping do not matter.
+    pub fn absorb(&mut self, other: Self) {
+        self.proven.absorb(other.proven);
+        self.plausible.absorb(other.plausible);
+        self.dead.absorb(other.dead);
+        self.tables.absorb(other.tables);
+    }
+
+    /// The endpoints, as far as they can be told by now. What documents know is not learnt.
+    pub fn fold<'a>(&'a self, documented: &dyn Documented) -> Folded<'a, F> {
+        folded::fold(self, documented)
+    }
+
+    /// What did not find room.
+    #[must_use]
+    pub fn counters(&self) -> LearnerCounters {
+        let (clients_overflowed, answers_overflowed) = self.tables.dropped();
+        let mut counters = LearnerCounters { clients_overflowed, answers_overflowed, ..Default::default() };
+        for store in [&self.proven, &self.plausible, &self.dead] {
+            let reached = store.reached();
+            counters.nodes += u64::try_from(store.len()).unwrap_or(u64::MAX);
+            counters.names_overflowed += reached.names;
+            counters.constants_overflowed += reached.constants;
+            counters.nodes_overflowed += reached.nodes;
+            counters.paths_cut += reached.depth;
+            counters.long_segments += reached.name_bytes;
+        }
+        counters
+    }
+}

@@ -1,0 +1,418 @@
+//! What is not an API: scanners, pages that answer everything, files of web pages, probes.
+//!
+//! Three tables are sums over what was seen: how each client fared, which answers came to hostile
+//! requests, and what each operation answered to whom. Whether a call counts is decided from them when
+//! the learner folds, so that it never matters which call came first.
+
+use std::collections::BTreeMap;
+
+use super::Sighting;
+use super::bottom::{Handful, Sample};
+use super::method::Method;
+use super::rank::RankKey;
+use super::store::Seen;
+use crate::merge::Merge;
+
+/// How surely a path is an attacker's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hostility {
+    /// Nothing about it is suspicious.
+    #[default]
+    None,
+    /// Scanners look for it, and legacy applications have it: `login.php`.
+    Suspicious,
+    /// No application means to serve it: `.git`, `../`, `wp-login`.
+    Hostile,
+}
+
+/// Names that hold one of these are hostile.
+const HOSTILE_PARTS: [&[u8]; 22] = [
+    b"..",
+    b"%2e%2e",
+    b"wp-admin",
+    b"wp-login",
+    b"wp-content",
+    b"wp-includes",
+    b"phpmyadmin",
+    b"cgi-bin",
+    b"actuator",
+    b"struts",
+    b"jmx-console",
+    b"hnap1",
+    b"boaform",
+    b"server-status",
+    b"web.config",
+    b"${jndi",
+    b"<script",
+    b"%3cscript",
+    b"union%20select",
+    b"union+select",
+    b"phpunit",
+    b"%24%7bjndi",
+];
+/// Names that begin with one of these are hostile.
+const HOSTILE_STARTS: [&[u8]; 8] =
+    [b".git", b".env", b".svn", b".ds_store", b".aws", b".htaccess", b".vscode", b".ssh"];
+/// Names that end with one of these are hostile.
+const HOSTILE_ENDS: [&[u8]; 6] = [b".bak", b".sql", b".ini", b".old", b".swp", b".war"];
+/// These names are hostile.
+const HOSTILE_NAMES: [&[u8]; 3] = [b"solr", b"invoker", b"passwd"];
+/// Names that end with one of these are suspicious.
+const SUSPICIOUS_ENDS: [&[u8]; 7] = [b".php", b".asp", b".aspx", b".jsp", b".cgi", b".action", b".do"];
+
+impl Hostility {
+    /// The hostility of one segment.
+    pub(super) fn of(segment: &[u8]) -> Self {
+        let lower = segment.get(..segment.len().min(256)).unwrap_or_default().to_ascii_lowercase();
+        let any = |list: &[&[u8]], holds: &dyn Fn(&[u8]) -> bool| list.iter().any(|part| holds(part));
+        if any(&HOSTILE_STARTS, &|part| lower.starts_with(part))
+            || any(&HOSTILE_ENDS, &|part| lower.ends_with(part))
+            || any(&HOSTILE_NAMES, &|part| lower == part)
+            || any(&HOSTILE_PARTS, &|part| memchr::memmem::find(&lower, part).is_some())
+        {
+            Self::Hostile
+        } else if any(&SUSPICIOUS_ENDS, &|part| lower.ends_with(part)) {
+            Self::Suspicious
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Which store a sighting belongs to: what is surely alive is kept apart from what a stranger can make
+/// up, so that no scanner can crowd out the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tier {
+    /// An API's answer.
+    Proven,
+    /// A sign of life that a page or a gateway gives to any path.
+    Plausible,
+    /// No sign of life.
+    Dead,
+}
+
+/// What a sighting's answer says.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one answer")]
+pub(super) struct Answer {
+    pub(super) json: bool,
+    pub(super) success: bool,
+    pub(super) dead: bool,
+    pub(super) missing: bool,
+    bodyless: bool,
+    asset_type: bool,
+    html: bool,
+}
+
+impl Answer {
+    pub(super) fn of(sighting: &Sighting<'_>) -> Self {
+        let kind = sighting.content_type;
+        let json = kind.contains("json");
+        let bodyless = kind.is_empty() && sighting.response_bytes == 0;
+        let status = sighting.status.unwrap_or(0);
+        let gone = matches!(status, 404 | 410);
+        Self {
+            json,
+            success: (200..300).contains(&status),
+            dead: gone || matches!(status, 405 | 501) || (matches!(status, 400 | 401 | 403) && bodyless),
+            missing: gone && json,
+            bodyless,
+            asset_type: is_asset_type(kind) || status == 304,
+            html: kind == "text/html",
+        }
+    }
+
+    pub(super) fn tier(self, method: Method, hostile: bool) -> Tier {
+        if self.dead || method == Method::OPTIONS || method.diagnostic() {
+            Tier::Dead
+        } else if self.success && (self.json || !(self.html || self.asset_type || hostile)) {
+            Tier::Proven
+        } else {
+            Tier::Plausible
+        }
+    }
+}
+
+/// Whether a file of this type belongs to a page.
+fn is_asset_type(kind: &str) -> bool {
+    kind.starts_with("image/")
+        || kind.starts_with("font/")
+        || kind == "text/css"
+        || kind.ends_with("/javascript")
+        || kind.ends_with("/x-javascript")
+        || kind.starts_with("application/font")
+        || kind.starts_with("application/x-font")
+}
+
+/// The extensions of the files that make up a page.
+const ASSET_EXTENSIONS: [&str; 18] = [
+    "js",
+    "mjs",
+    "css",
+    "map",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "svg",
+    "ico",
+    "webp",
+    "avif",
+    "woff",
+    "woff2",
+    "ttf",
+    "eot",
+    "otf",
+    "webmanifest",
+];
+
+/// Whether a file name ends like a file of a page.
+pub(super) fn is_asset_name(name: &[u8]) -> bool {
+    memchr::memrchr(b'.', name).is_some_and(|at| {
+        let extension = name.get(at + 1..).unwrap_or_default();
+        ASSET_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
+    })
+}
+
+/// Whether a file at the root is one that browsers and crawlers ask for.
+pub(super) fn is_root_file(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    matches!(
+        lower.as_str(),
+        "robots.txt"
+            | "manifest.json"
+            | "manifest.webmanifest"
+            | "site.webmanifest"
+            | "ads.txt"
+            | "app-ads.txt"
+            | "humans.txt"
+            | "browserconfig.xml"
+            | "security.txt"
+            | "crossdomain.xml"
+    ) || ["favicon", "apple-touch-icon", "sitemap"]
+        .iter()
+        .any(|start| lower.starts_with(start) && lower.contains('.'))
+}
+
+/// Whether a path is where orchestrators ask whether a server is well.
+pub(super) fn is_health_path(segments: &[&str]) -> bool {
+    match segments {
+        [one] => matches!(
+            *one,
+            "healthz"
+                | "readyz"
+                | "livez"
+                | "ready"
+                | "live"
+                | "metrics"
+                | "ping"
+                | "health"
+                | "_health"
+                | "alive"
+        ),
+        [.., "healthz" | "readyz" | "livez"] => segments.len() <= 4,
+        ["health" | "status" | "healthz" | "probe" | "probes", two] => {
+            matches!(*two, "live" | "ready" | "alive" | "liveness" | "readiness" | "startup" | "ping")
+        }
+        _ => false,
+    }
+}
+
+/// How one client fared.
+#[derive(Clone, Debug, Default)]
+struct Score {
+    calls: u64,
+    bad: u64,
+    hostile: u64,
+    /// The signatures of the pages it was answered.
+    pages: Handful,
+}
+
+/// Signatures that are kept of a client.
+const CLIENT_PAGES: usize = 4;
+
+impl Merge for Score {
+    fn absorb(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.bad += other.bad;
+        self.hostile += other.hostile;
+        self.pages.absorb(&other.pages, CLIENT_PAGES);
+    }
+}
+
+/// The additive tables.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    key: RankKey,
+    clients: Sample<Score>,
+    /// Signatures of 200s to hostile requests, with their number.
+    pages: Sample<u64>,
+    operation_clients: usize,
+    operation_answers: usize,
+}
+
+impl Tables {
+    pub(super) fn new(key: RankKey, limits: &super::LearnerLimits) -> Self {
+        Self {
+            key,
+            clients: Sample::new(limits.clients),
+            pages: Sample::new(limits.answers),
+            operation_clients: limits.operation_clients,
+            operation_answers: limits.operation_answers,
+        }
+    }
+
+    /// Counts a sighting in the tables and with its operation.
+    pub(super) fn observe(
+        &mut self,
+        sighting: &Sighting<'_>,
+        answer: Answer,
+        hostility: Hostility,
+        asset: bool,
+        seen: &mut Seen,
+    ) {
+        seen.calls += 1;
+        let hostile = hostility != Hostility::None;
+        match hostility {
+            Hostility::None => {}
+            Hostility::Suspicious => seen.suspicious += 1,
+            Hostility::Hostile => seen.hostile += 1,
+        }
+        let page = answer.success && sighting.status == Some(200) && (hostile || !answer.json);
+        let signature = if page { self.signature(sighting) } else { 0 };
+        if page
+            && hostile
+            && let Some(count) = self.pages.entry(signature)
+        {
+            *count += 1;
+        }
+        let client = if sighting.client == 0 { 0 } else { self.key.rank(&sighting.client.to_le_bytes()) };
+        if client != 0
+            && let Some(score) = self.clients.entry(client)
+        {
+            let refused = matches!(sighting.status, Some(400 | 401 | 403 | 405)) && answer.bodyless;
+            let missing = matches!(sighting.status, Some(404 | 410));
+            score.calls += 1;
+            score.bad += u64::from(missing || refused || (page && hostile));
+            score.hostile += u64::from(hostile);
+            if page && !hostile {
+                score.pages.add(signature, 1, CLIENT_PAGES);
+            }
+        }
+        if answer.dead {
+            seen.dead += 1;
+            seen.missing += u64::from(answer.missing);
+            return;
+        }
+        if answer.success && answer.json {
+            seen.json += 1;
+            if page {
+                seen.answers.add(signature, 1, self.operation_answers);
+            }
+            return;
+        }
+        if asset && (answer.asset_type || sighting.content_type.is_empty()) {
+            seen.assets += 1;
+        }
+        if answer.success {
+            seen.plain += 1;
+            if page {
+                seen.answers.add(signature, 1, self.operation_answers);
+            }
+        } else {
+            seen.other += 1;
+        }
+        if client != 0 {
+            seen.clients.add(client, 1, self.operation_clients);
+        }
+    }
+
+    fn signature(&self, sighting: &Sighting<'_>) -> u64 {
+        let host = self.key.rank(sighting.host.as_bytes());
+        let kind = self.key.rank(sighting.content_type.as_bytes());
+        self.key.rank_pair(self.key.rank_pair(host, kind), sighting.response_bytes)
+    }
+
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.clients.absorb(other.clients);
+        self.pages.absorb(other.pages);
+    }
+
+    /// How many clients and signatures found no room.
+    pub(super) const fn dropped(&self) -> (u64, u64) {
+        (self.clients.dropped, self.pages.dropped)
+    }
+
+    /// Who is a scanner, and which pages answer everything: those that two hostile requests got, or three
+    /// different paths. `places` has the number of paths for each signature of an HTML page.
+    pub(super) fn verdicts(&self, places: &BTreeMap<u64, usize>) -> Verdicts {
+        let hostile: BTreeMap<u64, u64> =
+            self.pages.sorted().into_iter().map(|(page, count)| (page, *count)).collect();
+        let mut pages: Vec<u64> =
+            hostile.iter().filter(|(_, count)| **count >= 2).map(|(page, _)| *page).collect();
+        pages.extend(
+            places
+                .iter()
+                .filter(|(page, places)| **places + usize::from(hostile.contains_key(*page)) >= 3)
+                .map(|(page, _)| *page),
+        );
+        pages.sort_unstable();
+        pages.dedup();
+        let mut scanners = Vec::new();
+        for (client, score) in self.clients.sorted() {
+            let soft: u64 = score
+                .pages
+                .iter()
+                .filter(|(page, _)| pages.binary_search(page).is_ok())
+                .map(|(_, count)| count)
+                .sum();
+            let bad = score.bad + soft;
+            if score.calls >= 2 && bad * 2 >= score.calls && (score.hostile > 0 || score.calls >= 5) {
+                scanners.push(client);
+            }
+        }
+        Verdicts { scanners, pages }
+    }
+}
+
+/// What the tables say in the end.
+#[derive(Clone, Debug)]
+pub(super) struct Verdicts {
+    scanners: Vec<u64>,
+    pages: Vec<u64>,
+}
+
+impl Verdicts {
+    /// How many of an operation's calls speak for its existence.
+    pub(super) fn proven_calls(&self, seen: &Seen) -> u64 {
+        if seen.hostile > 0 && seen.json == 0 {
+            return 0;
+        }
+        let soft: u64 = seen
+            .answers
+            .iter()
+            .filter(|(page, _)| self.pages.binary_search(page).is_ok())
+            .map(|(_, count)| count)
+            .sum();
+        let mut scanned = 0;
+        let mut honest = 0;
+        for (client, count) in seen.clients.iter() {
+            if self.scanners.binary_search(&client).is_ok() {
+                scanned += count;
+            } else {
+                honest += count;
+            }
+        }
+        let mut open = seen.plain + seen.other;
+        if scanned > 0 {
+            open = if honest == 0 {
+                open.saturating_sub(scanned) * u64::from(!seen.clients.overflowed())
+            } else {
+                open - scanned
+            };
+        }
+        let json =
+            if seen.hostile + seen.suspicious > 0 { seen.json.saturating_sub(soft) } else { seen.json };
+        json + open.saturating_sub(soft.saturating_sub(seen.json - json))
+    }
+}

@@ -1,0 +1,615 @@
+//! What is kept of the paths that were seen: a bounded tree of names that merges exactly.
+//!
+//! A path becomes its *skeleton*: names stay as they are, segments that nobody would write into a program
+//! become a marker of their shape, with a small sketch of how many distinct ones there were. Near the
+//! root a few integers and codes are kept as they are, for they may be constants (`/api/1/users`). Facts
+//! hang on skeleton and method.
+//!
+//! Of too many names below one node those with the smallest rank stay; the others share one node
+//! that keeps the same structure below it. Of too many nodes those with the smallest rank stay, and a node's
+//! rank is never below its parent's, so that what stays is a tree; the others are counted at their last
+//! kept ancestor. Both choices are functions of the set of paths: order and grouping do not matter.
+
+use hashbrown::HashTable;
+
+use super::LearnerLimits;
+use super::bottom::{Distinct, Handful};
+use super::method::Method;
+use super::noise::Hostility;
+use super::rank::RankKey;
+use super::segment::{self, Shape};
+use crate::merge::Merge;
+
+/// Begins the name of a node that stands for all values of a shape; no name of traffic begins so.
+pub(super) const MARKER: char = '\u{1}';
+/// The name of the node that stands for all paths that found no room.
+pub(super) const REST: &str = "\u{2}";
+
+/// The bounds of one store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) hosts: usize,
+    pub(super) names: usize,
+    pub(super) constants: usize,
+    pub(super) constant_depth: usize,
+    pub(super) distinct: usize,
+    pub(super) depth: usize,
+    pub(super) name_bytes: usize,
+    pub(super) nodes: usize,
+    pub(super) operation_clients: usize,
+    pub(super) operation_answers: usize,
+}
+
+impl Bounds {
+    /// The bounds as the limits ask for them, kept sensible.
+    pub(super) fn of(limits: &LearnerLimits) -> Self {
+        Self {
+            hosts: limits.hosts.max(1),
+            names: limits.names.max(1),
+            constants: limits.constants,
+            constant_depth: limits.constant_depth,
+            distinct: limits.distinct.max(2),
+            depth: limits.depth.clamp(1, 64),
+            name_bytes: limits.name_bytes,
+            nodes: limits.nodes.clamp(16, 1 << 28),
+            operation_clients: limits.operation_clients.max(1),
+            operation_answers: limits.operation_answers.max(1),
+        }
+    }
+}
+
+/// What happened at one skeleton with one method.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Calls.
+    pub(super) calls: u64,
+    /// 2xx with JSON.
+    pub(super) json: u64,
+    /// 2xx with anything else.
+    pub(super) plain: u64,
+    /// Answers that show that the operation exists, other than 2xx.
+    pub(super) other: u64,
+    /// 404, 405, 410, 501, or a refusal without a body.
+    pub(super) dead: u64,
+    /// 404 or 410 with JSON.
+    pub(super) missing: u64,
+    /// Files of a web page.
+    pub(super) assets: u64,
+    /// Paths that only an attacker asks for, and paths of servers that scanners look for.
+    pub(super) hostile: u64,
+    /// As `hostile`, for paths that a legacy application may have as well.
+    pub(super) suspicious: u64,
+    /// Who got the answers in `plain` and `other`.
+    pub(super) clients: Handful,
+    /// The signatures of the answers in `plain`.
+    pub(super) answers: Handful,
+}
+
+impl Seen {
+    pub(super) fn absorb(&mut self, other: &Self, bounds: &Bounds) {
+        self.calls += other.calls;
+        self.json += other.json;
+        self.plain += other.plain;
+        self.other += other.other;
+        self.dead += other.dead;
+        self.missing += other.missing;
+        self.assets += other.assets;
+        self.hostile += other.hostile;
+        self.suspicious += other.suspicious;
+        self.clients.absorb(&other.clients, bounds.operation_clients);
+        self.answers.absorb(&other.answers, bounds.operation_answers);
+    }
+}
+
+/// An operation: a method at a skeleton.
+#[derive(Clone, Debug)]
+pub(super) struct Operation<F> {
+    pub(super) method: Method,
+    pub(super) seen: Seen,
+    pub(super) facts: F,
+}
+
+/// Why a node is kept, hence by which bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A name, or a marker with a custom verb.
+    Name,
+    /// A hard value near the root, as it is.
+    Constant,
+    /// All values of a shape.
+    Marker,
+    /// All paths below that found no room.
+    Rest,
+}
+
+/// A node of the tree.
+#[derive(Clone, Debug)]
+struct Node<F> {
+    parent: u32,
+    name: Box<str>,
+    kind: Kind,
+    name_rank: u64,
+    path_rank: u64,
+    /// The largest `path_rank` from the root to here.
+    rank: u64,
+    depth: usize,
+    hostility: Hostility,
+    children: Vec<u32>,
+    names: usize,
+    constants: usize,
+    distinct: Distinct,
+    operations: Vec<Operation<F>>,
+}
+
+/// A node that was taken out of its tree with all below it.
+struct Subtree<F> {
+    name: Box<str>,
+    kind: Kind,
+    name_rank: u64,
+    hostility: Hostility,
+    distinct: Distinct,
+    operations: Vec<Operation<F>>,
+    children: Vec<Subtree<F>>,
+}
+
+/// How often a bound was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reached {
+    pub(super) names: u64,
+    pub(super) constants: u64,
+    pub(super) nodes: u64,
+    pub(super) depth: u64,
+    pub(super) name_bytes: u64,
+}
+
+/// Where a walk down the tree has led.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    node: u32,
+    pub(super) hostility: Hostility,
+}
+
+/// The tree.
+#[derive(Clone, Debug)]
+pub(super) struct Store<F> {
+    nodes: Vec<Node<F>>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
+    key: RankKey,
+    bounds: Bounds,
+    /// Nodes other than the root and those for the rest.
+    kept: usize,
+    /// Nodes whose rank exceeds `u64::MAX >> level` are not kept.
+    level: u32,
+    reached: Reached,
+}
+
+const ROOT: u32 = 0;
+
+impl<F: Default + Merge> Store<F> {
+    pub(super) fn new(key: RankKey, bounds: Bounds) -> Self {
+        let root = Node {
+            parent: ROOT,
+            name: "".into(),
+            kind: Kind::Name,
+            name_rank: 0,
+            path_rank: 0,
+            rank: 0,
+            depth: 0,
+            hostility: Hostility::None,
+            children: Vec::new(),
+            names: 0,
+            constants: 0,
+            distinct: Distinct::default(),
+            operations: Vec::new(),
+        };
+        Self {
+            nodes: vec![root],
+            free: Vec::new(),
+            table: HashTable::new(),
+            key,
+            bounds,
+            kept: 0,
+            level: 0,
+            reached: Reached::default(),
+        }
+    }
+
+    /// Walks to the node of a host and the segments of a path, making it if there is room.
+    pub(super) fn walk<'s>(
+        &mut self,
+        host: &str,
+        segments: &(impl Iterator<Item = &'s [u8]> + Clone),
+    ) -> Place {
+        let mut place = self.walk_once(host, segments.clone());
+        while self.kept > self.bounds.nodes {
+            self.shrink();
+            place = self.walk_once(host, segments.clone());
+        }
+        place
+    }
+
+    fn walk_once<'s>(&mut self, host: &str, segments: impl Iterator<Item = &'s [u8]>) -> Place {
+        let rank = self.key.rank(host.as_bytes());
+        let node = match self.find(ROOT, rank, host) {
+            Some(node) => node,
+            None => self.place(ROOT, Kind::Name, rank, host, Hostility::None),
+        };
+        let mut place = Place { node, hostility: Hostility::None };
+        for segment in segments {
+            place = self.step(place, segment);
+        }
+        place
+    }
+
+    /// Goes one segment down.
+    fn step(&mut self, place: Place, segment: &[u8]) -> Place {
+        let Place { node: parent, hostility } = place;
+        let (kind, depth) = {
+            let node = self.node(parent);
+            (node.kind, node.depth)
+        };
+        if kind == Kind::Rest {
+            return Place { node: parent, hostility: hostility.max(Hostility::of(segment)) };
+        }
+        if depth > self.bounds.depth {
+            self.reached.depth += 1;
+            return Place { node: self.rest(parent), hostility };
+        }
+        let digits = segment.iter().all(u8::is_ascii_digit);
+        if digits && depth > self.bounds.constant_depth {
+            let shape = if segment.len() < 9 { Shape::Int } else { Shape::BigInt };
+            return Place { node: self.marker(parent, shape, "", self.key.rank(segment)), hostility };
+        }
+        if segment.len() > self.bounds.name_bytes {
+            self.reached.name_bytes += 1;
+            let hostility = hostility.max(Hostility::of(segment));
+            return Place { node: self.marker(parent, Shape::Long, "", self.key.rank(segment)), hostility };
+        }
+        let rank = self.key.rank(segment);
+        let text = match std::str::from_utf8(segment) {
+            Ok(text) if !text.starts_with([MARKER, '\u{2}']) => text,
+            _ => return Place { node: self.marker(parent, Shape::Encoded, "", rank), hostility },
+        };
+        if let Some(found) = self.find(parent, rank, text) {
+            return Place { node: found, hostility: hostility.max(self.node(found).hostility) };
+        }
+        let own = if digits { Hostility::None } else { Hostility::of(segment) };
+        let judged = segment::judge(text);
+        let (_, suffix) = segment::split_suffix(text);
+        let node = if !judged.hard() {
+            self.place(parent, Kind::Name, rank, text, own)
+        } else if suffix.is_empty() && judged.shape.may_be_constant() && depth <= self.bounds.constant_depth {
+            self.place(parent, Kind::Constant, rank, text, own)
+        } else {
+            self.marker(parent, judged.shape, suffix, rank)
+        };
+        Place { node, hostility: hostility.max(own) }
+    }
+
+    /// The operation of `method` at a node.
+    pub(super) fn operation(&mut self, place: Place, method: Method) -> &mut Operation<F> {
+        let operations = &mut self.node_mut(place.node).operations;
+        let at = operations.iter().position(|operation| operation.method == method).unwrap_or_else(|| {
+            operations.push(Operation { method, seen: Seen::default(), facts: F::default() });
+            operations.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "found or pushed just now")]
+        &mut operations[at]
+    }
+
+    /// Takes in all that `other` holds.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        self.level = self.level.max(other.level);
+        self.reached.names += other.reached.names;
+        self.reached.constants += other.reached.constants;
+        self.reached.nodes += other.reached.nodes;
+        self.reached.depth += other.reached.depth;
+        self.reached.name_bytes += other.reached.name_bytes;
+        self.enforce_level();
+        for child in std::mem::take(&mut other.node_mut(ROOT).children) {
+            let subtree = other.extract(child);
+            self.graft(ROOT, subtree);
+        }
+        while self.kept > self.bounds.nodes {
+            self.shrink();
+        }
+    }
+
+    /// How often each bound was reached.
+    pub(super) const fn reached(&self) -> Reached {
+        self.reached
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len() - self.free.len()
+    }
+
+    fn find(&self, parent: u32, rank: u64, name: &str) -> Option<u32> {
+        self.table
+            .find(slot(parent, rank), |id| {
+                let node = self.node(*id);
+                node.parent == parent && node.name_rank == rank && *node.name == *name
+            })
+            .copied()
+    }
+
+    /// The node that stands for the values of `shape` below `parent`.
+    fn marker(&mut self, parent: u32, shape: Shape, suffix: &str, value: u64) -> u32 {
+        let mut name = String::with_capacity(2 + suffix.len());
+        name.push(MARKER);
+        name.push(shape.letter());
+        name.push_str(suffix);
+        if suffix.starts_with('.') {
+            name.make_ascii_lowercase();
+        }
+        let rank = self.key.rank(name.as_bytes());
+        let kind = if suffix.starts_with(':') { Kind::Name } else { Kind::Marker };
+        let node = match self.find(parent, rank, &name) {
+            Some(node) => node,
+            None => self.place(parent, kind, rank, &name, Hostility::None),
+        };
+        let limit = self.bounds.distinct;
+        self.node_mut(node).distinct.insert(value, limit);
+        node
+    }
+
+    /// The node that stands for what found no room below `parent`.
+    fn rest(&mut self, parent: u32) -> u32 {
+        let rank = self.key.rank(REST.as_bytes());
+        match self.find(parent, rank, REST) {
+            Some(node) => node,
+            None => self.create(parent, Kind::Rest, rank, REST, Hostility::None),
+        }
+    }
+
+    /// Makes a child that does not exist, or says which node stands for it.
+    fn place(&mut self, parent: u32, kind: Kind, rank: u64, name: &str, hostility: Hostility) -> u32 {
+        let path_rank = self.key.rank_pair(self.node(parent).path_rank, rank);
+        if path_rank > u64::MAX >> self.level {
+            self.reached.nodes += 1;
+            return self.rest(parent);
+        }
+        let limit = match kind {
+            Kind::Name if parent == ROOT => self.bounds.hosts,
+            Kind::Name => self.bounds.names,
+            Kind::Constant => self.bounds.constants,
+            Kind::Marker | Kind::Rest => usize::MAX,
+        };
+        let held = match kind {
+            Kind::Name => self.node(parent).names,
+            Kind::Constant => self.node(parent).constants,
+            Kind::Marker | Kind::Rest => 0,
+        };
+        if held < limit {
+            return self.create(parent, kind, rank, name, hostility);
+        }
+        match kind {
+            Kind::Constant => self.reached.constants += 1,
+            Kind::Name | Kind::Marker | Kind::Rest => self.reached.names += 1,
+        }
+        let largest = self
+            .node(parent)
+            .children
+            .iter()
+            .map(|id| (self.node(*id).name_rank, *id))
+            .filter(|(_, id)| self.node(*id).kind == kind)
+            .max();
+        match largest {
+            Some((largest, evicted)) if rank < largest => {
+                self.unlink(evicted);
+                let subtree = self.extract(evicted);
+                let node = self.create(parent, kind, rank, name, hostility);
+                let stand_in = self.stand_in(parent, kind, &subtree.name, subtree.name_rank);
+                self.pour(stand_in, subtree);
+                node
+            }
+            _ => self.stand_in(parent, kind, name, rank),
+        }
+    }
+
+    /// The node that stands for a name or a constant without room of its own.
+    fn stand_in(&mut self, parent: u32, kind: Kind, name: &str, rank: u64) -> u32 {
+        match kind {
+            Kind::Constant => self.marker(parent, segment::judge(name).shape, "", rank),
+            Kind::Name | Kind::Marker | Kind::Rest => self.marker(parent, Shape::Other, "", rank),
+        }
+    }
+
+    fn create(&mut self, parent: u32, kind: Kind, rank: u64, name: &str, hostility: Hostility) -> u32 {
+        let above = self.node(parent);
+        let path_rank = self.key.rank_pair(above.path_rank, rank);
+        let node = Node {
+            parent,
+            name: name.into(),
+            kind,
+            name_rank: rank,
+            path_rank,
+            rank: if kind == Kind::Rest { above.rank } else { above.rank.max(path_rank) },
+            depth: above.depth + 1,
+            hostility,
+            children: Vec::new(),
+            names: 0,
+            constants: 0,
+            distinct: Distinct::default(),
+            operations: Vec::new(),
+        };
+        let id = if let Some(id) = self.free.pop() {
+            *self.node_mut(id) = node;
+            id
+        } else {
+            self.nodes.push(node);
+            u32::try_from(self.nodes.len() - 1).expect("the bound on nodes is far below 2^32")
+        };
+        let above = self.node_mut(parent);
+        above.children.push(id);
+        match kind {
+            Kind::Name => above.names += 1,
+            Kind::Constant => above.constants += 1,
+            Kind::Marker | Kind::Rest => {}
+        }
+        if kind != Kind::Rest {
+            self.kept += 1;
+        }
+        let nodes = &self.nodes;
+        self.table.insert_unique(slot(parent, rank), id, |id| {
+            nodes.get(*id as usize).map_or(0, |node| slot(node.parent, node.name_rank))
+        });
+        id
+    }
+
+    /// Forgets a node among its parent's children.
+    fn unlink(&mut self, id: u32) {
+        let (parent, kind) = (self.node(id).parent, self.node(id).kind);
+        let above = self.node_mut(parent);
+        above.children.retain(|child| *child != id);
+        match kind {
+            Kind::Name => above.names -= 1,
+            Kind::Constant => above.constants -= 1,
+            Kind::Marker | Kind::Rest => {}
+        }
+    }
+
+    /// Takes an unlinked node and all below it out of the tree.
+    fn extract(&mut self, id: u32) -> Subtree<F> {
+        let hash = slot(self.node(id).parent, self.node(id).name_rank);
+        if let Ok(found) = self.table.find_entry(hash, |other| *other == id) {
+            found.remove();
+        }
+        let node = self.node_mut(id);
+        let children = std::mem::take(&mut node.children);
+        let mut subtree = Subtree {
+            name: std::mem::take(&mut node.name),
+            kind: node.kind,
+            name_rank: node.name_rank,
+            hostility: node.hostility,
+            distinct: std::mem::take(&mut node.distinct),
+            operations: std::mem::take(&mut node.operations),
+            children: Vec::with_capacity(children.len()),
+        };
+        if subtree.kind != Kind::Rest {
+            self.kept -= 1;
+        }
+        self.free.push(id);
+        for child in children {
+            let below = self.extract(child);
+            subtree.children.push(below);
+        }
+        subtree
+    }
+
+    /// Puts a subtree below `parent`.
+    fn graft(&mut self, parent: u32, subtree: Subtree<F>) {
+        let node = match self.find(parent, subtree.name_rank, &subtree.name) {
+            Some(node) => node,
+            None if self.node(parent).kind == Kind::Rest => parent,
+            None if subtree.kind == Kind::Rest => self.rest(parent),
+            None => self.place(parent, subtree.kind, subtree.name_rank, &subtree.name, subtree.hostility),
+        };
+        self.pour(node, subtree);
+    }
+
+    /// Adds what a subtree holds to a node and below it.
+    fn pour(&mut self, node: u32, subtree: Subtree<F>) {
+        let bounds = self.bounds;
+        self.node_mut(node).distinct.absorb(&subtree.distinct, bounds.distinct);
+        for operation in subtree.operations {
+            let into = self.operation(Place { node, hostility: Hostility::None }, operation.method);
+            into.seen.absorb(&operation.seen, &bounds);
+            into.facts.absorb(operation.facts);
+        }
+        for below in subtree.children {
+            self.graft(node, below);
+        }
+    }
+
+    /// Halves the range of ranks that are kept.
+    fn shrink(&mut self) {
+        self.level += 1;
+        self.enforce_level();
+    }
+
+    fn enforce_level(&mut self) {
+        let bound = u64::MAX >> self.level;
+        let mut waiting = vec![ROOT];
+        while let Some(id) = waiting.pop() {
+            let children = self.node(id).children.clone();
+            for child in children {
+                if self.node(child).rank > bound {
+                    self.reached.nodes += 1;
+                    self.unlink(child);
+                    let subtree = self.extract(child);
+                    let rest = self.rest(id);
+                    self.pour_flat(rest, subtree);
+                } else {
+                    waiting.push(child);
+                }
+            }
+        }
+    }
+
+    /// Adds all operations of a subtree to one node.
+    fn pour_flat(&mut self, node: u32, subtree: Subtree<F>) {
+        let children = subtree.children;
+        self.pour(node, Subtree { children: Vec::new(), distinct: Distinct::default(), ..subtree });
+        for below in children {
+            self.pour_flat(node, below);
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "ids are only made by this store")]
+    fn node(&self, id: u32) -> &Node<F> {
+        &self.nodes[id as usize]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "ids are only made by this store")]
+    fn node_mut(&mut self, id: u32) -> &mut Node<F> {
+        &mut self.nodes[id as usize]
+    }
+}
+
+/// Reading, for the fold.
+impl<F: Default + Merge> Store<F> {
+    /// The hosts, by name.
+    pub(super) fn hosts(&self) -> Vec<Reader<'_, F>> {
+        Reader { store: self, id: ROOT }.children()
+    }
+}
+
+/// A node as the fold reads it.
+pub(super) struct Reader<'a, F> {
+    store: &'a Store<F>,
+    id: u32,
+}
+
+impl<'a, F: Default + Merge> Reader<'a, F> {
+    fn node(&self) -> &'a Node<F> {
+        self.store.node(self.id)
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        &self.node().name
+    }
+
+    pub(super) fn distinct(&self) -> &'a Distinct {
+        &self.node().distinct
+    }
+
+    pub(super) fn operations(&self) -> &'a [Operation<F>] {
+        &self.node().operations
+    }
+
+    /// The nodes below, by name.
+    pub(super) fn children(&self) -> Vec<Self> {
+        let mut below: Vec<_> =
+            self.node().children.iter().map(|id| Reader { store: self.store, id: *id }).collect();
+        below.sort_by(|a, b| a.name().cmp(b.name()));
+        below
+    }
+}
+
+/// The hash of a child's place in the table.
+fn slot(parent: u32, rank: u64) -> u64 {
+    rank ^ u64::from(parent).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

@@ -1,0 +1,479 @@
+//! The behaviour of the learner as a whole, as sentences.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Facts that only remember the response keys and count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Keys {
+    keys: std::collections::BTreeSet<u64>,
+    calls: u64,
+}
+
+impl Merge for Keys {
+    fn absorb(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+        self.calls += other.calls;
+    }
+}
+
+impl Facts for Keys {
+    fn response_keys(&self) -> Vec<u64> {
+        self.keys.iter().copied().collect()
+    }
+}
+
+fn learner() -> Learner<Keys> {
+    Learner::new(LearnerLimits::default(), RankKey::derive(b"test"))
+}
+
+fn ok(path: &str) -> Sighting<'_> {
+    Sighting {
+        host: "api.bank.example",
+        method: "GET",
+        path: path.as_bytes(),
+        status: Some(200),
+        content_type: "application/json",
+        response_bytes: 100,
+        client: 1,
+    }
+}
+
+/// Sees a successful JSON answer with these keys.
+fn see(learner: &mut Learner<Keys>, path: &str, keys: &[u64]) {
+    let facts = learner.observe(&ok(path));
+    facts.keys.extend(keys);
+    facts.calls += 1;
+}
+
+/// The claimed templates, `METHOD /path`.
+fn api(learner: &Learner<Keys>) -> Vec<String> {
+    of_class(learner, EndpointClass::Api)
+}
+
+fn of_class(learner: &Learner<Keys>, class: EndpointClass) -> Vec<String> {
+    let folded = learner.fold(&Undocumented);
+    let rows = folded.endpoints.iter().filter(|learnt| learnt.class == class);
+    rows.map(|learnt| format!("{} {}", learnt.method, learnt.template)).collect()
+}
+
+const NAMES: [&str; 24] = [
+    "ada",
+    "grace",
+    "edsger",
+    "barbara",
+    "donald",
+    "margaret",
+    "alan",
+    "katherine",
+    "tim",
+    "radia",
+    "linus",
+    "frances",
+    "dennis",
+    "hedy",
+    "brian",
+    "karen",
+    "niklaus",
+    "adele",
+    "john",
+    "jean",
+    "claude",
+    "joan",
+    "edgar",
+    "shafi",
+];
+
+#[test]
+fn hard_values_become_parameters() {
+    let mut learner = learner();
+    for (path, _) in [
+        ("/v1/accounts/5f0c2a4e-6a2b-4a53-9f1e-0a9e6d0f7c11/balances", 0),
+        ("/v1/accounts/6f0c2a4e-6a2b-4a53-9f1e-0a9e6d0f7c12/balances", 0),
+        ("/v1/payments/DE89370400440532013000", 0),
+        ("/v1/orders/17", 0),
+        ("/v1/orders/18", 0),
+    ] {
+        see(&mut learner, path, &[]);
+    }
+    assert_eq!(
+        api(&learner),
+        ["GET /v1/accounts/{accountId}/balances", "GET /v1/orders/{orderId}", "GET /v1/payments/{iban}"]
+    );
+}
+
+#[test]
+fn a_word_among_ids_stays_when_it_answers_differently() {
+    let mut learner = learner();
+    for (at, name) in NAMES.iter().enumerate() {
+        for _ in 0..=(at % 3) {
+            see(&mut learner, &format!("/v1/users/{name}"), &[1, 2, 3]);
+            see(&mut learner, &format!("/v1/users/{name}/posts"), &[4, 5]);
+        }
+    }
+    for _ in 0..40 {
+        see(&mut learner, "/v1/users/me", &[1, 2, 3, 7, 8, 9, 10]);
+        see(&mut learner, "/v1/users/me/settings", &[11, 12]);
+    }
+    let found = api(&learner);
+    assert!(found.contains(&"GET /v1/users/{userId}".to_owned()), "{found:?}");
+    assert!(found.contains(&"GET /v1/users/{userId}/posts".to_owned()), "{found:?}");
+    assert!(found.contains(&"GET /v1/users/me/settings".to_owned()), "{found:?}");
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
+fn versions_and_dates_before_the_api_are_kept() {
+    for base in ["/v1", "/api/2.0", "/2010-04-01", "/api/1", "/2", "/zx81kq"] {
+        let mut learner = learner();
+        for resource in ["invoices", "customers", "reports", "cards"] {
+            for id in 0..6 {
+                see(&mut learner, &format!("{base}/{resource}"), &[1]);
+                see(&mut learner, &format!("{base}/{resource}/{}", 1000 + id), &[2]);
+            }
+        }
+        let found = api(&learner);
+        assert_eq!(found.len(), 8, "{found:?}");
+        assert!(found.iter().all(|row| row.starts_with(&format!("GET {base}/"))), "{found:?}");
+    }
+}
+
+#[test]
+fn extensions_verbs_and_parameters_of_the_path_are_understood() {
+    let mut learner = learner();
+    for id in 0..6 {
+        see(&mut learner, &format!("/v1/calls/{}.json", 1_000 + id), &[1]);
+        see(&mut learner, "/v1/messages:batchGet", &[2]);
+        see(&mut learner, &format!("/v1/operations/{}:cancel", 5_000 + id), &[3]);
+        see(&mut learner, &format!("/v1/carts;session={id}/items"), &[4]);
+        see(&mut learner, &format!("//v1/carts/./items/?page={id}"), &[4]);
+    }
+    assert_eq!(
+        api(&learner),
+        [
+            "GET /v1/calls/{callId}.json",
+            "GET /v1/carts/items",
+            "GET /v1/messages:batchGet",
+            "GET /v1/operations/{operationId}:cancel"
+        ]
+    );
+}
+
+#[test]
+fn two_hundred_sibling_collections_stay_apart() {
+    let mut learner = learner();
+    let (first, second) =
+        (&NAMES[..], ["Report", "Ledger", "Limit", "Mandate", "Quote", "Batch", "Rule", "Alert", "Feed"]);
+    let mut count = 0;
+    for (i, a) in first.iter().enumerate() {
+        for (j, b) in second.iter().enumerate() {
+            let keys: Vec<u64> = (0..4).map(|k| (i * 100 + j * 10 + k) as u64).collect();
+            for _ in 0..(5 + (i * j) % 30) {
+                see(&mut learner, &format!("/api/{a}{b}s"), &keys);
+            }
+            see(&mut learner, &format!("/api/{a}{b}s/{}", 100 + i), &keys);
+            see(&mut learner, &format!("/api/{a}{b}s/{}", 200 + i), &keys);
+            count += 2;
+        }
+    }
+    assert_eq!(api(&learner).len(), count);
+}
+
+#[test]
+fn operations_called_once_are_kept_as_they_are() {
+    let mut learner = learner();
+    for path in
+        ["/v1/accounts", "/v1/consents/create", "/v1/rates/latest", "/v1/branches", "/v1/products/search"]
+    {
+        see(&mut learner, path, &[]);
+    }
+    assert_eq!(api(&learner).len(), 5);
+    assert!(api(&learner).iter().all(|row| !row.contains('{')));
+}
+
+#[test]
+fn scanners_are_kept_apart_from_the_api() {
+    let mut learner = learner();
+    for id in 0..10 {
+        see(&mut learner, &format!("/v1/orders/{id}"), &[1]);
+    }
+    for path in ["/.env", "/wp-login.php", "/admin", "/old/backup", "/console", "/v1/debug"] {
+        let status = if path == "/console" { Some(302) } else { Some(404) };
+        learner.observe(&Sighting {
+            status,
+            content_type: "text/html",
+            response_bytes: 9,
+            client: 66,
+            ..ok(path)
+        });
+    }
+    assert_eq!(api(&learner), ["GET /v1/orders/{orderId}"]);
+    assert!(of_class(&learner, EndpointClass::Scanner).contains(&"GET /console".to_owned()));
+    assert!(of_class(&learner, EndpointClass::Probe).contains(&"GET /admin".to_owned()));
+}
+
+#[test]
+fn a_page_that_answers_everything_is_no_api() {
+    let mut learner = learner();
+    for id in 0..10 {
+        see(&mut learner, &format!("/v1/orders/{id}"), &[1]);
+    }
+    for (client, path) in
+        [(7, "/shell"), (8, "/logs/help"), (9, "/.git/config"), (10, "/beta"), (11, "/keys/x")]
+    {
+        learner.observe(&Sighting { content_type: "text/html", response_bytes: 93, client, ..ok(path) });
+    }
+    assert_eq!(api(&learner), ["GET /v1/orders/{orderId}"]);
+}
+
+#[test]
+fn preflights_files_health_checks_and_probes_are_not_claimed() {
+    let mut learner = learner();
+    for id in 0..10 {
+        see(&mut learner, &format!("/v1/orders/{id}"), &[1]);
+    }
+    learner.observe(&Sighting {
+        method: "OPTIONS",
+        status: Some(204),
+        content_type: "",
+        ..ok("/v1/orders/3")
+    });
+    learner.observe(&Sighting {
+        method: "PUT",
+        status: Some(405),
+        content_type: "",
+        response_bytes: 0,
+        ..ok("/v1/orders/3")
+    });
+    learner.observe(&Sighting { content_type: "text/plain", response_bytes: 2, ..ok("/healthz") });
+    for file in ["app.js", "site.css"] {
+        learner.observe(&Sighting { content_type: "text/css", ..ok(&format!("/assets/{file}")) });
+    }
+    let missing = Sighting { method: "DELETE", status: Some(404), ..ok("/v1/orders/99") };
+    learner.observe(&missing);
+    assert_eq!(api(&learner), ["GET /v1/orders/{orderId}", "DELETE /v1/orders/{orderId}"]);
+    assert_eq!(of_class(&learner, EndpointClass::Preflight), ["OPTIONS /v1/orders/{orderId}"]);
+    assert_eq!(of_class(&learner, EndpointClass::Probe), ["PUT /v1/orders/{orderId}"]);
+    assert_eq!(of_class(&learner, EndpointClass::Health), ["GET /healthz"]);
+    assert_eq!(of_class(&learner, EndpointClass::Static), ["GET /assets/{assetId}"]);
+}
+
+#[test]
+fn documents_come_first() {
+    struct Spec;
+    impl Documented for Spec {
+        fn route(&self, _host: &str, segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+            match segments {
+                [Segment::Name("v1"), Segment::Name("sort"), _] => {
+                    Some(DocumentedRoute { id: 7, parameters: 0b100 })
+                }
+                _ => None,
+            }
+        }
+    }
+    let mut learner = learner();
+    for order in ["ascending", "descending"] {
+        see(&mut learner, &format!("/v1/sort/{order}"), &[]);
+        see(&mut learner, &format!("/v1/sort/{order}/shadow"), &[]);
+    }
+    let folded = learner.fold(&Spec);
+    let rows: Vec<String> =
+        folded.endpoints.iter().map(|row| format!("{} {:?}", row.template, row.route)).collect();
+    assert_eq!(rows, ["/v1/sort/{id} Some(7)", "/v1/sort/{id}/shadow None"]);
+    assert_eq!(folded.endpoints[0].facts.iter().map(|facts| facts.calls).sum::<u64>(), 2);
+}
+
+#[test]
+fn any_path_finds_its_endpoint() {
+    let mut learner = learner();
+    for id in 0..10 {
+        see(&mut learner, &format!("/v1/orders/{id}"), &[1]);
+        see(&mut learner, "/v1/orders/search", &[2]);
+    }
+    let folded = learner.fold(&Undocumented);
+    let at = |method, path: &str| {
+        let found = folded.locate("api.bank.example", method, path.as_bytes())?;
+        Some(folded.endpoints[found].template.to_string())
+    };
+    assert_eq!(at("GET", "/v1/orders/424242?x=1").as_deref(), Some("/v1/orders/{orderId}"));
+    assert_eq!(at("GET", "//v1/orders/search").as_deref(), Some("/v1/orders/search"));
+    assert_eq!(at("POST", "/v1/orders/3"), None);
+    assert_eq!(folded.locate("other.example", "GET", b"/v1/orders/3"), None);
+}
+
+/// What a fold says, as text; two learners that know the same say the same.
+fn said(learner: &Learner<Keys>) -> Vec<String> {
+    let folded = learner.fold(&Undocumented);
+    let mut said: Vec<String> = folded
+        .endpoints
+        .iter()
+        .map(|row| {
+            let calls: u64 = row.facts.iter().map(|facts| facts.calls).sum();
+            format!(
+                "{} {} {} {} {calls} {} {:.4} {:?} {:?}",
+                row.host,
+                row.method,
+                row.template,
+                row.count,
+                row.class.as_str(),
+                row.confidence,
+                row.liveness,
+                row.low_literals
+            )
+        })
+        .collect();
+    said.sort();
+    said
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    method: &'static str,
+    path: String,
+    status: u16,
+    kind: &'static str,
+    bytes: u64,
+    client: u64,
+    keys: Vec<u64>,
+}
+
+fn segment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(&NAMES[..8]).prop_map(str::to_owned),
+        2 => (0..40_u32).prop_map(|id| id.to_string()),
+        1 => (0..9_u32).prop_map(|id| format!("5f0c2a4e-6a2b-4a53-9f1e-0a9e6d0f7c1{id}")),
+        1 => prop::sample::select(&["orders.json", "x:cancel", ".env", "a%2Fb", "v1", "2024-05-01"][..]).prop_map(str::to_owned),
+        1 => "[a-z]{3,5}",
+    ]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    (
+        prop::sample::select(&["GET", "GET", "POST", "DELETE", "OPTIONS"][..]),
+        vec(segment(), 0..5),
+        prop::sample::select(&[200_u16, 200, 201, 302, 401, 404, 405, 500][..]),
+        prop::sample::select(&["application/json", "text/html", "", "text/css"][..]),
+        0..3_u64,
+        0..6_u64,
+        vec(0..9_u64, 0..4),
+    )
+        .prop_map(|(method, segments, status, kind, bytes, client, keys)| Call {
+            method,
+            path: format!("/{}", segments.join("/")),
+            status,
+            kind,
+            bytes,
+            client,
+            keys,
+        })
+}
+
+fn feed(learner: &mut Learner<Keys>, call: &Call) {
+    let facts = learner.observe(&Sighting {
+        method: call.method,
+        status: Some(call.status),
+        content_type: call.kind,
+        response_bytes: call.bytes,
+        client: call.client,
+        ..ok(&call.path)
+    });
+    facts.calls += 1;
+    facts.keys.extend(&call.keys);
+}
+
+/// Limits so small that every sample overflows; nodes are left alone, see `store`.
+const TIGHT: LearnerLimits = LearnerLimits {
+    hosts: 1,
+    names: 3,
+    constants: 1,
+    constant_depth: 3,
+    distinct: 4,
+    depth: 3,
+    name_bytes: 20,
+    nodes: 65_536,
+    clients: 2,
+    answers: 2,
+    operation_clients: 1,
+    operation_answers: 1,
+    response_keys: 4,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Any order, any sharding and any grouping of merges give the same fold, also beyond the limits.
+    #[test]
+    fn order_and_grouping_do_not_matter(
+        calls in vec(call(), 1..150),
+        shards in vec(0..4_usize, 150),
+        order in Just(()).prop_perturb(|(), mut random| random.random::<u64>()),
+        tight in any::<bool>(),
+    ) {
+        let limits = if tight { TIGHT } else { LearnerLimits::default() };
+        let make = || Learner::<Keys>::new(limits, RankKey::derive(b"test"));
+        let mut whole = make();
+        for call in &calls {
+            feed(&mut whole, call);
+        }
+        let mut parts = [make(), make(), make(), make()];
+        let key = RankKey::derive(&order.to_le_bytes());
+        let mut shuffled: Vec<(u64, &Call, usize)> = calls
+            .iter()
+            .zip(shards)
+            .enumerate()
+            .map(|(at, (call, shard))| (key.rank(&at.to_le_bytes()), call, shard))
+            .collect();
+        shuffled.sort_by_key(|(rank, _, _)| *rank);
+        for (_, call, shard) in shuffled {
+            feed(&mut parts[shard], call);
+        }
+        let [a, mut b, mut c, d] = parts;
+        c.absorb(d);
+        b.absorb(c);
+        let mut merged = make();
+        merged.absorb(b);
+        merged.absorb(a);
+        prop_assert_eq!(said(&whole), said(&merged));
+    }
+}
+
+#[test]
+fn random_paths_do_not_grow_the_learner() {
+    let limits = LearnerLimits { nodes: 2_000, ..LearnerLimits::default() };
+    let mut learner: Learner<Keys> = Learner::new(limits, RankKey::derive(b"test"));
+    let random = RankKey::derive(b"paths");
+    let letters = |seed: u64| -> String {
+        (0..7).map(|at| char::from(b'a' + u8::try_from(random.rank_pair(seed, at) % 26).unwrap())).collect()
+    };
+    for at in 0..100_000_u64 {
+        let path = format!("/{}/{}/{at}", letters(at), letters(at ^ 0xffff));
+        let status = if at % 3 == 0 { 404 } else { 200 };
+        learner.observe(&Sighting { status: Some(status), client: at, ..ok(&path) });
+        assert!(learner.counters().nodes <= 3 * 2 * 2_000 + 64);
+    }
+    assert!(learner.counters().names_overflowed > 0);
+    assert!(learner.counters().nodes_overflowed > 0);
+    assert!(learner.counters().clients_overflowed > 0);
+    let calls: u64 = learner.fold(&Undocumented).endpoints.iter().map(|row| row.count).sum();
+    assert_eq!(calls, 100_000);
+}
+
+#[test]
+fn a_scanner_cannot_crowd_out_the_api() {
+    let limits = LearnerLimits { names: 64, ..LearnerLimits::default() };
+    let mut learner: Learner<Keys> = Learner::new(limits, RankKey::derive(b"test"));
+    let resources = ["accounts", "payments", "cards", "consents", "parties", "statements"];
+    for resource in resources {
+        for _ in 0..5 {
+            see(&mut learner, &format!("/{resource}"), &[]);
+        }
+    }
+    for at in 0..5_000_u64 {
+        let sighting = Sighting { status: Some(404), content_type: "text/html", client: 9, ..ok("/") };
+        let path = format!("/guess{}x", at * 7919 % 100_003);
+        learner.observe(&Sighting { path: path.as_bytes(), ..sighting });
+    }
+    assert_eq!(api(&learner).len(), resources.len());
+}

@@ -1,0 +1,145 @@
+//! What of a path, host or parameter name may be written.
+//!
+//! A name has to earn it. A document that names it is enough. Otherwise it must read like a name: a plain
+//! word, a version, a file; nothing that a data class matches, that holds a run of digits, or that the
+//! learner took for a literal only for want of evidence and no plain word. What has not earned it is shown
+//! by its shape alone.
+
+use super::facts::EndpointFacts;
+use super::inspect::name_class;
+use super::learner::{EndpointClass, Learnt, TemplateSegment};
+use std::borrow::Cow;
+
+/// What stands for a name that may not be shown.
+const MASKED: &str = "{…}";
+
+/// The path template of a learnt endpoint, as far as it may be shown.
+#[must_use]
+pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
+    let noise = !matches!(learnt.class, EndpointClass::Api | EndpointClass::Health | EndpointClass::Static);
+    let mut text = String::new();
+    for (at, segment) in learnt.template.segments().iter().enumerate() {
+        text.push('/');
+        match segment {
+            TemplateSegment::Literal(name) => {
+                // A date that leads to a whole API is its version, however little else proves it.
+                let doubtful = learnt.low_literals.contains(&at) && !(at < 2 && is_date(name));
+                if may_show(name, doubtful, noise) {
+                    text.push_str(name);
+                } else {
+                    text.push_str(MASKED);
+                }
+            }
+            TemplateSegment::Parameter { before, name, after, .. } => {
+                let fixed = |text: &str| text.is_empty() || may_show(text, false, noise);
+                let (before, after) =
+                    (if fixed(before) { before } else { MASKED }, if fixed(after) { after } else { MASKED });
+                text.push_str(before);
+                text.push('{');
+                text.push_str(name);
+                text.push('}');
+                text.push_str(after);
+            }
+            TemplateSegment::Rest => text.push_str("{rest}"),
+        }
+    }
+    if text.is_empty() {
+        text.push('/');
+    }
+    text
+}
+
+/// Whether a path segment reads like a name rather than a value.
+fn may_show(name: &str, doubtful: bool, noise: bool) -> bool {
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let longest_run = name.split(|letter: char| !letter.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+    if name.len() > 64
+        || digits > 8
+        || longest_run > 5
+        || name.contains(['@', '%', ' ', '=', '&', '?', '"', '<'])
+    {
+        return false;
+    }
+    if !name.is_ascii() {
+        return false;
+    }
+    // A date may be an API's version, once the learner has found that it leads to a whole API.
+    let is_version = !doubtful && name.len() <= 10;
+    if !is_version && name_class(name.as_bytes()).is_some() {
+        return false;
+    }
+    if doubtful && noise {
+        return is_word(name);
+    }
+    if doubtful {
+        // First names and surnames with a dot or in title case look like this; routes rarely do.
+        return digits <= 4 && !looks_personal(name);
+    }
+    true
+}
+
+/// `2010-04-01`
+fn is_date(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [4, 2, 2] && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Letters only, or words joined by hyphens, underscores or a file's extension.
+fn is_word(name: &str) -> bool {
+    let stem = name.trim_start_matches('.');
+    !stem.is_empty()
+        && stem.split(['-', '_', '.']).all(|word| {
+            word.len() <= 20
+                && (word.bytes().all(|byte| byte.is_ascii_lowercase())
+                    || word.bytes().all(|byte| byte.is_ascii_uppercase()))
+        })
+}
+
+/// `anna.becker`, `Anna-Becker`, `BECKER`.
+fn looks_personal(name: &str) -> bool {
+    let words: Vec<&str> = name.split(['.', '-', '_', '+']).collect();
+    let titled = words.iter().all(|word| {
+        let mut letters = word.chars();
+        letters.next().is_some_and(char::is_uppercase)
+            && letters.clone().count() > 0
+            && letters.all(char::is_lowercase)
+    });
+    titled && words.len() > 1
+}
+
+/// A method as sent is shown when it is one that anybody knows; else as `OTHER`.
+#[must_use]
+pub fn shown_method(method: &str) -> String {
+    if method.len() <= 16 && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+        method.to_owned()
+    } else {
+        "OTHER".to_owned()
+    }
+}
+
+/// A host name as far as it reads like one.
+#[must_use]
+pub fn shown_host(host: &str) -> String {
+    let good = host.len() <= 253
+        && host.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+        });
+    if good { host.to_owned() } else { MASKED.to_owned() }
+}
+
+/// The name of a query parameter, decoded, as far as it reads like one.
+#[must_use]
+pub fn shown_name(raw: &[u8]) -> Cow<'_, str> {
+    let digits = raw.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let plain = raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*".contains(byte));
+    let text = if plain {
+        std::str::from_utf8(raw).map(Cow::Borrowed).unwrap_or(Cow::Borrowed(MASKED))
+    } else {
+        let mut decoded = Vec::with_capacity(raw.len());
+        crate::payload::form::percent(raw, true, &mut decoded);
+        let good = decoded.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*".contains(byte));
+        if good { Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()) } else { Cow::Borrowed(MASKED) }
+    };
+    if text.len() > 64 || digits > 4 { Cow::Borrowed(MASKED) } else { text }
+}

@@ -1,0 +1,297 @@
+//! Reads a lake's rows back, and tells which are the latest.
+//!
+//! Files are read in the order of their names. One that cannot be read is a problem with its place; the
+//! others are read all the same.
+
+use super::rows::{EndpointRow, FindingRow, Stored};
+use super::tables::{Table, from_batch, schema_id};
+use super::writer::{LakeError, SCHEMA_KEY};
+use crate::problem::Problems;
+use crate::time::Timestamp;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What a table holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows<R> {
+    /// Its rows.
+    pub rows: Vec<Stored<R>>,
+    /// The files that could not be read.
+    pub problems: Problems,
+}
+
+/// Reads all rows of a table. A lake without the table has none.
+pub fn read<R: Table>(root: &Path) -> Result<Rows<R>, LakeError> {
+    fs::read_dir(root).map_err(LakeError::io("read the lake", root))?;
+    let mut rows = Rows { rows: Vec::new(), problems: Problems::default() };
+    let table = root.join(R::NAME).join(format!("v{}", R::VERSION));
+    for date in children(&table, "date=")? {
+        for sensor in children(&date, "sensor=")? {
+            for file in children(&sensor, "")? {
+                if file.extension().is_some_and(|extension| extension == "parquet") {
+                    read_file(&file, &mut rows);
+                }
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The endpoints as of their latest snapshot each, by sensor, host and template.
+pub fn latest_endpoints(root: &Path) -> Result<Rows<EndpointRow>, LakeError> {
+    read(root).map(latest)
+}
+
+/// The findings as of their latest state each, by sensor, kind and subject.
+pub fn latest_findings(root: &Path) -> Result<Rows<FindingRow>, LakeError> {
+    read(root).map(latest)
+}
+
+/// A row that says something of a subject that other rows tell of, too.
+trait Snapshot: Table {
+    fn subject(&self) -> &str;
+    /// What an older row knows and this one should.
+    fn learn(&mut self, older: &Self);
+}
+
+impl Snapshot for EndpointRow {
+    fn subject(&self) -> &str {
+        &self.id
+    }
+
+    fn learn(&mut self, older: &Self) {
+        self.first_seen = self.first_seen.min(older.first_seen);
+    }
+}
+
+impl Snapshot for FindingRow {
+    fn subject(&self) -> &str {
+        &self.id
+    }
+
+    fn learn(&mut self, older: &Self) {
+        let seen: [Option<Timestamp>; 2] = [self.first_seen, older.first_seen];
+        self.first_seen = seen.into_iter().flatten().min();
+    }
+}
+
+/// Keeps the latest row of each subject and sensor; of the same instant, that of the greatest run.
+fn latest<R: Snapshot>(mut all: Rows<R>) -> Rows<R> {
+    let subject = |stored: &Stored<R>| (stored.origin.sensor.clone(), stored.row.subject().to_owned());
+    all.rows
+        .sort_by_cached_key(|stored| (subject(stored), stored.origin.window_end, stored.origin.run.clone()));
+    let mut kept: Vec<Stored<R>> = Vec::new();
+    for mut stored in all.rows {
+        match kept.last_mut() {
+            Some(older) if subject(older) == subject(&stored) => {
+                stored.row.learn(&older.row);
+                *older = stored;
+            }
+            _ => kept.push(stored),
+        }
+    }
+    kept.sort_by(|a, b| {
+        let by_sensor = a.origin.sensor.cmp(&b.origin.sensor);
+        by_sensor.then_with(|| a.row.sort_key().cmp(&b.row.sort_key()))
+    });
+    Rows { rows: kept, problems: all.problems }
+}
+
+/// What stands in a folder under names that begin so, sorted; nothing when there is no folder.
+fn children(folder: &Path, prefix: &str) -> Result<Vec<PathBuf>, LakeError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LakeError::io("read the folder", folder)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(LakeError::io("read the folder", folder))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(prefix) && !name.starts_with('.') {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read_file<R: Table>(path: &Path, into: &mut Rows<R>) {
+    let length = into.rows.len();
+    if let Err(error) = read_batches(path, into) {
+        into.rows.truncate(length);
+        let cure = "it is not used; restore or remove it";
+        into.problems.push(&path.display().to_string(), "", format!("{error}; {cure}"));
+    }
+}
+
+fn read_batches<R: Table>(path: &Path, into: &mut Rows<R>) -> Result<(), Box<dyn std::error::Error>> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let metadata = builder.metadata().file_metadata().key_value_metadata();
+    let named = metadata.into_iter().flatten().find(|pair| pair.key == SCHEMA_KEY);
+    let named = named.and_then(|pair| pair.value.as_deref()).unwrap_or("no table of ours");
+    if named != schema_id::<R>() {
+        return Err(format!("its metadata says `{named}`, not `{}`", schema_id::<R>()).into());
+    }
+    for batch in builder.build()? {
+        into.rows.extend(from_batch(&batch?)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::DocumentPlace;
+    use crate::lake::rows::{BucketRow, CaptureRow, Count, DataClassRow, ObservationRow, Origin};
+    use crate::lake::writer::Writer;
+
+    fn origin(run: &str, end: i64) -> Origin {
+        Origin {
+            sensor: "s".into(),
+            run: run.into(),
+            key_id: "k".into(),
+            window_start: Timestamp::EPOCH,
+            window_end: Timestamp::from_secs(end, 0),
+            coverage: 0.5,
+        }
+    }
+
+    fn endpoint(id: &str, first: i64) -> EndpointRow {
+        EndpointRow { id: id.into(), first_seen: Timestamp::from_secs(first, 0), ..Default::default() }
+    }
+
+    #[test]
+    fn every_column_is_read_as_it_was_written() {
+        let lake = tempfile::tempdir().unwrap();
+        let writer = Writer::new(lake.path(), origin("a", 7_200)).unwrap();
+        let at = |micros| Timestamp::from_micros(micros);
+        let class = DataClassRow {
+            location: "response.body".into(),
+            field: "$.iban".into(),
+            class: "fin.iban".into(),
+            tier: 3,
+            state: "confirmed".into(),
+            confidence: 0.75,
+            present: 4,
+            valid: 3,
+            masked: 2,
+            distinct: 1,
+            reason: "checksum".into(),
+        };
+        let endpoints = vec![
+            EndpointRow {
+                id: "1".into(),
+                host: "a.example".into(),
+                method: "GET".into(),
+                path_template: "/b/{id}".into(),
+                template_confidence: 0.25,
+                class: "api".into(),
+                count: 5,
+                first_seen: at(1),
+                last_seen: at(2),
+                callers: 6,
+                callers_sketch: vec![1, 2, 3],
+                auth: Count::list([("jwt", 1), ("none", 2)]),
+                statuses: vec![(0, 1), (200, 2)],
+                latencies: vec![BucketRow { bucket: 9, count: 8 }],
+                request_bytes: 10,
+                response_bytes: 11,
+                tls: 12,
+                data_classes: vec![class.clone(), class],
+                spec: Some("documented".into()),
+                spec_document: Some("a.yaml".into()),
+                capability: "accounts".into(),
+                owner: Some("team".into()),
+                lifecycle: "active".into(),
+                deprecated_since: Some(at(3)),
+                sunset: Some(at(4)),
+                tier: 4,
+            },
+            EndpointRow { id: "2".into(), host: "b.example".into(), ..Default::default() },
+        ];
+        let observations = vec![ObservationRow {
+            endpoint: "1".into(),
+            hour: 5,
+            caller_group: "all".into(),
+            by_status_class: [1, 2, 3, 4, 5, 6],
+            data_classes: Count::list([("fin.iban", 3)]),
+            ..Default::default()
+        }];
+        let findings = vec![FindingRow {
+            id: "f".into(),
+            kind: "shadow_endpoint".into(),
+            endpoint: Some("1".into()),
+            first_seen: Some(at(5)),
+            references: vec!["a".into(), "b".into()],
+            document: Some(DocumentPlace { file: "a.yaml".into(), line: Some(7), pointer: "/p".into() }),
+            count: u64::MAX >> 1,
+            ..Default::default()
+        }];
+        let captures = vec![CaptureRow {
+            source: "a.pcap".into(),
+            fates: Count::list([("tcp", 9)]),
+            damage: "cut".into(),
+            ..Default::default()
+        }];
+        writer.write(endpoints.clone()).unwrap();
+        writer.write(observations.clone()).unwrap();
+        writer.write(findings.clone()).unwrap();
+        writer.write(captures.clone()).unwrap();
+        let rows =
+            |read: Rows<EndpointRow>| read.rows.into_iter().map(|stored| stored.row).collect::<Vec<_>>();
+        assert_eq!(rows(latest_endpoints(lake.path()).unwrap()), endpoints);
+        assert_eq!(latest_findings(lake.path()).unwrap().rows[0].row, findings[0]);
+        assert_eq!(read::<CaptureRow>(lake.path()).unwrap().rows[0].row, captures[0]);
+        let observed = read::<ObservationRow>(lake.path()).unwrap();
+        assert_eq!(observed.rows[0].row, observations[0]);
+        assert_eq!(observed.rows[0].origin.window_end, Timestamp::from_secs(6 * 3_600, 0));
+        assert!((observed.rows[0].origin.coverage - 0.5).abs() < f64::EPSILON);
+        assert!(observed.problems.is_empty());
+    }
+
+    #[test]
+    fn of_several_snapshots_the_latest_counts_and_the_first_sight_stays() {
+        let lake = tempfile::tempdir().unwrap();
+        for (run, end, rows) in [
+            ("b", 7_200, vec![endpoint("1", 200), endpoint("2", 300)]),
+            ("a", 3_600, vec![endpoint("1", 100), endpoint("3", 50)]),
+        ] {
+            Writer::new(lake.path(), origin(run, end)).unwrap().write(rows).unwrap();
+        }
+        let latest = latest_endpoints(lake.path()).unwrap().rows;
+        let told: Vec<_> = latest
+            .iter()
+            .map(|stored| (stored.row.id.as_str(), stored.origin.run.as_str(), stored.row.first_seen))
+            .collect();
+        let at = |secs| Timestamp::from_secs(secs, 0);
+        assert_eq!(told, [("1", "b", at(100)), ("2", "b", at(300)), ("3", "a", at(50))]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_the_others_are_read() {
+        let lake = tempfile::tempdir().unwrap();
+        for (run, id) in [("a", "1"), ("b", "2")] {
+            Writer::new(lake.path(), origin(run, 7_200)).unwrap().write(vec![endpoint(id, 1)]).unwrap();
+        }
+        let folder = lake.path().join("endpoints/v1/date=1970-01-01/sensor=s");
+        fs::write(folder.join("02-a-0000.parquet"), "PAR1 not at all PAR1").unwrap();
+        fs::write(folder.join(".02-c-0000.parquet.1.tmp"), "half").unwrap();
+        let read = read::<EndpointRow>(lake.path()).unwrap();
+        assert_eq!(read.rows.len(), 1);
+        assert_eq!(read.problems.as_slice().len(), 1);
+        assert!(read.problems.to_string().contains("02-a-0000.parquet"));
+    }
+
+    #[test]
+    fn a_lake_that_is_not_there_is_told_with_the_cure() {
+        let refused = latest_findings(Path::new("no/such/lake")).unwrap_err().to_string();
+        assert!(
+            refused.contains("no/such/lake") && refused.contains("name a folder that exists"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! The rows of the lake's tables as plain values.
+//!
+//! Nothing here is a value from traffic: names of hosts, templates, fields and classes, counts and instants.
+
+use crate::finding::{DocumentPlace, Finding};
+use crate::inventory::Endpoint;
+use crate::inventory::facts::Latencies;
+use crate::time::Timestamp;
+
+/// What every row of one run rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The sensor's name: letters, digits, `.`, `_` and `-`.
+    pub sensor: String,
+    /// The run: a digest of inputs and settings, in hexadecimal digits.
+    pub run: String,
+    /// The id of the key under which callers were fingerprinted.
+    pub key_id: String,
+    /// The first instant that was observed.
+    pub window_start: Timestamp,
+    /// The last instant that was observed.
+    pub window_end: Timestamp,
+    /// The share, 0 to 1, of what passed in the window that was seen whole.
+    pub coverage: f64,
+}
+
+/// A row with what it rests on, as read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored<R> {
+    /// Of which sensor, run and window.
+    pub origin: Origin,
+    /// The row.
+    pub row: R,
+}
+
+/// The evidence for one data class in one field of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct DataClassRow {
+    /// `request.body`, `response.header`, `request.path` and so on.
+    pub location: String,
+    /// The field within: a path, a name or an index.
+    pub field: String,
+    /// The class: `fin.iban`.
+    pub class: String,
+    /// How sensitive the class is, 4 most.
+    pub tier: u8,
+    /// What became of the evidence: `confirmed`, `suspected` and the like.
+    pub state: String,
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// Values that were there.
+    pub present: u64,
+    /// Values that passed the class's checks.
+    pub valid: u64,
+    /// Values that were masked.
+    pub masked: u64,
+    /// Distinct values, as far as counted.
+    pub distinct: u64,
+    /// Why it was decided so.
+    pub reason: String,
+}
+
+/// A name and how often it was met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Count {
+    /// What was counted.
+    pub name: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl Count {
+    /// Counts as rows, in the order given.
+    pub fn list<N: Into<String>>(counts: impl IntoIterator<Item = (N, u64)>) -> Vec<Self> {
+        counts.into_iter().map(|(name, count)| Self { name: name.into(), count }).collect()
+    }
+}
+
+/// How many exchanges fell into a latency bucket, as [`Latencies`] numbers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BucketRow {
+    /// The bucket. Its latencies are not below `bucket` microseconds when it is below 4, else not below
+    /// `(4 + bucket % 4) << (bucket / 4 - 1)`.
+    pub bucket: u16,
+    /// Exchanges.
+    pub count: u64,
+}
+
+impl BucketRow {
+    /// The buckets that are not empty.
+    #[must_use]
+    pub fn list(latencies: &Latencies) -> Vec<Self> {
+        latencies.buckets().map(|(bucket, count)| Self { bucket, count }).collect()
+    }
+}
+
+/// A row of `endpoints`: an endpoint as of the end of its window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointRow {
+    /// The stable id.
+    pub id: String,
+    /// Lower case, without port.
+    pub host: String,
+    /// The method as sent.
+    pub method: String,
+    /// The path template.
+    pub path_template: String,
+    /// How sure the learner is of the template, 0 to 1.
+    pub template_confidence: f64,
+    /// `api`, `static`, `scanner`, `preflight`, `health`, `unknown`.
+    pub class: String,
+    /// Exchanges.
+    pub count: u64,
+    /// The first one.
+    pub first_seen: Timestamp,
+    /// The last one.
+    pub last_seen: Timestamp,
+    /// Distinct callers.
+    pub callers: u64,
+    /// The callers as a `DataSketches` sketch: `HLL_4`, `lg_k` 11.
+    pub callers_sketch: Vec<u8>,
+    /// Exchanges by authentication scheme.
+    pub auth: Vec<Count>,
+    /// Exchanges by status; 0 for those without response.
+    pub statuses: Vec<(u16, u64)>,
+    /// Latencies.
+    pub latencies: Vec<BucketRow>,
+    /// Bytes of request bodies.
+    pub request_bytes: u64,
+    /// Bytes of response bodies.
+    pub response_bytes: u64,
+    /// Exchanges that came over TLS.
+    pub tls: u64,
+    /// Data classes by field.
+    pub data_classes: Vec<DataClassRow>,
+    /// The verdict of the documents: `documented`, `shadow` and the like; `None` without documents.
+    pub spec: Option<String>,
+    /// The document that names it.
+    pub spec_document: Option<String>,
+    /// The business capability.
+    pub capability: String,
+    /// Who owns it, where known.
+    pub owner: Option<String>,
+    /// `active`, `deprecated`, `retired` and the like.
+    pub lifecycle: String,
+    /// Since when its answers say that it is deprecated.
+    pub deprecated_since: Option<Timestamp>,
+    /// When its answers say that it will be gone.
+    pub sunset: Option<Timestamp>,
+    /// How much harm its misuse could do, 4 most.
+    pub tier: u8,
+}
+
+impl From<&Endpoint> for EndpointRow {
+    /// What the inventory knows; data classes, the documents' verdict, owner and tier are others' to fill.
+    fn from(endpoint: &Endpoint) -> Self {
+        let facts = &endpoint.facts;
+        Self {
+            id: endpoint.key.id().to_string(),
+            host: endpoint.key.host.clone(),
+            method: endpoint.key.method.clone(),
+            path_template: endpoint.key.template.clone(),
+            template_confidence: endpoint.confidence.into(),
+            class: endpoint.class.name().to_owned(),
+            count: facts.requests,
+            first_seen: facts.first_seen,
+            last_seen: facts.last_seen,
+            callers: facts.callers.estimate(),
+            callers_sketch: facts.callers.to_bytes(),
+            auth: Count::list(facts.auth.iter().map(|(scheme, count)| (scheme.name(), *count))),
+            statuses: facts.statuses.iter().map(|(status, count)| (*status, *count)).collect(),
+            latencies: BucketRow::list(&facts.latencies),
+            request_bytes: facts.request_bytes,
+            response_bytes: facts.response_bytes,
+            tls: facts.tls,
+            capability: endpoint.capability.clone(),
+            lifecycle: if facts.retirement.deprecated_answers > 0 { "deprecated" } else { "active" }
+                .to_owned(),
+            deprecated_since: facts.retirement.deprecated_since,
+            sunset: facts.retirement.sunset,
+            ..Self::default()
+        }
+    }
+}
+
+/// A row of `observations`: an endpoint in one hour.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObservationRow {
+    /// The endpoint's stable id.
+    pub endpoint: String,
+    /// Lower case, without port.
+    pub host: String,
+    /// The method as sent.
+    pub method: String,
+    /// The path template.
+    pub path_template: String,
+    /// What kind of thing the endpoint is.
+    pub class: String,
+    /// The hour, since the epoch.
+    pub hour: i64,
+    /// Which callers: `all` when they are not told apart.
+    pub caller_group: String,
+    /// Exchanges by class of status: none, 1xx to 5xx.
+    pub by_status_class: [u64; 6],
+    /// Bytes of request bodies.
+    pub request_bytes: u64,
+    /// Bytes of response bodies.
+    pub response_bytes: u64,
+    /// Latencies.
+    pub latencies: Vec<BucketRow>,
+    /// Distinct callers.
+    pub callers: u64,
+    /// The callers as a `DataSketches` sketch: `HLL_4`, `lg_k` 11.
+    pub callers_sketch: Vec<u8>,
+    /// Exchanges that carried a class of data.
+    pub data_classes: Vec<Count>,
+}
+
+impl ObservationRow {
+    /// The hours of an endpoint.
+    pub fn of(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
+        endpoint.facts.hours.iter().map(|(hour, facts)| Self {
+            endpoint: endpoint.key.id().to_string(),
+            host: endpoint.key.host.clone(),
+            method: endpoint.key.method.clone(),
+            path_template: endpoint.key.template.clone(),
+            class: endpoint.class.name().to_owned(),
+            hour: *hour,
+            caller_group: "all".to_owned(),
+            by_status_class: facts.by_status_class,
+            request_bytes: facts.request_bytes,
+            response_bytes: facts.response_bytes,
+            latencies: BucketRow::list(&facts.latencies),
+            callers: facts.callers.estimate(),
+            callers_sketch: facts.callers.to_bytes(),
+            data_classes: Count::list(facts.data_classes.iter().map(|(name, count)| (*name, *count))),
+        })
+    }
+}
+
+/// A row of `findings`: a finding as of the end of its window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FindingRow {
+    /// The stable id.
+    pub id: String,
+    /// A snake-case word.
+    pub kind: String,
+    /// `info` to `critical`.
+    pub severity: String,
+    /// The endpoint's stable id, where it is about one.
+    pub endpoint: Option<String>,
+    /// The subject's host.
+    pub host: String,
+    /// The subject's method; empty when it is a host or path.
+    pub method: String,
+    /// The subject's path template.
+    pub path_template: String,
+    /// Which status, parameter or property.
+    pub detail: String,
+    /// In words.
+    pub explanation: String,
+    /// Exchanges that show it.
+    pub count: u64,
+    /// Exchanges that could have shown it.
+    pub of: u64,
+    /// Distinct callers of the endpoint.
+    pub callers: u64,
+    /// First seen; `None` for what was never seen.
+    pub first_seen: Option<Timestamp>,
+    /// Last seen.
+    pub last_seen: Option<Timestamp>,
+    /// `open` and the like.
+    pub state: String,
+    /// The standards it touches.
+    pub references: Vec<String>,
+    /// Where to mend it.
+    pub document: Option<DocumentPlace>,
+}
+
+impl From<&Finding> for FindingRow {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            id: finding.id.clone(),
+            kind: finding.kind.name().to_owned(),
+            severity: finding.severity.name().to_owned(),
+            endpoint: finding.endpoint.map(|id| id.to_string()),
+            host: finding.host.clone(),
+            method: finding.method.clone(),
+            path_template: finding.path_template.clone(),
+            detail: finding.detail.clone(),
+            explanation: finding.explanation.clone(),
+            count: finding.count,
+            of: finding.of,
+            callers: finding.callers,
+            first_seen: finding.first_seen,
+            last_seen: finding.last_seen,
+            state: finding.state.to_owned(),
+            references: finding.references.iter().map(|&name| name.to_owned()).collect(),
+            document: finding.document.clone(),
+        }
+    }
+}
+
+/// A row of `capture`: what of one source was seen, and what was not understood, and why.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CaptureRow {
+    /// The source as the user named it.
+    pub source: String,
+    /// Its format: `pcap`, `HAR` and the like.
+    pub format: String,
+    /// Frames, lines or entries.
+    pub records: u64,
+    /// Bytes of the source, decompressed.
+    pub bytes: u64,
+    /// Frames by what became of them: `tcp`, `not_ip`, `cut` and the like.
+    pub fates: Vec<Count>,
+    /// Connections.
+    pub flows: u64,
+    /// Holes in streams.
+    pub gaps: u64,
+    /// Bytes that are missing in them.
+    pub missing_bytes: u64,
+    /// Exchanges by protocol.
+    pub exchanges: Vec<Count>,
+    /// Stream bytes that were not understood, by reason.
+    pub unparsed_bytes: Vec<Count>,
+    /// Anomalies by kind.
+    pub anomalies: Vec<Count>,
+    /// The first frame, line or entry.
+    pub first_seen: Option<Timestamp>,
+    /// The last one.
+    pub last_seen: Option<Timestamp>,
+    /// What was damaged; empty when nothing was.
+    pub damage: String,
+}

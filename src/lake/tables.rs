@@ -1,0 +1,307 @@
+//! The tables: names, versions and columns.
+//!
+//! Columns are named after OpenTelemetry's HTTP conventions with `_` for `.` where these have a name. A
+//! column may be added within a version; readers take what they know and leave the rest. Renaming,
+//! removing or retyping one is a new version in a new folder.
+
+use super::columns::{
+    self, Column, Lens, Place, WrongType, downcast, instant_at, instant_type, instants, reals, text_at,
+};
+use super::rows::{CaptureRow, EndpointRow, FindingRow, ObservationRow, Origin, Stored};
+use crate::time::Timestamp;
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::sync::Arc;
+
+/// A kind of row and the table it belongs to.
+pub trait Table: Default {
+    /// The table's name: its folder below the lake.
+    const NAME: &'static str;
+    /// The version of its schema: the folder below its name.
+    const VERSION: u32 = 1;
+
+    /// Its columns, behind those of every table.
+    fn columns() -> Vec<Column<Self>>;
+
+    /// What rows are sorted by within a file.
+    fn sort_key(&self) -> [&str; 4];
+
+    /// The window that this row rests on.
+    fn window(&self, origin: &Origin) -> (Timestamp, Timestamp) {
+        (origin.window_start, origin.window_end)
+    }
+
+    /// The instant whose date and hour the row is filed under.
+    fn filed_at(&self, origin: &Origin) -> Timestamp {
+        origin.window_end
+    }
+
+    /// Takes back what only the window tells.
+    fn restore(&mut self, _window_start: Timestamp) {}
+}
+
+/// A lens on a field of a row.
+macro_rules! lens {
+    ($($field:tt)+) => {
+        (|row: &Self| &row.$($field)+, |row: &mut Self| &mut row.$($field)+)
+    };
+}
+
+const fn column<R>(name: &'static str, place: Place<R>, doc: &'static str) -> Column<R> {
+    Column { name, doc, place }
+}
+
+/// The columns that name an endpoint.
+fn identity<R>(
+    id: Place<R>,
+    host: Lens<R, String>,
+    method: Lens<R, String>,
+    template: Lens<R, String>,
+) -> [Column<R>; 4] {
+    [
+        column("endpoint_id", id, "stable id of method, host and template"),
+        column("server_address", Place::Text(host), "host of the request, lower case, without port"),
+        column("http_request_method", Place::Text(method), "method as sent"),
+        column("url_template", Place::Text(template), "path template"),
+    ]
+}
+
+impl Table for EndpointRow {
+    const NAME: &'static str = "endpoints";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{
+            Buckets, Bytes, Count, Counts, DataClasses, Grade, Instant, MaybeInstant, MaybeText, Real,
+            Statuses, Text,
+        };
+        let mut all = Vec::from(identity(Text(lens!(id)), lens!(host), lens!(method), lens!(path_template)));
+        all.extend([
+            column(
+                "template_confidence",
+                Real(lens!(template_confidence)),
+                "how sure the template is, 0 to 1",
+            ),
+            column(
+                "endpoint_class",
+                Text(lens!(class)),
+                "api, static, scanner, preflight, health, probe, unknown",
+            ),
+            column("capability", Text(lens!(capability)), "business capability"),
+            column("owner", MaybeText(lens!(owner)), "who owns it"),
+            column("lifecycle", Text(lens!(lifecycle)), "active, deprecated, retired"),
+            column("risk_tier", Grade(lens!(tier)), "harm that misuse could do, 4 most"),
+            column("request_count", Count(lens!(count)), "exchanges"),
+            column("first_seen", Instant(lens!(first_seen)), "first exchange"),
+            column("last_seen", Instant(lens!(last_seen)), "last exchange"),
+            column("callers_estimate", Count(lens!(callers)), "distinct callers; exact up to 64"),
+            column("callers_hll", Bytes(lens!(callers_sketch)), "callers as DataSketches HLL_4, lg_k 11"),
+            column("auth", Counts(lens!(auth)), "exchanges by authentication scheme"),
+            column("statuses", Statuses(lens!(statuses)), "exchanges by status, 0 without response"),
+            column("latency", Buckets(lens!(latencies)), LATENCY),
+            column("request_body_bytes", Count(lens!(request_bytes)), "bytes of request bodies"),
+            column("response_body_bytes", Count(lens!(response_bytes)), "bytes of response bodies"),
+            column("tls_count", Count(lens!(tls)), "exchanges over TLS"),
+            column(
+                "data_classes",
+                DataClasses(lens!(data_classes)),
+                "classes of data by field, with evidence",
+            ),
+            column("spec_verdict", MaybeText(lens!(spec)), "what the documents say; null without documents"),
+            column("spec_document", MaybeText(lens!(spec_document)), "the document that names it"),
+            column(
+                "deprecated_since",
+                MaybeInstant(lens!(deprecated_since)),
+                "as its answers say (RFC 9745)",
+            ),
+            column("sunset", MaybeInstant(lens!(sunset)), "as its answers say (RFC 8594)"),
+        ]);
+        all
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.host, &self.path_template, &self.method, &self.id]
+    }
+}
+
+const LATENCY: &str = "exchanges by latency bucket b: from b microseconds for b below 4, else from \
+                       (4 + b % 4) << (b / 4 - 1)";
+
+impl Table for ObservationRow {
+    const NAME: &'static str = "observations";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{Buckets, Bytes, Count, Counts, Text};
+        let mut all =
+            Vec::from(identity(Text(lens!(endpoint)), lens!(host), lens!(method), lens!(path_template)));
+        all.extend([
+            column(
+                "endpoint_class",
+                Text(lens!(class)),
+                "api, static, scanner, preflight, health, probe, unknown",
+            ),
+            column("caller_group", Text(lens!(caller_group)), "all, where callers are not told apart"),
+            column("responses_none", Count(lens!(by_status_class[0])), "exchanges without response"),
+            column("responses_1xx", Count(lens!(by_status_class[1])), "exchanges by class of status"),
+            column("responses_2xx", Count(lens!(by_status_class[2])), "exchanges by class of status"),
+            column("responses_3xx", Count(lens!(by_status_class[3])), "exchanges by class of status"),
+            column("responses_4xx", Count(lens!(by_status_class[4])), "exchanges by class of status"),
+            column("responses_5xx", Count(lens!(by_status_class[5])), "exchanges by class of status"),
+            column("request_body_bytes", Count(lens!(request_bytes)), "bytes of request bodies"),
+            column("response_body_bytes", Count(lens!(response_bytes)), "bytes of response bodies"),
+            column("latency", Buckets(lens!(latencies)), LATENCY),
+            column("callers_estimate", Count(lens!(callers)), "distinct callers; exact up to 64"),
+            column("callers_hll", Bytes(lens!(callers_sketch)), "callers as DataSketches HLL_4, lg_k 11"),
+            column("data_classes", Counts(lens!(data_classes)), "exchanges that carried a class of data"),
+        ]);
+        all
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.host, &self.path_template, &self.method, &self.caller_group]
+    }
+
+    fn window(&self, _: &Origin) -> (Timestamp, Timestamp) {
+        (hour(self.hour), hour(self.hour.saturating_add(1)))
+    }
+
+    fn filed_at(&self, _: &Origin) -> Timestamp {
+        hour(self.hour)
+    }
+
+    fn restore(&mut self, window_start: Timestamp) {
+        self.hour = window_start.hour();
+    }
+}
+
+const fn hour(hours: i64) -> Timestamp {
+    Timestamp::from_secs(hours.saturating_mul(3_600), 0)
+}
+
+impl Table for FindingRow {
+    const NAME: &'static str = "findings";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{Count, Document, MaybeInstant, MaybeText, Text, Texts};
+        let mut all = vec![
+            column("finding_id", Text(lens!(id)), "stable id of kind and subject"),
+            column("kind", Text(lens!(kind)), "kind of conclusion"),
+            column("severity", Text(lens!(severity)), "info, low, medium, high, critical"),
+            column("state", Text(lens!(state)), "disposition"),
+        ];
+        all.extend(identity(MaybeText(lens!(endpoint)), lens!(host), lens!(method), lens!(path_template)));
+        all.extend([
+            column("detail", Text(lens!(detail)), "which status, parameter or property"),
+            column("explanation", Text(lens!(explanation)), "in words"),
+            column("evidence_count", Count(lens!(count)), "exchanges that show it"),
+            column("evidence_of", Count(lens!(of)), "exchanges that could have shown it"),
+            column("callers_estimate", Count(lens!(callers)), "distinct callers of the endpoint"),
+            column("first_seen", MaybeInstant(lens!(first_seen)), "first exchange that shows it"),
+            column("last_seen", MaybeInstant(lens!(last_seen)), "last exchange that shows it"),
+            column("standard_references", Texts(lens!(references)), "standards it touches"),
+            column("document", Document(lens!(document)), "where to mend it"),
+        ]);
+        all
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.kind, &self.host, &self.path_template, &self.id]
+    }
+}
+
+impl Table for CaptureRow {
+    const NAME: &'static str = "capture";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{Count, Counts, MaybeInstant, Text};
+        vec![
+            column("source", Text(lens!(source)), "source as the user named it"),
+            column("source_format", Text(lens!(format)), "format of the source"),
+            column("record_count", Count(lens!(records)), "frames, lines or entries"),
+            column("byte_count", Count(lens!(bytes)), "bytes of the source, decompressed"),
+            column("fates", Counts(lens!(fates)), "frames by what became of them"),
+            column("flow_count", Count(lens!(flows)), "connections"),
+            column("gap_count", Count(lens!(gaps)), "holes in streams"),
+            column("missing_bytes", Count(lens!(missing_bytes)), "bytes missing in holes"),
+            column("exchanges", Counts(lens!(exchanges)), "exchanges by protocol"),
+            column("unparsed_bytes", Counts(lens!(unparsed_bytes)), "stream bytes not understood, by reason"),
+            column("anomalies", Counts(lens!(anomalies)), "oddities by kind"),
+            column("first_seen", MaybeInstant(lens!(first_seen)), "first frame, line or entry"),
+            column("last_seen", MaybeInstant(lens!(last_seen)), "last frame, line or entry"),
+            column("damage", Text(lens!(damage)), "what was damaged; empty when nothing was"),
+        ]
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.source, &self.format, "", ""]
+    }
+}
+
+/// The name and version that a file's metadata give.
+pub(super) fn schema_id<R: Table>() -> String {
+    format!("{}/v{}", R::NAME, R::VERSION)
+}
+
+/// The schema of a table: the columns of every table, then its own.
+#[must_use]
+pub fn schema<R: Table>() -> Schema {
+    let every = [
+        ("sensor_id", DataType::Utf8, "sensor that observed"),
+        ("run_id", DataType::Utf8, "digest of inputs and settings"),
+        ("key_id", DataType::Utf8, "key under which callers are fingerprinted"),
+        ("window_start", instant_type(), "first instant the row rests on"),
+        ("window_end", instant_type(), "last instant the row rests on"),
+        ("coverage", DataType::Float64, "share of what passed that was seen whole"),
+    ];
+    let every = every.map(|(name, kind, doc)| {
+        Field::new(name, kind, false).with_metadata([("description".to_owned(), doc.to_owned())].into())
+    });
+    Schema::new(every.into_iter().chain(R::columns().iter().map(Column::field)).collect::<Vec<_>>())
+}
+
+/// Rows as a batch of the table's schema.
+pub(super) fn to_batch<R: Table>(rows: &[R], origin: &Origin) -> RecordBatch {
+    let repeat = |text: &str| columns::texts(std::iter::repeat_n(text, rows.len()));
+    let mut arrays: Vec<ArrayRef> = vec![
+        repeat(&origin.sensor),
+        repeat(&origin.run),
+        repeat(&origin.key_id),
+        instants(rows.iter().map(|row| Some(row.window(origin).0))),
+        instants(rows.iter().map(|row| Some(row.window(origin).1))),
+        reals(std::iter::repeat_n(origin.coverage, rows.len())),
+    ];
+    arrays.extend(R::columns().iter().map(|column| column.array(rows)));
+    RecordBatch::try_new(Arc::new(schema::<R>()), arrays).expect("columns and schema come of one definition")
+}
+
+/// Rows of a batch; columns that are missing keep their defaults.
+pub(super) fn from_batch<R: Table>(batch: &RecordBatch) -> Result<Vec<Stored<R>>, WrongType> {
+    let mut rows: Vec<R> = std::iter::repeat_with(R::default).take(batch.num_rows()).collect();
+    for column in R::columns() {
+        if let Some(array) = batch.column_by_name(column.name) {
+            column.put(array.as_ref(), &mut rows)?;
+        }
+    }
+    let texts = |name: &str| cast::<StringArray>(batch, name);
+    let instants = |name: &str| cast::<TimestampMicrosecondArray>(batch, name);
+    let (sensor, run, key_id) = (texts("sensor_id")?, texts("run_id")?, texts("key_id")?);
+    let (start, end) = (instants("window_start")?, instants("window_end")?);
+    let coverage: &Float64Array = cast(batch, "coverage")?;
+    let stored = rows.into_iter().enumerate().map(|(at, mut row)| {
+        let origin = Origin {
+            sensor: text_at(sensor, at).to_owned(),
+            run: text_at(run, at).to_owned(),
+            key_id: text_at(key_id, at).to_owned(),
+            window_start: instant_at(start, at).unwrap_or_default(),
+            window_end: instant_at(end, at).unwrap_or_default(),
+            coverage: if coverage.is_valid(at) { coverage.value(at) } else { 0.0 },
+        };
+        row.restore(origin.window_start);
+        Stored { origin, row }
+    });
+    Ok(stored.collect())
+}
+
+fn cast<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, WrongType> {
+    let array = batch.column_by_name(name).and_then(|array| downcast(array.as_ref()));
+    array.ok_or_else(|| WrongType(name.to_owned()))
+}

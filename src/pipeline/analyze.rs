@@ -1,0 +1,257 @@
+//! The main job: inputs and documents in, inventory and findings out.
+
+use crate::access_log;
+use crate::classify::Classifier;
+use crate::compare::{self, compare};
+use crate::finding::Finding;
+use crate::inventory::Endpoint;
+use crate::inventory::collector::{Collector, Snapshot};
+use crate::inventory::learner::LearnerCounters;
+use crate::limits::Limits;
+use crate::merge::Merge;
+use crate::packet::Options;
+use crate::pipeline::read::{InputStats, Shards};
+use crate::pipeline::rows::{Row, Rows};
+use crate::pipeline::shard::{Intake, Shard, ShardCounters, ShardSettings};
+use crate::pipeline::tables;
+use crate::secret::FingerprintKey;
+use crate::source::open::open;
+use crate::source::{capture_file, log_file};
+use crate::spec::DocumentSet;
+use crate::time::Timestamp;
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What an analysis is asked to do.
+#[derive(Debug)]
+pub struct Analysis {
+    /// Files, FIFOs, `-` for standard input; read in this order.
+    pub inputs: Vec<PathBuf>,
+    /// Worker threads.
+    pub shards: usize,
+    /// How each shard works.
+    pub shard: ShardSettings,
+    /// How packets are decoded.
+    pub packets: Options,
+    /// How long a file that is still written may rest before it counts as whole.
+    pub follow: Option<Duration>,
+    /// The key of fingerprints.
+    pub key: FingerprintKey,
+    /// The signatures of data classes.
+    pub classifier: Arc<Classifier>,
+    /// The documents to compare with.
+    pub documents: DocumentSet,
+}
+
+/// Progress of an analysis, told a few times a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Position of the input being read.
+    pub input: usize,
+    /// Bytes read of the files, compressed as they are.
+    pub bytes: u64,
+    /// Frames, lines or entries so far.
+    pub records: u64,
+}
+
+/// What an analysis found.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The inventory, and the way from a request to its endpoint.
+    pub snapshot: Snapshot<'a>,
+    /// The findings, most severe first.
+    pub findings: Vec<Finding>,
+}
+
+/// What was read, before anything was concluded.
+#[derive(Debug)]
+pub struct Taken {
+    collector: Collector,
+    /// Each input, in order.
+    pub inputs: Vec<InputStats>,
+    /// Counters of all shards.
+    pub counters: ShardCounters,
+    /// Exchanges by protocol.
+    pub logged: u64,
+    /// Lines of `--transactions`, in order.
+    pub rows: Vec<Row>,
+    /// Lines that found no room.
+    pub rows_dropped: u64,
+}
+
+impl Analysis {
+    /// Reads all inputs. `tick` is told of progress.
+    pub fn read(&self, tick: &mut dyn FnMut(Progress)) -> Result<Taken> {
+        let limits = &self.shard.limits;
+        let collector = || {
+            let mut collector =
+                Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies);
+            collector.collect_tags(self.shard.tags);
+            collector
+        };
+        let mut shards = Shards::start(self.shards, self.packets, &|| Shard::new(&self.shard, collector()))
+            .context("start the worker threads")?;
+        // Logs are read on this thread: their exchanges need no connection to be put together.
+        let mut logs =
+            Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
+        let mut inputs = Vec::with_capacity(self.inputs.len());
+        let (mut bytes_before, mut records_before) = (0, 0);
+        for (position, path) in self.inputs.iter().enumerate() {
+            let mut stats = InputStats { name: path.display().to_string(), ..InputStats::default() };
+            let taken = self.read_one(position, &mut stats, &mut shards, &mut logs, &mut |bytes, records| {
+                tick(Progress {
+                    input: position,
+                    bytes: bytes_before + bytes,
+                    records: records_before + records,
+                });
+            });
+            bytes_before += taken;
+            records_before += stats.records;
+            tick(Progress { input: position, bytes: bytes_before, records: records_before });
+            inputs.push(stats);
+        }
+        let mut counters = ShardCounters::default();
+        let mut all = logs;
+        let logged = inputs.iter().map(|stats| stats.logged).sum();
+        for (intake, counted) in shards.finish() {
+            all.collector.absorb(intake.collector);
+            all.rows.absorb(intake.rows);
+            counters.absorb(counted);
+        }
+        let rows_dropped = all.rows.dropped();
+        Ok(Taken {
+            collector: all.collector,
+            inputs,
+            counters,
+            logged,
+            rows: all.rows.into_sorted(),
+            rows_dropped,
+        })
+    }
+
+    /// Reads one input. Returns how many bytes of its file that took.
+    fn read_one(
+        &self,
+        position: usize,
+        stats: &mut InputStats,
+        shards: &mut Shards,
+        logs: &mut Intake,
+        tick: &mut dyn FnMut(u64, u64),
+    ) -> u64 {
+        let path = self.inputs.get(position).map(PathBuf::as_path).unwrap_or_else(|| "-".as_ref());
+        let number = u32::try_from(position).unwrap_or(u32::MAX);
+        let opened = match open(path, self.follow) {
+            Ok(opened) => opened,
+            Err(error) => {
+                stats.damage.push(format!("{error:#}"));
+                return 0;
+            }
+        };
+        let taken = Arc::clone(&opened.taken);
+        if opened.front.is_empty() {
+            stats.damage.push("empty: nothing was captured, or the writer has not begun".to_owned());
+        } else if capture_file::is_capture(&opened.front) {
+            "capture".clone_into(&mut stats.format);
+            shards.read_capture(number, opened.reader, stats, &mut |stats| {
+                tick(taken.load(Ordering::Relaxed), stats.records);
+            });
+        } else if let Some(format) = access_log::detect(&opened.front) {
+            format.name().clone_into(&mut stats.format);
+            let mut span: Option<(Timestamp, Timestamp)> = None;
+            let read =
+                log_file::read_log(opened.reader, format, number, &self.shard.limits, &mut |exchange| {
+                    stats.logged += 1;
+                    if stats.logged & 0x3ff == 0 {
+                        tick(taken.load(Ordering::Relaxed), stats.logged);
+                    }
+                    let at = exchange.started();
+                    span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+                    crate::transaction::pairing::Sink::transaction(logs, exchange);
+                });
+            stats.span = span;
+            stats.readable = read.report.exchanges > 0;
+            stats.records = read.report.records;
+            stats.bytes = read.bytes;
+            stats.bad_records = read.report.bad;
+            if let Some(error) = read.damage {
+                stats.damage.push(format!(
+                    "unreadable after {} bytes: {error}; what came before was read",
+                    read.bytes
+                ));
+            }
+            for bad in &read.report.first_bad {
+                stats.damage.push(format!("{} {bad}", format.record()));
+            }
+            let untold = read.report.bad.saturating_sub(read.report.first_bad.len() as u64);
+            if untold > 0 {
+                stats.damage.push(format!("{untold} more bad records"));
+            }
+        } else {
+            stats.damage.push(
+                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, nginx combined, JSON lines)".to_owned(),
+            );
+        }
+        taken.load(Ordering::Relaxed)
+    }
+
+    /// Concludes from what was taken in.
+    #[must_use]
+    pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
+        let snapshot = taken.collector.snapshot(&self.documents);
+        let classifier = &self.classifier;
+        let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
+        let options = compare::Options { data: &carried, ..compare::Options::default() };
+        let findings = compare(&snapshot.inventory, &self.documents, &options);
+        Report { snapshot, findings }
+    }
+}
+
+impl Taken {
+    /// What the learner could not keep.
+    #[must_use]
+    pub fn learner_counters(&self) -> LearnerCounters {
+        self.collector.learner_counters()
+    }
+
+    /// Requests by the host names of their tokens' issuers.
+    #[must_use]
+    pub fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
+        self.collector.issuers()
+    }
+
+    /// Exchanges in all.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        self.counters.http.transactions + self.logged
+    }
+
+    /// Limits that were reached, in words: results may then depend on the number of shards.
+    #[must_use]
+    pub fn limits_reached(&self, limits: &Limits) -> Vec<String> {
+        let learner = self.learner_counters();
+        let flows = &self.counters.flows;
+        [
+            (
+                flows.evicted,
+                format!("connections were dropped for others (limit max_flows = {})", limits.max_flows),
+            ),
+            (learner.nodes_overflowed, "path nodes found no room (limit nodes)".to_owned()),
+            (learner.clients_overflowed, "clients were not scored (limit clients)".to_owned()),
+            (
+                self.rows_dropped,
+                format!(
+                    "lines of --transactions were dropped (limit transaction_rows = {})",
+                    limits.transaction_rows
+                ),
+            ),
+        ]
+        .into_iter()
+        .filter(|(times, _)| *times > 0)
+        .map(|(times, what)| format!("{times} {what}"))
+        .collect()
+    }
+}

@@ -1,0 +1,237 @@
+//! Inputs read one after the other, their segments spread over the shards.
+//!
+//! With one shard everything happens on the calling thread and nothing is copied. With more, segments go
+//! to their shard in batches through bounded queues; a replay waits when a queue is full. Either way a
+//! connection's segments reach its shard in the order of the inputs.
+
+use crate::merge::Merge;
+use crate::packet::fragment::Fragments;
+use crate::packet::{Decoded, Fate, Options, decode, decode_ip};
+use crate::pipeline::shard::{Batch, Intake, Shard, ShardCounters};
+use crate::source::capture_file::{CaptureError, CaptureReader};
+use crate::time::Timestamp;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::thread::JoinHandle;
+
+/// What was seen of one input.
+#[derive(Clone, Debug, Default)]
+pub struct InputStats {
+    /// Its name as given.
+    pub name: String,
+    /// `pcap`, `har`, `combined`, `jsonl`; empty when it could not be told.
+    pub format: String,
+    /// Frames, lines or entries.
+    pub records: u64,
+    /// Bytes of frames as captured, or of the log.
+    pub bytes: u64,
+    /// Frames shorter than on the wire.
+    pub cut: u64,
+    /// TCP segments.
+    pub segments: u64,
+    /// Other frames, by what became of them.
+    pub fates: BTreeMap<Fate, u64>,
+    /// Link types that are not understood, with their frames.
+    pub unknown_links: BTreeMap<u16, u64>,
+    /// Exchanges, when a log tells them.
+    pub logged: u64,
+    /// Records that could not be read.
+    pub bad_records: u64,
+    /// Earliest and latest time.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// What is wrong with it, in words, and what would mend it.
+    pub damage: Vec<String>,
+    /// Whether anything of it could be read.
+    pub readable: bool,
+}
+
+impl InputStats {
+    fn at(&mut self, ts: Timestamp) {
+        self.span = Some(match self.span {
+            None => (ts, ts),
+            Some((first, last)) => (first.min(ts), last.max(ts)),
+        });
+    }
+}
+
+/// Batches that wait for a shard. More smooths out bursts and costs a megabyte for about three.
+const QUEUE: usize = 16;
+
+enum Worker {
+    Here(Box<Shard>),
+    There {
+        full: Sender<Batch>,
+        empty: Receiver<Batch>,
+        next: Batch,
+        thread: JoinHandle<(Intake, ShardCounters)>,
+    },
+}
+
+/// The shards and the way to them.
+pub struct Shards {
+    workers: Vec<Worker>,
+    fragments: Fragments,
+    options: Options,
+}
+
+impl std::fmt::Debug for Shards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shards({})", self.workers.len())
+    }
+}
+
+impl Shards {
+    /// Starts `count` shards.
+    pub fn start(count: usize, options: Options, build: &dyn Fn() -> Shard) -> std::io::Result<Self> {
+        let workers = if count <= 1 {
+            vec![Worker::Here(Box::new(build()))]
+        } else {
+            (0..count).map(|number| start_worker(number, build())).collect::<std::io::Result<_>>()?
+        };
+        Ok(Self { workers, fragments: Fragments::default(), options })
+    }
+
+    /// Reads a capture to its end or damage. `tick` is called every few thousand frames with how many
+    /// there were.
+    pub fn read_capture(
+        &mut self,
+        input: u32,
+        reader: impl Read,
+        stats: &mut InputStats,
+        tick: &mut dyn FnMut(&InputStats),
+    ) {
+        let mut reader = match CaptureReader::new(reader) {
+            Ok(reader) => reader,
+            Err(error) => {
+                stats.damage.push(error.to_string());
+                return;
+            }
+        };
+        stats.readable = true;
+        loop {
+            let frame_number = stats.records;
+            let frame = match reader.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    let cure = match error {
+                        CaptureError::CutOff { .. } => "; if it is still being written, use --follow",
+                        CaptureError::NotACapture
+                        | CaptureError::BadLength { .. }
+                        | CaptureError::BadBlock { .. }
+                        | CaptureError::Io { .. } => "",
+                    };
+                    stats.damage.push(format!("{error}{cure}"));
+                    break;
+                }
+            };
+            stats.records += 1;
+            stats.bytes += frame.bytes.len() as u64;
+            stats.cut += u64::from(frame.wire_len as usize > frame.bytes.len());
+            stats.at(frame.ts);
+            if frame_number & 0xfff == 0 {
+                tick(stats);
+            }
+            let rebuilt;
+            let mut decoded = decode(&frame, &self.options);
+            if let Decoded::Fragment(bytes) = decoded {
+                decoded = match self.fragments.add(bytes) {
+                    Some(packet) => {
+                        rebuilt = packet;
+                        decode_ip(&rebuilt, frame.ts, &self.options)
+                    }
+                    None => Decoded::Other(Fate::Fragment),
+                };
+            }
+            match decoded {
+                Decoded::Tcp(segment) => {
+                    stats.segments += 1;
+                    let shard = spread(segment.key.spread(), self.workers.len());
+                    match self.workers.get_mut(shard) {
+                        Some(Worker::Here(shard)) => shard.segment(&segment, input, frame_number),
+                        Some(Worker::There { full, empty, next, .. }) => {
+                            next.push(&segment, input, frame_number);
+                            if next.is_full() {
+                                let fresh = empty.try_recv().unwrap_or_default();
+                                // A worker that is gone has panicked; joining it tells.
+                                drop(full.send(std::mem::replace(next, fresh)));
+                            }
+                        }
+                        None => {}
+                    }
+                }
+                Decoded::Fragment(_) => *stats.fates.entry(Fate::Malformed).or_default() += 1,
+                Decoded::Other(fate) => {
+                    *stats.fates.entry(fate).or_default() += 1;
+                    if let (Fate::UnknownLink, crate::packet::LinkType::Unknown(number)) = (fate, frame.link)
+                    {
+                        *stats.unknown_links.entry(number).or_default() += 1;
+                    }
+                }
+            }
+        }
+        for (number, frames) in &stats.unknown_links {
+            stats.damage.push(format!(
+                "link type {number} is not understood: {frames} frames were not read; capture on Ethernet, raw IP, loopback or Linux cooked"
+            ));
+        }
+    }
+
+    /// Ends all shards. Returns what each learnt and counted.
+    pub fn finish(self) -> Vec<(Intake, ShardCounters)> {
+        self.workers
+            .into_iter()
+            .filter_map(|worker| match worker {
+                Worker::Here(shard) => Some(shard.finish()),
+                Worker::There { full, next, thread, .. } => {
+                    if !next.is_empty() {
+                        drop(full.send(next));
+                    }
+                    drop(full);
+                    match thread.join() {
+                        Ok(outcome) => Some(outcome),
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    }
+                }
+            })
+            .collect()
+    }
+}
+
+fn spread(hash: u64, shards: usize) -> usize {
+    usize::try_from((u128::from(hash) * shards as u128) >> 64).unwrap_or(0)
+}
+
+fn start_worker(number: usize, mut shard: Shard) -> std::io::Result<Worker> {
+    let (full, work) = bounded::<Batch>(QUEUE);
+    let (done, empty) = bounded::<Batch>(QUEUE);
+    let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+        for mut batch in work {
+            batch.deliver(&mut shard);
+            // When nobody takes it back, it is freed.
+            drop(done.try_send(batch));
+        }
+        shard.finish()
+    })?;
+    Ok(Worker::There { full, empty, next: Batch::default(), thread })
+}
+
+impl Merge for InputStats {
+    fn absorb(&mut self, other: Self) {
+        self.records.absorb(other.records);
+        self.bytes.absorb(other.bytes);
+        self.cut.absorb(other.cut);
+        self.segments.absorb(other.segments);
+        self.fates.absorb(other.fates);
+        self.unknown_links.absorb(other.unknown_links);
+        self.logged.absorb(other.logged);
+        self.bad_records.absorb(other.bad_records);
+        self.damage.extend(other.damage);
+        self.readable |= other.readable;
+        if let Some((first, last)) = other.span {
+            self.at(first);
+            self.at(last);
+        }
+    }
+}

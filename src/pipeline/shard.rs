@@ -1,0 +1,173 @@
+//! One shard: its connections, its parsers, and what it has learnt. Nobody else touches them.
+
+use crate::flow::{FlowCounters, FlowKey, FlowLimits, FlowTable, OverlapPolicy};
+use crate::inventory::collector::Collector;
+use crate::limits::Limits;
+use crate::merge::Merge;
+use crate::packet::{Flags, Segment};
+use crate::pipeline::rows::{Row, Rows, RowsWanted};
+use crate::time::Timestamp;
+use crate::transaction::Transaction;
+use crate::transaction::pairing::{Conversation, Exchanges, HttpCounters, Sink};
+
+/// What a shard is built from.
+#[derive(Clone, Debug)]
+pub struct ShardSettings {
+    /// Bounds.
+    pub limits: Limits,
+    /// Which of differing copies of stream bytes is believed.
+    pub overlap: OverlapPolicy,
+    /// Whether bodies are read.
+    pub inspect_bodies: bool,
+    /// Which lines of `--transactions` are kept.
+    pub rows: RowsWanted,
+    /// Whether the data classes of each exchange are kept, for `--tags`.
+    pub tags: bool,
+}
+
+/// What becomes of a shard's exchanges.
+#[derive(Debug)]
+pub struct Intake {
+    /// What was learnt.
+    pub collector: Collector,
+    /// Lines of `--transactions`.
+    pub rows: Rows,
+}
+
+impl Sink for Intake {
+    fn transaction(&mut self, transaction: &Transaction) {
+        let observed = self.collector.observe(transaction);
+        if self.rows.wanted() {
+            self.rows.push(Row::new(transaction, &observed));
+        }
+    }
+}
+
+/// Counters of the stages of a shard.
+#[derive(Clone, Debug, Default)]
+pub struct ShardCounters {
+    /// Connections.
+    pub flows: FlowCounters,
+    /// Messages.
+    pub http: HttpCounters,
+}
+
+impl Merge for ShardCounters {
+    fn absorb(&mut self, other: Self) {
+        self.flows.absorb(other.flows);
+        self.http.absorb(other.http);
+    }
+}
+
+/// A worker's whole state.
+#[derive(Debug)]
+pub struct Shard {
+    flows: FlowTable<Conversation<Intake>>,
+    exchanges: Exchanges<Intake>,
+}
+
+impl Shard {
+    /// A shard that has seen nothing.
+    pub fn new(settings: &ShardSettings, collector: Collector) -> Self {
+        let intake = Intake { collector, rows: Rows::new(settings.rows, settings.limits.transaction_rows) };
+        Self {
+            flows: FlowTable::new(FlowLimits::new(&settings.limits, settings.overlap)),
+            exchanges: Exchanges::new(&settings.limits, settings.inspect_bodies, intake),
+        }
+    }
+
+    /// Takes a segment.
+    pub fn segment(&mut self, segment: &Segment<'_>, input: u32, frame: u64) {
+        self.flows.segment(segment, input, frame, &mut self.exchanges);
+    }
+
+    /// Takes an exchange that a log told.
+    pub fn logged(&mut self, transaction: &Transaction) {
+        self.exchanges.sink.transaction(transaction);
+    }
+
+    /// Ends every connection and returns what was learnt and counted.
+    pub fn finish(mut self) -> (Intake, ShardCounters) {
+        self.flows.finish(&mut self.exchanges);
+        let counters =
+            ShardCounters { flows: self.flows.counters().clone(), http: self.exchanges.counters().clone() };
+        (self.exchanges.sink, counters)
+    }
+}
+
+/// Segments on their way to another thread.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    segments: Vec<Stored>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    ts: Timestamp,
+    key: FlowKey,
+    direction: crate::flow::Direction,
+    seq: crate::flow::SeqNum,
+    ack: Option<crate::flow::SeqNum>,
+    flags: Flags,
+    start: usize,
+    len: usize,
+    cut: u32,
+    input: u32,
+    frame: u64,
+}
+
+/// Segments of a full batch: the cost of handing over is spread over as many.
+pub const BATCH_SEGMENTS: usize = 256;
+
+impl Batch {
+    /// Adds a segment; its bytes are copied.
+    pub fn push(&mut self, segment: &Segment<'_>, input: u32, frame: u64) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(segment.payload);
+        self.segments.push(Stored {
+            ts: segment.ts,
+            key: segment.key,
+            direction: segment.direction,
+            seq: segment.seq,
+            ack: segment.ack,
+            flags: segment.flags,
+            start,
+            len: segment.payload.len(),
+            cut: segment.cut,
+            input,
+            frame,
+        });
+    }
+
+    /// Whether it should be handed over.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.segments.len() >= BATCH_SEGMENTS
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Gives every segment to `shard` and empties the batch.
+    pub fn deliver(&mut self, shard: &mut Shard) {
+        for stored in &self.segments {
+            let segment = Segment {
+                ts: stored.ts,
+                key: stored.key,
+                direction: stored.direction,
+                seq: stored.seq,
+                ack: stored.ack,
+                flags: stored.flags,
+                payload: self.bytes.get(stored.start..stored.start + stored.len).unwrap_or_default(),
+                cut: stored.cut,
+            };
+            shard.segment(&segment, stored.input, stored.frame);
+        }
+        self.segments.clear();
+        self.bytes.clear();
+    }
+}

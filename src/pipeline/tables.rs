@@ -1,0 +1,204 @@
+//! A report as rows: what the lake, the JSON lines and the summary show.
+
+use crate::classify::Classifier;
+use crate::classify::evidence::{Location, State};
+use crate::compare::{Carried, Carrier};
+use crate::inventory::inspect::{DataField, data_fields};
+use crate::inventory::{Endpoint, EndpointClass};
+use crate::lake::rows::{CaptureRow, Count, DataClassRow, EndpointRow, FindingRow};
+use crate::pipeline::analyze::{Report, Taken};
+use crate::pipeline::read::InputStats;
+use crate::spec::{DocumentSet, RouteId};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// The data classes that an endpoint is confirmed to carry, by class and carrier.
+#[must_use]
+pub fn carried(classifier: &Classifier, endpoint: &Endpoint) -> Vec<Carried> {
+    let mut by_place: BTreeMap<(&str, Carrier), Carried> = BTreeMap::new();
+    for field in data_fields(classifier, &endpoint.facts) {
+        if field.state != State::Confirmed {
+            continue;
+        }
+        let carrier = match field.location {
+            Location::RequestPath => Carrier::RequestPath,
+            Location::RequestQuery => Carrier::RequestQuery,
+            Location::RequestHeader => Carrier::RequestHeader,
+            Location::RequestBody => Carrier::RequestBody,
+            Location::ResponseHeader | Location::ResponseBody => Carrier::Response,
+        };
+        let slot = by_place.entry((field.class, carrier)).or_insert_with(|| Carried {
+            class: field.class.to_owned(),
+            tier: field.tier,
+            carrier,
+            exchanges: 0,
+        });
+        // An array holds more values than there were exchanges.
+        slot.exchanges = slot.exchanges.max(field.valid.min(endpoint.facts.requests));
+    }
+    by_place.into_values().collect()
+}
+
+/// Rounds a share to what it is good for, so that rows are the same on every machine.
+fn rounded(share: f32) -> f64 {
+    (f64::from(share) * 1_000.0).round() / 1_000.0
+}
+
+fn data_class_row(field: DataField) -> DataClassRow {
+    let path = if field.status == 0 { field.path } else { format!("{} {}", field.status, field.path) };
+    DataClassRow {
+        location: field.location.name().to_owned(),
+        field: path,
+        class: field.class.to_owned(),
+        tier: field.tier,
+        state: field.state.name().to_owned(),
+        confidence: rounded(field.confidence),
+        present: field.present,
+        valid: field.valid,
+        masked: field.masked,
+        distinct: field.distinct,
+        reason: field.reason,
+    }
+}
+
+/// What the documents say of an endpoint.
+fn verdict(endpoint: &Endpoint, documents: &DocumentSet) -> (Option<String>, Option<String>) {
+    if documents.is_empty() || endpoint.class != EndpointClass::Api && endpoint.route.is_none() {
+        return (None, None);
+    }
+    let Some(routed) =
+        documents.route_request_path(&endpoint.key.host, &endpoint.key.method, &endpoint.key.template)
+    else {
+        return (Some("shadow".to_owned()), None);
+    };
+    let operations = documents.operations_at(RouteId(routed.route.0), &endpoint.key.host);
+    let named = operations
+        .into_iter()
+        .filter_map(|id| documents.operation(id))
+        .find(|operation| operation.method == endpoint.key.method);
+    match named {
+        Some(operation) => {
+            let file = documents.document_of(operation).map(|document| document.file.clone());
+            let word = if operation.deprecated { "deprecated" } else { "documented" };
+            (Some(word.to_owned()), file)
+        }
+        None if endpoint.class == EndpointClass::Api => (Some("undocumented_method".to_owned()), None),
+        None => (None, None),
+    }
+}
+
+/// A row for each endpoint.
+#[must_use]
+pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &DocumentSet) -> Vec<EndpointRow> {
+    let row = |endpoint: &Endpoint| {
+        let mut row = EndpointRow::from(endpoint);
+        row.template_confidence = rounded(endpoint.confidence);
+        let fields: Vec<DataField> = data_fields(classifier, &endpoint.facts)
+            .into_iter()
+            .filter(|field| field.state != State::Cleared)
+            .collect();
+        row.tier = fields
+            .iter()
+            .filter(|field| field.state == State::Confirmed)
+            .map(|field| field.tier)
+            .max()
+            .unwrap_or(0);
+        row.data_classes = fields.into_iter().map(data_class_row).collect();
+        (row.spec, row.spec_document) = verdict(endpoint, documents);
+        let retirement = &endpoint.facts.retirement;
+        let past = retirement.sunset.is_some_and(|sunset| sunset <= endpoint.facts.last_seen);
+        let deprecated = retirement.deprecated_answers > 0 || row.spec.as_deref() == Some("deprecated");
+        row.lifecycle = match (past, deprecated || retirement.sunset.is_some()) {
+            (true, _) => "sunset",
+            (false, true) => "deprecated",
+            (false, false) => "active",
+        }
+        .to_owned();
+        row.deprecated_since = retirement.deprecated_since;
+        row.sunset = retirement.sunset;
+        row
+    };
+    report.snapshot.inventory.endpoints.iter().map(row).collect()
+}
+
+/// A row for each finding.
+#[must_use]
+pub fn findings(report: &Report<'_>) -> Vec<FindingRow> {
+    report.findings.iter().map(|finding| FindingRow::from(finding)).collect()
+}
+
+/// A row for each input. What connections and messages came to is told of the first, for all.
+#[must_use]
+pub fn captures(taken: &Taken) -> Vec<CaptureRow> {
+    let mut rows: Vec<CaptureRow> = taken.inputs.iter().map(capture).collect();
+    if let Some(row) = rows.iter_mut().find(|row| row.format == "capture") {
+        let (flows, http) = (&taken.counters.flows, &taken.counters.http);
+        row.flows = flows.flows;
+        row.gaps = flows.gaps;
+        row.missing_bytes = flows.lost_bytes;
+        row.exchanges = Count::list([("http1", http.transactions)]);
+        row.unparsed_bytes = Count::list(
+            [
+                ("http2", http.http2.bytes),
+                ("tls", http.tls.bytes),
+                ("upgraded", http.upgraded.bytes),
+                ("other_protocol", http.other.bytes),
+                ("outside_messages", http.unread_bytes),
+            ]
+            .into_iter()
+            .filter(|(_, bytes)| *bytes > 0),
+        );
+        let mut anomalies = flows.anomalies.clone();
+        crate::merge::Merge::absorb(&mut anomalies, http.anomalies.clone());
+        row.anomalies = Count::list(anomalies.met().map(|(anomaly, count)| (anomaly.name(), count)));
+    }
+    rows
+}
+
+fn capture(stats: &InputStats) -> CaptureRow {
+    let mut fates = Vec::new();
+    if stats.segments > 0 {
+        fates.push(("tcp", stats.segments));
+    }
+    fates.extend(stats.fates.iter().map(|(fate, count)| (fate.name(), *count)));
+    if stats.cut > 0 {
+        fates.push(("cut", stats.cut));
+    }
+    if stats.bad_records > 0 {
+        fates.push(("bad_record", stats.bad_records));
+    }
+    let exchanges = if stats.logged > 0 { Count::list([("logged", stats.logged)]) } else { Vec::new() };
+    CaptureRow {
+        source: stats.name.clone(),
+        format: stats.format.clone(),
+        records: stats.records,
+        bytes: stats.bytes,
+        fates: Count::list(fates),
+        exchanges,
+        first_seen: stats.span.map(|(first, _)| first),
+        last_seen: stats.span.map(|(_, last)| last),
+        damage: stats.damage.join("; "),
+        ..CaptureRow::default()
+    }
+}
+
+/// The window that all inputs together span.
+#[must_use]
+pub fn window(taken: &Taken) -> (Timestamp, Timestamp) {
+    taken
+        .inputs
+        .iter()
+        .filter_map(|stats| stats.span)
+        .reduce(|(a, b), (first, last)| (a.min(first), b.max(last)))
+        .unwrap_or((Timestamp::EPOCH, Timestamp::EPOCH))
+}
+
+/// The share of what passed that was seen whole: stream bytes not lost among all, 1 without captures.
+#[must_use]
+pub fn coverage(taken: &Taken) -> f64 {
+    let seen: u64 = taken.inputs.iter().map(|stats| stats.bytes).sum();
+    let lost = taken.counters.flows.lost_bytes;
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no 53 bits")]
+    let share = if seen == 0 { 1.0 } else { seen as f64 / (seen + lost) as f64 };
+    (share * 1e6).round() / 1e6
+}

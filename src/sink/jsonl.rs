@@ -1,0 +1,195 @@
+//! JSON lines: one object a line, under names that scripts may rely on.
+//!
+//! The same row gives the same line whether it comes from an analysis or was read back from a lake, which
+//! keeps microseconds.
+
+use crate::finding::DocumentPlace;
+use crate::lake::rows::{Count, DataClassRow, EndpointRow, FindingRow};
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Writes a line for each endpoint.
+pub fn write_inventory<'a>(
+    out: &mut dyn Write,
+    rows: impl IntoIterator<Item = &'a EndpointRow>,
+) -> io::Result<()> {
+    rows.into_iter().try_for_each(|row| write_line(out, &EndpointLine::from(row)))
+}
+
+/// Writes a line for each finding.
+pub fn write_findings<'a>(
+    out: &mut dyn Write,
+    rows: impl IntoIterator<Item = &'a FindingRow>,
+) -> io::Result<()> {
+    rows.into_iter().try_for_each(|row| write_line(out, &FindingLine::from(row)))
+}
+
+/// Writes any value as one line.
+pub fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}
+
+/// A line of `inventory --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndpointLine<'a> {
+    id: &'a str,
+    host: &'a str,
+    method: &'a str,
+    path_template: &'a str,
+    count: u64,
+    class: &'a str,
+    data_classes: &'a [DataClassRow],
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    callers: u64,
+    auth: &'a [Count],
+    spec: Option<&'a str>,
+    spec_document: Option<&'a str>,
+    capability: &'a str,
+    owner: Option<&'a str>,
+    lifecycle: &'a str,
+    deprecated_since: Option<Timestamp>,
+    sunset: Option<Timestamp>,
+    tier: u8,
+}
+
+impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
+    fn from(row: &'a EndpointRow) -> Self {
+        Self {
+            id: &row.id,
+            host: &row.host,
+            method: &row.method,
+            path_template: &row.path_template,
+            count: row.count,
+            class: &row.class,
+            data_classes: &row.data_classes,
+            first_seen: micros(row.first_seen),
+            last_seen: micros(row.last_seen),
+            callers: row.callers,
+            auth: &row.auth,
+            spec: row.spec.as_deref(),
+            spec_document: row.spec_document.as_deref(),
+            capability: &row.capability,
+            owner: row.owner.as_deref(),
+            lifecycle: &row.lifecycle,
+            deprecated_since: row.deprecated_since.map(micros),
+            sunset: row.sunset.map(micros),
+            tier: row.tier,
+        }
+    }
+}
+
+/// A line of `findings --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct FindingLine<'a> {
+    id: &'a str,
+    kind: &'a str,
+    severity: &'a str,
+    endpoint: Option<&'a str>,
+    host: &'a str,
+    method: &'a str,
+    path_template: &'a str,
+    detail: &'a str,
+    explanation: &'a str,
+    count: u64,
+    of: u64,
+    callers: u64,
+    first_seen: Option<Timestamp>,
+    last_seen: Option<Timestamp>,
+    state: &'a str,
+    references: &'a [String],
+    document: Option<&'a DocumentPlace>,
+}
+
+impl<'a> From<&'a FindingRow> for FindingLine<'a> {
+    fn from(row: &'a FindingRow) -> Self {
+        Self {
+            id: &row.id,
+            kind: &row.kind,
+            severity: &row.severity,
+            endpoint: row.endpoint.as_deref(),
+            host: &row.host,
+            method: &row.method,
+            path_template: &row.path_template,
+            detail: &row.detail,
+            explanation: &row.explanation,
+            count: row.count,
+            of: row.of,
+            callers: row.callers,
+            first_seen: row.first_seen.map(micros),
+            last_seen: row.last_seen.map(micros),
+            state: &row.state,
+            references: &row.references,
+            document: row.document.as_ref(),
+        }
+    }
+}
+
+/// An instant as the lake keeps it.
+const fn micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.as_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_is_one_line_under_stable_names() {
+        let row = EndpointRow {
+            id: "1".into(),
+            host: "a.example".into(),
+            method: "GET".into(),
+            path_template: "/b/{id}".into(),
+            class: "api".into(),
+            count: 3,
+            first_seen: Timestamp::from_nanos(1_999),
+            auth: Count::list([("jwt", 3)]),
+            data_classes: vec![DataClassRow { class: "fin.iban".into(), tier: 3, ..Default::default() }],
+            tier: 3,
+            ..Default::default()
+        };
+        assert_eq!(
+            line(|out| write_inventory(out, [&row]).unwrap()),
+            concat!(
+                r#"{"id":"1","host":"a.example","method":"GET","path_template":"/b/{id}","count":3,"class":"api","#,
+                r#""data_classes":[{"location":"","field":"","class":"fin.iban","tier":3,"state":"","#,
+                r#""confidence":0.0,"present":0,"valid":0,"masked":0,"distinct":0,"reason":""}],"#,
+                r#""first_seen":"1970-01-01T00:00:00.000001Z","last_seen":"1970-01-01T00:00:00Z","callers":0,"#,
+                r#""auth":[{"name":"jwt","count":3}],"spec":null,"spec_document":null,"capability":"","#,
+                r#""owner":null,"lifecycle":"","deprecated_since":null,"sunset":null,"tier":3}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_finding_is_one_line_under_stable_names() {
+        let row = FindingRow {
+            id: "f".into(),
+            kind: "shadow_endpoint".into(),
+            severity: "high".into(),
+            references: vec!["OWASP-API9:2023".into()],
+            document: Some(DocumentPlace { file: "a.yaml".into(), line: Some(3), pointer: "/paths".into() }),
+            ..Default::default()
+        };
+        assert_eq!(
+            line(|out| write_findings(out, [&row]).unwrap()),
+            concat!(
+                r#"{"id":"f","kind":"shadow_endpoint","severity":"high","endpoint":null,"host":"","method":"","#,
+                r#""path_template":"","detail":"","explanation":"","count":0,"of":0,"callers":0,"#,
+                r#""first_seen":null,"last_seen":null,"state":"","references":["OWASP-API9:2023"],"#,
+                r#""document":{"file":"a.yaml","line":3,"pointer":"/paths"}}"#,
+                "\n"
+            )
+        );
+    }
+}

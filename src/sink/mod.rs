@@ -1,0 +1,3 @@
+//! Where results go other than the lake.
+
+pub mod jsonl;

@@ -1,0 +1,71 @@
+//! Access logs and HAR files, from a stream that is decompressed already.
+
+use crate::access_log::{LogFormat, LogReport, Reader};
+use crate::limits::Limits;
+use crate::transaction::Transaction;
+use std::io::{ErrorKind, Read};
+
+/// Bytes asked for at a time.
+const BUFFER: usize = 256 << 10;
+
+/// What came of reading a log.
+#[derive(Debug)]
+pub struct LogRead {
+    /// The records met until the end or the damage.
+    pub report: LogReport,
+    /// Bytes read, decompressed.
+    pub bytes: u64,
+    /// What ended the reading before the end: a damaged archive, a device's error.
+    pub damage: Option<std::io::Error>,
+}
+
+/// Reads `input` to its end and hands every exchange to `sink`. What was read before damage counts.
+///
+/// `number` is the input's position among all inputs.
+pub fn read_log(
+    mut input: impl Read,
+    format: LogFormat,
+    number: u32,
+    limits: &Limits,
+    sink: &mut dyn FnMut(&Transaction),
+) -> LogRead {
+    let mut reader = Reader::new(format, number, limits);
+    let mut buffer = vec![0; BUFFER];
+    let mut bytes = 0;
+    let damage = loop {
+        match input.read(&mut buffer) {
+            Ok(0) => break None,
+            Ok(length) => {
+                bytes += length as u64;
+                reader.feed(buffer.get(..length).unwrap_or_default(), sink);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => break Some(error),
+        }
+    };
+    LogRead { report: reader.finish(sink).clone(), bytes, damage }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes, then fails.
+    struct Failing<'a>(&'a [u8]);
+
+    impl Read for Failing<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() { Err(ErrorKind::UnexpectedEof.into()) } else { self.0.read(buffer) }
+        }
+    }
+
+    #[test]
+    fn what_stands_before_damage_is_read() {
+        let log = b"10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /a HTTP/1.1\" 200 5\n10.0.0.1 - - [15";
+        let mut seen = 0;
+        let read = read_log(Failing(log), LogFormat::Combined, 0, &Limits::default(), &mut |_| seen += 1);
+        assert_eq!((seen, read.report.exchanges, read.report.bad), (1, 1, 1));
+        assert_eq!(read.bytes, log.len() as u64);
+        assert!(read.damage.is_some());
+    }
+}

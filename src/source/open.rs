@@ -1,0 +1,140 @@
+//! An input opened: compression undone, and what it is told by its first bytes.
+
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Bytes looked at to tell what an input is.
+const FRONT: usize = 16 << 10;
+
+/// An opened input: its first bytes, and a reader that starts with them.
+pub struct Opened {
+    /// The first bytes, decompressed; fewer than asked for only when the input is that short.
+    pub front: Vec<u8>,
+    /// The whole of it, decompressed, from the first byte on.
+    pub reader: Box<dyn Read + Send>,
+    /// Bytes taken from the file so far, compressed as they are: for progress.
+    pub taken: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opened({} bytes looked at)", self.front.len())
+    }
+}
+
+/// Opens a file, a FIFO, or standard input as `-`. With `follow`, a file that is still being written is
+/// read on until nothing was added for that long.
+pub fn open(path: &Path, follow: Option<Duration>) -> Result<Opened> {
+    let taken = Arc::new(AtomicU64::new(0));
+    let raw: Box<dyn Read + Send> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+        if file.metadata().with_context(|| format!("open {}", path.display()))?.is_dir() {
+            anyhow::bail!("{} is a folder; name the files in it", path.display());
+        }
+        match follow {
+            Some(patience) => Box::new(Following { file, patience }),
+            None => Box::new(file),
+        }
+    };
+    let mut counted = Counted { inner: raw, taken: Arc::clone(&taken) };
+    let magic = peek(&mut counted, 4).with_context(|| format!("read {}", path.display()))?;
+    let whole = Chained::new(magic.clone(), counted);
+    let mut reader: Box<dyn Read + Send> = match magic.as_slice() {
+        [0x1f, 0x8b, ..] => {
+            #[expect(clippy::disallowed_types, reason = "an input file, read in bounded pieces")]
+            let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, whole));
+            Box::new(decoder)
+        }
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(
+            zstd::stream::read::Decoder::new(whole).with_context(|| format!("read {}", path.display()))?,
+        ),
+        _ => Box::new(whole),
+    };
+    // A compressed file that is damaged in its first bytes still shows what it is.
+    let front = match peek(&mut reader, FRONT) {
+        Ok(front) => front,
+        Err(error) => return Err(error).with_context(|| format!("decompress {}", path.display())),
+    };
+    Ok(Opened { reader: Box::new(Chained::new(front.clone(), reader)), front, taken })
+}
+
+/// Reads up to `most` bytes; a stream that gives less at a time is asked again until its end.
+fn peek(reader: &mut impl Read, most: usize) -> io::Result<Vec<u8>> {
+    let mut front = vec![0; most];
+    let mut have = 0;
+    while let Some(room) = front.get_mut(have..).filter(|room| !room.is_empty()) {
+        match reader.read(room) {
+            Ok(0) => break,
+            Ok(count) => have += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) if have > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    front.truncate(have);
+    Ok(front)
+}
+
+/// Bytes that were looked at already, then the rest.
+struct Chained<R> {
+    front: io::Cursor<Vec<u8>>,
+    rest: R,
+}
+
+impl<R: Read> Chained<R> {
+    fn new(front: Vec<u8>, rest: R) -> Self {
+        Self { front: io::Cursor::new(front), rest }
+    }
+}
+
+impl<R: Read> Read for Chained<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.front.read(buf)? {
+            0 => self.rest.read(buf),
+            count => Ok(count),
+        }
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.taken.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// A file that may still grow.
+struct Following {
+    file: File,
+    patience: Duration,
+}
+
+/// Between two looks at a file that may have grown.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Read for Following {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let count = self.file.read(buf)?;
+            if count > 0 || buf.is_empty() || waited >= self.patience {
+                return Ok(count);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            waited += LOOK_AGAIN;
+        }
+    }
+}

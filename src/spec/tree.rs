@@ -1,0 +1,302 @@
+//! A file's bytes as a tree: JSON or YAML, within bounds.
+//!
+//! Depth is bounded by both parsers (128). What aliases and merge keys can blow up is bounded here: every node
+//! and every byte of text is paid from one budget, so that a small file cannot become a large tree. Duplicate
+//! keys are kept in mind as they are met; the last one counts.
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+/// The largest file that is read at all.
+pub(super) const MAX_FILE_BYTES: usize = 64 << 20;
+/// What a tree may cost: one for each node and each eight bytes of text.
+const MAX_COST: usize = 8_000_000;
+/// The largest YAML file that is read: its parser keeps every event.
+const MAX_YAML_BYTES: usize = 16 << 20;
+/// How many brackets may be open at once in YAML: its scanner looks at all of them for every token.
+const MAX_BRACKETS: usize = 256;
+/// How many duplicate keys are told.
+const MAX_DUPLICATES: usize = 32;
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Json,
+    Yaml,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) value: Value,
+    pub(super) format: Format,
+    /// Pointers of keys that stand twice in one object.
+    pub(super) duplicates: Vec<String>,
+    /// Whether more YAML documents follow, which are not read.
+    pub(super) more: bool,
+}
+
+/// Why nothing was read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) line: Option<u32>,
+    pub(super) message: String,
+}
+
+/// Reads `bytes` as JSON when they begin like an object, as YAML otherwise.
+pub(super) fn read(bytes: &[u8]) -> Result<Tree, Unreadable> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(Unreadable {
+            line: None,
+            message: format!("{} bytes are more than the {MAX_FILE_BYTES} that are read", bytes.len()),
+        });
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let reading = Reading {
+        cost: Cell::new(0),
+        max_cost: MAX_COST.min(bytes.len().saturating_mul(16).saturating_add(65_536)),
+        path: RefCell::default(),
+        duplicates: RefCell::default(),
+    };
+    let (value, format, more) = if bytes.trim_ascii_start().first() == Some(&b'{') {
+        match json(bytes, &reading) {
+            Ok(value) => (value, Format::Json, false),
+            // A YAML flow mapping begins the same way.
+            Err(refused) => match yaml(bytes, &reading.again()) {
+                Ok((value, more)) => (value, Format::Yaml, more),
+                Err(_) => return Err(refused),
+            },
+        }
+    } else {
+        let (value, more) = yaml(bytes, &reading)?;
+        (value, Format::Yaml, more)
+    };
+    Ok(Tree { value, format, duplicates: reading.duplicates.into_inner(), more })
+}
+
+fn json(bytes: &[u8], reading: &Reading) -> Result<Value, Unreadable> {
+    let mut source = serde_json::Deserializer::from_slice(bytes);
+    reading
+        .deserialize(&mut source)
+        .and_then(|value| source.end().map(|()| value))
+        .map_err(|error| Unreadable { line: u32::try_from(error.line()).ok(), message: error.to_string() })
+}
+
+fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
+    if bytes.len() > MAX_YAML_BYTES {
+        let message =
+            format!("{} bytes of YAML are more than the {MAX_YAML_BYTES} that are read", bytes.len());
+        return Err(Unreadable { line: None, message });
+    }
+    let mut open = 0_usize;
+    for byte in bytes {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MAX_BRACKETS {
+            let message = format!("more than {MAX_BRACKETS} brackets are open at once");
+            return Err(Unreadable { line: None, message });
+        }
+    }
+    let mut documents = serde_norway::Deserializer::from_slice(bytes);
+    let Some(first) = documents.next() else { return Ok((Value::Null, false)) };
+    let value = reading.deserialize(first).map_err(|error| Unreadable {
+        line: error.location().and_then(|at| u32::try_from(at.line()).ok()),
+        message: error.to_string(),
+    })?;
+    Ok((value, documents.next().is_some()))
+}
+
+struct Reading {
+    cost: Cell<usize>,
+    max_cost: usize,
+    path: RefCell<Vec<String>>,
+    duplicates: RefCell<Vec<String>>,
+}
+
+impl Reading {
+    fn again(&self) -> Self {
+        Self {
+            cost: Cell::new(0),
+            max_cost: self.max_cost,
+            path: RefCell::default(),
+            duplicates: RefCell::default(),
+        }
+    }
+
+    fn pay<E: serde::de::Error>(&self, text: usize) -> Result<(), E> {
+        let cost = self.cost.get() + 1 + text / 8;
+        self.cost.set(cost);
+        if cost > self.max_cost {
+            return Err(E::custom("the document expands to more than is read: too many aliases or nodes"));
+        }
+        Ok(())
+    }
+
+    fn note_duplicate(&self, key: &str) {
+        let mut duplicates = self.duplicates.borrow_mut();
+        if duplicates.len() < MAX_DUPLICATES {
+            let mut pointer = String::new();
+            for part in self.path.borrow().iter().map(String::as_str).chain([key]) {
+                super::reference::push_pointer(&mut pointer, part);
+            }
+            duplicates.push(pointer);
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Reading {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Reading {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON or YAML value")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
+        self.pay(0).map(|()| Value::Bool(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        self.pay(0).map(|()| value.into())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        self.pay(0).map(|()| value.into())
+    }
+
+    fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<Value, E> {
+        self.pay(0).map(|()| Value::String(value.to_string()))
+    }
+
+    fn visit_u128<E: serde::de::Error>(self, value: u128) -> Result<Value, E> {
+        self.pay(0).map(|()| Value::String(value.to_string()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        self.pay(0).map(|()| Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        self.pay(value.len()).map(|()| Value::String(value.to_owned()))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.pay(0).map(|()| Value::Null)
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: serde::Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+        self.deserialize(source)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        self.pay::<A::Error>(0)?;
+        let mut all = Vec::new();
+        loop {
+            self.path.borrow_mut().push(all.len().to_string());
+            let item = items.next_element_seed(self)?;
+            self.path.borrow_mut().pop();
+            match item {
+                Some(item) => all.push(item),
+                None => return Ok(Value::Array(all)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        self.pay::<A::Error>(0)?;
+        let mut all = Map::new();
+        let mut merged = Vec::new();
+        while let Some(Key(key)) = entries.next_key()? {
+            self.pay::<A::Error>(key.len())?;
+            self.path.borrow_mut().push(key.clone());
+            let value = entries.next_value_seed(self)?;
+            self.path.borrow_mut().pop();
+            if key == "<<" && (value.is_object() || value.is_array()) {
+                merged.push(value);
+                continue;
+            }
+            if all.contains_key(&key) {
+                self.note_duplicate(&key);
+            }
+            all.insert(key, value);
+        }
+        for value in merged {
+            let parts = if let Value::Array(parts) = value { parts } else { vec![value] };
+            for part in parts {
+                if let Value::Object(part) = part {
+                    for (key, value) in part {
+                        all.entry(key).or_insert(value);
+                    }
+                }
+            }
+        }
+        Ok(Value::Object(all))
+    }
+
+    /// A value with a YAML tag: the tag is dropped.
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
+        let (Key(_), value) = data.variant()?;
+        value.newtype_variant_seed(self).map_err(|_| A::Error::custom("a tag without value"))
+    }
+}
+
+/// A key as text, whatever scalar it was: the `200` of `200:` is a string in JSON.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Key(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_and_yaml_give_the_same_tree() {
+        let yaml = "a: &x\n  200: [1, 2.5, null, yes, true]\nb:\n  <<: *x\n  c: 2020-01-01\n";
+        let json = r#"{"a": {"200": [1, 2.5, null, "yes", true]}, "b": {"200": [1, 2.5, null, "yes", true], "c": "2020-01-01"}}"#;
+        let (left, right) = (read(yaml.as_bytes()).unwrap(), read(json.as_bytes()).unwrap());
+        assert_eq!(left.value, right.value);
+        assert_eq!((left.format, right.format), (Format::Yaml, Format::Json));
+    }
+
+    #[test]
+    fn a_duplicate_key_is_told_and_the_last_counts() {
+        for text in [r#"{"a": {"b/c": 1, "b/c": 2}}"#, "a:\n  b/c: 1\n  b/c: 2\n"] {
+            let tree = read(text.as_bytes()).unwrap();
+            assert_eq!(tree.duplicates, ["/a/b~1c"]);
+            assert_eq!(tree.value, json!({"a": {"b/c": 2}}));
+        }
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+        for n in 1..10 {
+            let last = n - 1;
+            let again = format!("*a{last}, ").repeat(6);
+            laughs.push_str(&["a", &n.to_string(), ": &a", &n.to_string(), " [", &again, "]\n"].concat());
+        }
+        let quadratic = format!("a: &a \"{}\"\nb: [{}]\n", "x".repeat(100_000), "*a,".repeat(50_000));
+        let nested = ["[", "{\"a\":", "{a: ", "- ", "? ", "- - ? "].map(|part| part.repeat(50_000));
+        for bomb in [laughs, quadratic].into_iter().chain(nested) {
+            assert!(read(bomb.as_bytes()).is_err(), "{bomb:.20}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The command as a user meets it: exit codes, bad input, streams.
+
+mod common;
+
+use common::{analyze, fixture, lines, spanlight, stderr, stdout};
+use std::io::Write;
+use std::process::Stdio;
+
+fn scenario() -> String {
+    fixture("openbanking/scenario.pcap.gz").display().to_string()
+}
+
+#[test]
+fn bad_inputs_are_named_and_the_others_are_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let good = std::fs::read(fixture("wire/pipelining.pcap")).unwrap();
+    let mut unknown_link = good.clone();
+    unknown_link[20] = 147;
+    let (empty, text) = (write("empty.pcap", b""), write("text.txt", b"hello\nworld\n"));
+    let (cut, link) = (write("cut.pcap", &good[..good.len() - 7]), write("link.pcap", &unknown_link));
+    let gzip = write("bad.pcap.gz", &[0x1f, 0x8b, 8, 0, 1, 2, 3]);
+    let missing = folder.path().join("missing.pcap").display().to_string();
+    let output = analyze(folder.path(), &[&empty, &text, &missing, &gzip, &link, &cut, "--inventory", "-"]);
+    let complaints = stderr(&output);
+    for expected in [
+        "empty.pcap: empty",
+        "text.txt: neither a capture (pcap, pcapng) nor a log",
+        "missing.pcap: No such file",
+        "bad.pcap.gz: ",
+        "link.pcap: link type 147 is not understood",
+        "cut.pcap: cut off at byte",
+    ] {
+        assert!(complaints.contains(expected), "{expected} is not in:\n{complaints}");
+    }
+    assert_eq!(output.status.code(), Some(0), "something could be read");
+    assert!(!lines(&stdout(&output)).is_empty(), "the cut file's exchanges are there");
+    let output = analyze(folder.path(), &[&empty, &text, &missing]);
+    assert_eq!(output.status.code(), Some(2), "nothing could be read");
+}
+
+#[test]
+fn findings_fail_the_run_when_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = fixture("openbanking/specs").display().to_string();
+    let run = |args: &[&str]| analyze(folder.path(), &[&[scenario().as_str()], args].concat()).status.code();
+    assert_eq!(run(&["--spec", &specs]), Some(0));
+    assert_eq!(run(&["--spec", &specs, "--fail-on", "high"]), Some(1));
+    let quiet = fixture("wire/pipelining.pcap").display().to_string();
+    let output = analyze(folder.path(), &[&quiet, "--fail-on", "info"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+}
+
+#[test]
+fn an_unreadable_document_is_named_and_the_others_are_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = folder.path().join("specs");
+    std::fs::create_dir(&specs).unwrap();
+    std::fs::copy(fixture("openbanking/specs/accounts-v4.yaml"), specs.join("accounts.yaml")).unwrap();
+    std::fs::write(specs.join("broken.yaml"), "openapi: 3.0.0\npaths: [\n").unwrap();
+    let output = analyze(folder.path(), &[&scenario(), "--spec", specs.to_str().unwrap(), "--findings", "-"]);
+    assert!(stderr(&output).contains("broken.yaml"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("undocumented_method"));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn standard_input_is_read_like_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = analyze(folder.path(), &[&scenario(), "--inventory", "-"]);
+    let mut child = spanlight(folder.path())
+        .args(["analyze", "-", "--inventory", "-", "--key"])
+        .arg(fixture("test.key"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let bytes = std::fs::read(scenario()).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Small pieces: a pipe gives what it has.
+    for piece in bytes.chunks(1_000) {
+        stdin.write_all(piece).unwrap();
+    }
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, whole.stdout);
+}
+
+#[test]
+fn a_growing_file_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("growing.pcap");
+    let bytes = std::fs::read(fixture("wire/pipelining.pcap")).unwrap();
+    let (front, rest) = bytes.split_at(bytes.len() / 2);
+    std::fs::write(&path, front).unwrap();
+    let child = spanlight(folder.path())
+        .args(["analyze", path.to_str().unwrap(), "--follow", "3", "--transactions", "-", "--key"])
+        .arg(fixture("test.key"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(rest).unwrap();
+    let followed = child.wait_with_output().unwrap();
+    let whole =
+        analyze(folder.path(), &[fixture("wire/pipelining.pcap").to_str().unwrap(), "--transactions", "-"]);
+    assert_eq!(lines(&stdout(&followed)).len(), lines(&stdout(&whole)).len());
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = spanlight(folder.path())
+        .args(["analyze", &scenario(), "--transactions", "-", "--key"])
+        .arg(fixture("test.key"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_key_is_made_once_and_kept_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        spanlight(folder.path())
+            .args(["analyze", fixture("wire/pipelining.pcap").to_str().unwrap(), "--transactions", "-"])
+            .output()
+            .unwrap()
+    };
+    let (first, second) = (run(), run());
+    assert!(stderr(&first).contains("made the fingerprint key"));
+    assert!(!stderr(&second).contains("made the fingerprint key"));
+    assert_eq!(first.stdout, second.stdout, "callers are recognised again");
+    let key = folder.path().join("spanlight/fingerprint.key");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let refused = spanlight(folder.path()).args(["key", "new", key.to_str().unwrap()]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "a key is never overwritten");
+}
+
+#[cfg(feature = "lake")]
+#[test]
+fn a_lake_that_cannot_be_written_is_named_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let output = analyze(folder.path(), &[&scenario(), "--lake", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("name another folder"), "{}", stderr(&output));
+}
+
+#[cfg(feature = "lake")]
+#[test]
+fn what_the_lake_holds_is_what_the_analysis_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("lake").display().to_string();
+    let specs = fixture("openbanking/specs").display().to_string();
+    let findings = folder.path().join("findings").display().to_string();
+    for _ in 0..2 {
+        // The same analysis again adds nothing.
+        let told = analyze(
+            folder.path(),
+            &[&scenario(), "--spec", &specs, "--lake", &lake, "--inventory", "-", "--findings", &findings],
+        );
+        assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+        let read = |what: &str| {
+            let output = spanlight(folder.path()).args([what, "--lake", &lake, "--json"]).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            stdout(&output)
+        };
+        let sorted = |text: String| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(read("inventory")), sorted(stdout(&told)));
+        assert_eq!(sorted(read("findings")), sorted(std::fs::read_to_string(&findings).unwrap()));
+    }
+}

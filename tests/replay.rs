@@ -1,0 +1,159 @@
+//! Captures replayed through the command: each wire case against the exchanges it was built from, the
+//! recorded scenario against what its server logged and its documents promise.
+
+mod common;
+
+use common::{analyze, fixture, lines, stdout};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// What a case and the command both tell of an exchange.
+fn told(value: &Value) -> (String, String, String, u64, u64, u64, String) {
+    let path = text(value, "path").split('?').next().unwrap_or_default().to_owned();
+    (
+        text(value, "method").to_owned(),
+        text(value, "host").to_owned(),
+        path,
+        number(value, "status"),
+        number(value, "request_body_len"),
+        number(value, "response_body_len"),
+        text(value, "completeness").to_owned(),
+    )
+}
+
+#[test]
+fn every_wire_case_gives_its_exchanges() {
+    let state = tempfile::tempdir().unwrap();
+    let mut cases = 0;
+    let mut names: Vec<_> =
+        std::fs::read_dir(fixture("wire")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    for case in names.iter().filter(|path| path.extension().is_some_and(|ending| ending == "yaml")) {
+        let expected: Value = serde_norway::from_slice(&std::fs::read(case).unwrap()).unwrap();
+        let capture = fixture("wire").join(text(&expected, "capture"));
+        let output =
+            analyze(state.path(), &["--transactions", "-", "--unredacted", capture.to_str().unwrap()]);
+        let got: Vec<_> = lines(&stdout(&output)).iter().map(told).collect();
+        let wanted: Vec<_> =
+            expected.get("transactions").and_then(Value::as_array).into_iter().flatten().map(told).collect();
+        assert_eq!(got, wanted, "{}: {}", case.display(), text(&expected, "story"));
+        cases += 1;
+    }
+    assert!(cases > 50, "only {cases} wire cases were found");
+}
+
+fn scenario() -> (Vec<Value>, Vec<Value>, Value) {
+    let state = tempfile::tempdir().unwrap();
+    let findings = state.path().join("findings");
+    let (capture, specs) = (fixture("openbanking/scenario.pcap.gz"), fixture("openbanking/specs"));
+    let output = analyze(
+        state.path(),
+        &[
+            capture.to_str().unwrap(),
+            "--spec",
+            specs.to_str().unwrap(),
+            "--inventory",
+            "-",
+            "--findings",
+            findings.to_str().unwrap(),
+        ],
+    );
+    assert!(output.status.success());
+    let truth = std::fs::read(fixture("openbanking/truth.json")).unwrap();
+    (
+        lines(&stdout(&output)),
+        lines(&std::fs::read_to_string(findings).unwrap()),
+        serde_json::from_slice(&truth).unwrap(),
+    )
+}
+
+#[test]
+fn the_scenario_has_the_endpoints_its_server_has() {
+    let (inventory, _, truth) = scenario();
+    let shape = |template: &str| {
+        let mut inside = false;
+        template.chars().fold(String::new(), |mut out, letter| {
+            match letter {
+                '{' => {
+                    inside = true;
+                    out.push_str("{}");
+                }
+                '}' => inside = false,
+                _ if inside => {}
+                _ => out.push(letter),
+            }
+            out
+        })
+    };
+    let name = |row: &Value, template: &str| {
+        format!("{} {}{}", text(row, "method"), text(row, "host"), shape(text(row, template)))
+    };
+    let got: BTreeSet<String> = inventory
+        .iter()
+        .filter(|row| text(row, "class") == "api")
+        .map(|row| name(row, "path_template"))
+        .collect();
+    let wanted: BTreeSet<String> = truth["endpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| text(row, "class") == "api" && row["protocol"] != "h2c")
+        .map(|row| name(row, "template"))
+        .collect();
+    let (missing, extra): (Vec<_>, Vec<_>) =
+        (wanted.difference(&got).collect(), got.difference(&wanted).collect());
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:#?}\nextra {extra:#?}");
+}
+
+#[test]
+fn the_scenario_has_the_findings_it_was_made_for() {
+    let (_, findings, truth) = scenario();
+    let name = |row: &Value| format!("{} {} {}", text(row, "kind"), text(row, "method"), text(row, "host"));
+    let count = |rows: &[Value]| {
+        rows.iter().fold(BTreeMap::new(), |mut counts: BTreeMap<String, u64>, row| {
+            *counts.entry(name(row)).or_default() += 1;
+            counts
+        })
+    };
+    let wanted = truth["findings"].as_array().unwrap();
+    let kinds: BTreeSet<&str> = wanted.iter().map(|row| text(row, "kind")).collect();
+    let acceptable: BTreeSet<String> =
+        truth["also_acceptable"].as_array().into_iter().flatten().map(name).collect();
+    let judged: Vec<Value> = findings
+        .iter()
+        .filter(|row| kinds.contains(text(row, "kind")) && !acceptable.contains(&name(row)))
+        // A document that names no host cannot say which host an operation was not called on.
+        .filter(|row| text(row, "kind") != "unused_operation")
+        .cloned()
+        .collect();
+    let wanted: Vec<Value> =
+        wanted.iter().filter(|row| text(row, "kind") != "unused_operation").cloned().collect();
+    assert_eq!(count(&judged), count(&wanted));
+}
+
+#[test]
+fn the_same_traffic_gives_the_same_answer_whatever_the_source() {
+    let state = tempfile::tempdir().unwrap();
+    let operations = |name: &str| -> BTreeMap<String, u64> {
+        let file = fixture(name);
+        let output = analyze(state.path(), &[file.to_str().unwrap(), "--transactions", "-", "--unredacted"]);
+        lines(&stdout(&output)).iter().fold(BTreeMap::new(), |mut counts, row| {
+            let key = format!("{} {} {}", text(row, "method"), text(row, "path"), number(row, "status"));
+            *counts.entry(key).or_default() += 1;
+            counts
+        })
+    };
+    let (combined, json) =
+        (operations("openbanking/access.log.gz"), operations("openbanking/access.jsonl.gz"));
+    assert!(combined.values().sum::<u64>() > 3_000);
+    let differing = combined.iter().filter(|(key, count)| json.get(*key) != Some(count)).count();
+    assert!(differing < 15, "only what nginx refused may differ between its logs, not {differing} kinds");
+}

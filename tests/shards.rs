@@ -1,0 +1,146 @@
+//! The number of worker threads cannot be seen in any output.
+
+mod common;
+
+use common::{analyze, files, fixture};
+use std::io::Write;
+use std::path::Path;
+
+/// Everything that an analysis writes.
+fn everything(capture: &Path, shards: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let file = |name: &str| out.join(name).display().to_string();
+    let specs = fixture("openbanking/specs");
+    let output = analyze(
+        folder.path(),
+        &[
+            capture.to_str().unwrap(),
+            "--spec",
+            specs.to_str().unwrap(),
+            "--shards",
+            shards,
+            "--all",
+            "--lake",
+            &file("lake"),
+            "--inventory",
+            &file("inventory"),
+            "--findings",
+            &file("findings"),
+            "--transactions",
+            &file("transactions"),
+            "--tags",
+            &file("tags"),
+        ],
+    );
+    assert!(output.status.success());
+    let mut all = files(&out);
+    // The summary names the folder of the lake, which differs from run to run.
+    let summary = String::from_utf8_lossy(&output.stdout).replace(&file("lake"), "LAKE");
+    all.push(("summary".to_owned(), summary.into_bytes()));
+    all
+}
+
+fn assert_alike(capture: &Path) {
+    let one = everything(capture, "1");
+    assert!(one.len() > 8, "lake files and lines are there");
+    for shards in ["2", "8"] {
+        let more = everything(capture, shards);
+        let names = |all: &[(String, Vec<u8>)]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&one), names(&more), "files with {shards} shards");
+        for ((name, a), (_, b)) in one.iter().zip(&more) {
+            assert!(a == b, "{name} differs with {shards} shards");
+        }
+    }
+}
+
+#[test]
+fn the_scenario_is_the_same_with_any_number_of_shards() {
+    assert_alike(&fixture("openbanking/scenario.pcap.gz"));
+}
+
+/// A capture of many connections whose packets are mixed, with ids, words and bodies of many shapes.
+fn generated() -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let mut random = move |below: u32| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state % below
+    };
+    let mut packets: Vec<(u64, Vec<u8>)> = Vec::new();
+    for connection in 0..300_u32 {
+        let client =
+            [10, 0, u8::try_from(connection / 200).unwrap(), u8::try_from(connection % 200).unwrap()];
+        let port = 20_000 + u16::try_from(connection).unwrap();
+        let (mut client_seq, mut server_seq) = (random(u32::MAX), random(u32::MAX));
+        let mut at = u64::from(random(5_000));
+        for _ in 0..1 + random(12) {
+            let word = ["alpha", "beta", "gamma", "delta", "orders", "items"][random(6) as usize];
+            let id = random(4_000);
+            let request = format!(
+                "GET /v1/{word}/{id}/parts?page={} HTTP/1.1\r\nHost: api.example\r\nAuthorization: Bearer t{}\r\n\r\n",
+                random(9),
+                random(40)
+            );
+            let body = format!(
+                "{{\"id\":{id},\"name\":\"n{}\",\"mail\":\"user{id}@mail.example\",\"list\":[{}],\"k{}\":null}}",
+                random(100),
+                random(9),
+                random(30)
+            );
+            let response = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            packets.push((at, frame(client, port, true, client_seq, server_seq, request.as_bytes())));
+            client_seq = client_seq.wrapping_add(u32::try_from(request.len()).unwrap());
+            packets.push((at + 1, frame(client, port, false, server_seq, client_seq, response.as_bytes())));
+            server_seq = server_seq.wrapping_add(u32::try_from(response.len()).unwrap());
+            at += 2 + u64::from(random(300));
+        }
+    }
+    packets.sort_by_key(|(at, _)| *at);
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101] {
+        file.write_all(&word.to_le_bytes()).unwrap();
+    }
+    for (at, packet) in packets {
+        let length = u32::try_from(packet.len()).unwrap();
+        let seconds = u32::try_from(1_790_000_000 + at / 1_000).unwrap();
+        let micros = u32::try_from(at % 1_000 * 1_000).unwrap();
+        for word in [seconds, micros, length, length] {
+            file.write_all(&word.to_le_bytes()).unwrap();
+        }
+        file.write_all(&packet).unwrap();
+    }
+    file
+}
+
+fn frame(client: [u8; 4], port: u16, to_server: bool, seq: u32, ack: u32, payload: &[u8]) -> Vec<u8> {
+    let server = [192, 0, 2, 80];
+    let total = u16::try_from(40 + payload.len()).unwrap();
+    let mut packet = vec![0x45, 0];
+    packet.extend(total.to_be_bytes());
+    packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    let (source, destination) = if to_server { (client, server) } else { (server, client) };
+    packet.extend(source);
+    packet.extend(destination);
+    let (from, to) = if to_server { (port, 80) } else { (80, port) };
+    packet.extend(from.to_be_bytes());
+    packet.extend(to.to_be_bytes());
+    packet.extend(seq.to_be_bytes());
+    packet.extend(ack.to_be_bytes());
+    packet.extend([0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
+    packet.extend(payload);
+    packet
+}
+
+#[test]
+fn a_generated_capture_is_the_same_with_any_number_of_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("generated.pcap");
+    std::fs::write(&capture, generated()).unwrap();
+    assert_alike(&capture);
+}
