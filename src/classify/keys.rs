@@ -321,6 +321,7 @@ impl KeyIndex {
     }
 
     /// What the key `name`, inside `above` (the nearest first), says.
+    #[expect(clippy::too_many_lines, reason = "one rule after the other; apart they would not read better")]
     pub(crate) fn verdict(
         &self,
         name: &str,

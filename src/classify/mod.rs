@@ -16,8 +16,8 @@ pub mod tokens;
 pub use evidence::{ClassEvidence, Fate, FieldEvidence, FieldTable, Hit, Judgement, Location, State};
 pub use keys::{Candidate, KeyVerdict, Role};
 
+use crate::payload::JsonType;
 use crate::problem::Problems;
-use crate::schema::JsonType;
 use checks::Check;
 use keys::KeyIndex;
 use packs::{Pack, Signature};

@@ -9,7 +9,7 @@ use super::checks::{self, Check};
 use super::evidence::{Fate, Hit};
 use super::keys::KeyVerdict;
 use super::{Alone, Classifier};
-use crate::schema::JsonType;
+use crate::payload::JsonType;
 
 /// Kinds of characters, as bits.
 mod kind {
@@ -66,6 +66,35 @@ fn summary(value: &[u8]) -> u16 {
     kinds
 }
 
+/// Whether a value whose key suggests nothing can be no class at all: it has neither the front, nor the
+/// characters, nor the length of any format that tells by itself. Most values are such.
+#[inline]
+fn says_nothing(kind: JsonType, value: &[u8], kinds: u16, other: bool) -> bool {
+    let number = kinds & kind::DIGIT != 0;
+    if kind == JsonType::String {
+        let front = matches!(
+            value.first(),
+            Some(b'e' | b'B' | b'b' | b'A' | b'g' | b'x' | b's' | b'r' | b'w' | b'-' | b'%' | b';')
+        ) || matches!(value, [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', ..])
+            || (value.len() == 17 && matches!(value.get(2), Some(b':' | b'-')));
+        if value.len() >= 6 && (front || kinds & kind::AT != 0) {
+            return false;
+        }
+        if kinds & kind::SPACE != 0 && number && value.len() >= 16 {
+            return false;
+        }
+    }
+    if other || !number || kind == JsonType::Number {
+        return true;
+    }
+    let numeric = kinds & !(kind::DIGIT | kind::SPACE | kind::DASH | kind::DOT | kind::SLASH) == 0;
+    match value.len() {
+        9..=11 | 16 | 20 | 88 => false,
+        13..=23 => !numeric,
+        _ => true,
+    }
+}
+
 /// Longest text that is searched inside, beyond which only its front is.
 const MAX_TEXT: usize = 64 << 10;
 
@@ -80,6 +109,9 @@ impl Classifier {
         let value = value.trim_ascii();
         let before = hits.len();
         let kinds = summary(value);
+        if verdict.candidates.is_empty() && says_nothing(kind, value, kinds, verdict.other) {
+            return;
+        }
         if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, kinds, verdict, hits) {
             return;
         }

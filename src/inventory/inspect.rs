@@ -63,65 +63,18 @@ struct Work {
     fresh: usize,
     /// Verdicts on keys that no node of a shape keeps: labels, names in pairs, keys in embedded documents.
     keys: Keys,
+    /// What long header values were found to be.
+    remembered: HashMap<u64, (Box<[Hit]>, u64), foldhash::fast::RandomState>,
 }
 
+/// Header values at least this long are judged once while they are remembered.
+const MIN_REMEMBERED: usize = 48;
+/// Header values remembered per shard, by a seeded hash.
+const MAX_REMEMBERED: usize = 4_096;
 /// Verdicts remembered per shard; beyond, they are computed again.
 const MAX_KEYS: usize = 8_192;
 /// The longest text that is taken for a key.
 const MAX_KEY: usize = 96;
-/// Headers that say nothing of anybody.
-const DULL_HEADERS: &[&str] = &[
-    "host",
-    "user-agent",
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "accept-charset",
-    "accept-ranges",
-    "content-type",
-    "content-length",
-    "content-encoding",
-    "content-language",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "cache-control",
-    "pragma",
-    "expires",
-    "date",
-    "server",
-    "vary",
-    "etag",
-    "last-modified",
-    "if-none-match",
-    "if-modified-since",
-    "te",
-    "trailer",
-    "upgrade",
-    "upgrade-insecure-requests",
-    "origin",
-    "dnt",
-    "age",
-    "via",
-    "strict-transport-security",
-    "x-frame-options",
-    "x-content-type-options",
-    "x-xss-protection",
-    "content-security-policy",
-    "referrer-policy",
-    "permissions-policy",
-    "access-control-allow-origin",
-    "access-control-allow-methods",
-    "access-control-allow-headers",
-    "access-control-expose-headers",
-    "access-control-max-age",
-    "access-control-allow-credentials",
-    "x-powered-by",
-    "range",
-    "content-range",
-    "allow",
-    "digest",
-];
 
 impl Inspector {
     /// An inspector whose hashes are made with `key`.
@@ -214,7 +167,7 @@ impl Inspector {
         for (raw, value) in fields.iter() {
             label.clear();
             label.extend(raw.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-            if DULL_HEADERS.contains(&label.as_str()) || label.len() > MAX_KEY {
+            if is_dull(&label) || label.len() > MAX_KEY {
                 continue;
             }
             let value = *value.expose();
@@ -290,14 +243,37 @@ impl Inspector {
         }
         let mut hits = std::mem::take(&mut self.work.hits);
         hits.clear();
-        self.classifier.classify(verdict, JsonType::String, value, &mut hits);
-        if location == Location::RequestPath && hits.is_empty() {
-            self.classifier.international_phone(value, &mut hits);
-        }
+        // Tokens and certificates are long, and the same one comes with every request of a caller.
+        let long = value.len() >= MIN_REMEMBERED
+            && matches!(location, Location::RequestHeader | Location::ResponseHeader);
+        let remembered = long.then(|| {
+            use std::hash::BuildHasher;
+            self.work.remembered.hasher().hash_one((label, value))
+        });
+        let hash = match remembered.and_then(|key| self.work.remembered.get(&key)) {
+            Some((known, hash)) => {
+                hits.extend_from_slice(known);
+                *hash
+            }
+            None => {
+                self.classifier.classify(verdict, JsonType::String, value, &mut hits);
+                if location == Location::RequestPath && hits.is_empty() {
+                    self.classifier.international_phone(value, &mut hits);
+                }
+                let hash = if hits.is_empty() { 0 } else { hash(self.hash_key, value) };
+                if let Some(key) = remembered {
+                    if self.work.remembered.len() >= MAX_REMEMBERED {
+                        self.work.remembered.clear();
+                    }
+                    self.work.remembered.insert(key, (hits.as_slice().into(), hash));
+                }
+                hash
+            }
+        };
         if let Some(evidence) = facts.fields.field(location, label, self.limits.loose_fields) {
             evidence.values += 1;
             for hit in &hits {
-                evidence.count(*hit, hash(self.hash_key, value));
+                evidence.count(*hit, hash);
             }
         }
         for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
@@ -342,6 +318,63 @@ impl Inspector {
         };
         payload::walk(format, content_type, body, self.limits.body_depth, &mut walker);
     }
+}
+
+/// Headers that say nothing of anybody.
+fn is_dull(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "user-agent"
+            | "accept"
+            | "accept-encoding"
+            | "accept-language"
+            | "accept-charset"
+            | "accept-ranges"
+            | "content-type"
+            | "content-length"
+            | "content-encoding"
+            | "content-language"
+            | "transfer-encoding"
+            | "connection"
+            | "keep-alive"
+            | "cache-control"
+            | "pragma"
+            | "expires"
+            | "date"
+            | "server"
+            | "vary"
+            | "etag"
+            | "last-modified"
+            | "if-none-match"
+            | "if-modified-since"
+            | "te"
+            | "trailer"
+            | "upgrade"
+            | "upgrade-insecure-requests"
+            | "origin"
+            | "dnt"
+            | "age"
+            | "via"
+            | "strict-transport-security"
+            | "x-frame-options"
+            | "x-content-type-options"
+            | "x-xss-protection"
+            | "content-security-policy"
+            | "referrer-policy"
+            | "permissions-policy"
+            | "access-control-allow-origin"
+            | "access-control-allow-methods"
+            | "access-control-allow-headers"
+            | "access-control-expose-headers"
+            | "access-control-max-age"
+            | "access-control-allow-credentials"
+            | "x-powered-by"
+            | "range"
+            | "content-range"
+            | "allow"
+            | "digest"
+    )
 }
 
 /// Where a key stands, as a word that signatures can name as its ancestor.
@@ -459,6 +492,7 @@ struct Held<'a> {
     said: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one walk")]
 struct Walker<'w, 'a> {
     classifier: &'w Classifier,
     limits: &'w Limits,
@@ -532,7 +566,7 @@ impl<'a> Walker<'_, 'a> {
                 match &says {
                     // What a pair calls its value stands for the value's key.
                     Some(verdict) if held.said => {
-                        self.judge(held.node, held.name, held.kind, held.text, Some(verdict))
+                        self.judge(held.node, held.name, held.kind, held.text, Some(verdict));
                     }
                     // The name of a pair is no value of its own.
                     Some(_) if chosen.is_some_and(|text| std::ptr::eq(text.raw(), held.text.raw())) => {}
@@ -613,7 +647,7 @@ impl<'a> Walker<'_, 'a> {
             evidence.values += 1;
             match (instead, &evidence.verdict) {
                 (Some(verdict), _) | (None, Some(verdict)) => {
-                    self.classifier.classify(verdict, kind, value, &mut hits)
+                    self.classifier.classify(verdict, kind, value, &mut hits);
                 }
                 (None, None) => {}
             }
@@ -717,10 +751,8 @@ impl<'a> Walker<'_, 'a> {
                 path.push_str("[*]");
             }
         }
-        if !self.frames.last().is_none_or(|frame| frame.array) {
-            if let Some(name) = name {
-                push(&mut path, name);
-            }
+        if let Some(name) = name.filter(|_| self.frames.last().is_some_and(|frame| !frame.array)) {
+            push(&mut path, name);
         }
         path
     }
@@ -819,10 +851,11 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             self.judge(Some(node), name, kind, text, None);
             return;
         }
-        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut()) {
-            if frame.says.is_none_or(|(known, _)| known < rank) && raw.len() <= MAX_KEY {
-                frame.says = Some((rank, text));
-            }
+        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut())
+            && frame.says.is_none_or(|(known, _)| known < rank)
+            && raw.len() <= MAX_KEY
+        {
+            frame.says = Some((rank, text));
         }
         self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
     }
@@ -907,6 +940,7 @@ impl<'a> Visitor<'a> for Inner<'_> {
 }
 
 /// `SipHash` 1-3: a keyed hash of a value, 64 bits, that says nothing without the key.
+#[expect(clippy::many_single_char_names, reason = "the algorithm's own names")]
 fn hash((k0, k1): (u64, u64), value: &[u8]) -> u64 {
     let mut v = [
         k0 ^ 0x736f_6d65_7073_6575,
@@ -1046,5 +1080,205 @@ pub fn display_path(path: &str) -> String {
     match path.strip_prefix("$./") {
         Some(xml) => format!("/{}", xml.replace("./", "/")),
         None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::Merge;
+    use proptest::prelude::*;
+
+    fn inspector() -> Inspector {
+        let mut inspector =
+            Inspector::new(Classifier::built_in(), Limits::default(), &FingerprintKey::new([3; 32]));
+        inspector.collect_tags(true);
+        inspector
+    }
+
+    fn exchange(target: &str, headers: &[(&str, &str)], content_type: &str, body: &str) -> Transaction {
+        let mut transaction = Transaction::default();
+        transaction.request.method.extend_from_slice(b"POST");
+        transaction.request.target.expose_mut().extend_from_slice(target.as_bytes());
+        for (name, value) in headers {
+            transaction.request.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        transaction.response.status = 200;
+        transaction.response.fields.push(b"Content-Type", content_type.as_bytes());
+        transaction.response.body.bytes.expose_mut().extend_from_slice(body.as_bytes());
+        transaction
+    }
+
+    fn tags(transaction: &Transaction) -> Vec<String> {
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        let classifier = Classifier::built_in();
+        let inspection = inspector.inspect(transaction, &mut facts);
+        inspection
+            .tags
+            .iter()
+            .map(|tag| format!("{} {} {}", tag.location.name(), tag.path, classifier.name(tag.class)))
+            .collect()
+    }
+
+    #[test]
+    fn every_part_of_an_exchange_is_inspected() {
+        let body = r#"{"data":[{"iban":"DE89370400440532013000"}],"raw":"{\"cvv\":\"123\"}",
+            "params":[{"name":"otp","value":"482913"}],"emails":["a@bank.example"],
+            "acct":{"Identification":"GB82WEST12345698765432","SchemeName":"UK.OBIE.IBAN","Name":"Jane Roe"}}"#;
+        let headers = [
+            ("Authorization", "Bearer 9ccb0c3b37524443b6c78290e23ffbbc"),
+            ("Cookie", "theme=dark; PHPSESSID=8rdt6thdhywl1ii98dcuvtiinl"),
+            ("X-Forwarded-For", "192.0.2.7"),
+        ];
+        let transaction = exchange(
+            "/users/jane.roe%40bank.example?client_ip=192.0.2.9",
+            &headers,
+            "application/json",
+            body,
+        );
+        assert_eq!(
+            tags(&transaction),
+            [
+                "request.path [1] contact.email",
+                "request.query client_ip net.ip",
+                "request.header authorization sec.bearer",
+                "request.header cookie[PHPSESSID] sec.session_cookie",
+                "request.header x-forwarded-for net.ip",
+                "response.body $.acct.Identification fin.iban",
+                "response.body $.acct.Name person.name",
+                "response.body $.data[*].iban fin.iban",
+                "response.body $.emails[*] contact.email",
+                "response.body $.params[*].value sec.otp",
+                "response.body $.raw fin.cvv",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_formats_have_their_own_paths() {
+        for (content_type, body, expected) in [
+            ("text/csv", "id,iban\n1,DE89370400440532013000\n", "$[*].iban fin.iban"),
+            ("application/x-www-form-urlencoded", "iban=DE89+3704+0044+0532+0130+00", "$.iban fin.iban"),
+            (
+                "application/xml",
+                "<Doc><Acct Ccy=\"EUR\"><IBAN>DE89370400440532013000</IBAN></Acct></Doc>",
+                "/Doc/Acct/IBAN fin.iban",
+            ),
+            ("application/x-ndjson", "{\"iban\":\"DE89370400440532013000\"}\n", "$[*].iban fin.iban"),
+            ("text/plain", "card number: 4539578763621486", "$ fin.pan"),
+        ] {
+            let found = tags(&exchange("/x", &[], content_type, body));
+            assert_eq!(found, [format!("response.body {expected}")], "{content_type}");
+        }
+    }
+
+    #[test]
+    fn masked_values_are_counted_and_not_reported() {
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        let body = r#"{"iban":"NL61 **** **** 0377","cardNumber":"****1234","email":"[REDACTED]","password":"********"}"#;
+        for _ in 0..5 {
+            let inspection = inspector.inspect(&exchange("/x", &[], "application/json", body), &mut facts);
+            assert!(inspection.tags.is_empty() && inspection.classes.is_empty());
+        }
+        for field in data_fields(&Classifier::built_in(), &facts) {
+            assert_eq!((field.state, field.masked, field.valid), (State::Cleared, 5, 0), "{}", field.path);
+        }
+    }
+
+    #[test]
+    fn a_map_keyed_by_values_becomes_one_field() {
+        let mut facts = EndpointFacts::default();
+        let body = r#"{"balances":{"DE89370400440532013000":1,"GB82WEST12345698765432":2,"jane@bank.example":3,"12345678":4}}"#;
+        inspector().inspect(&exchange("/x", &[], "application/json", body), &mut facts);
+        let mut paths = Vec::new();
+        facts.response_shapes.get(&200).unwrap().walk(&mut |path, _| paths.push(path.to_owned()));
+        assert_eq!(
+            paths,
+            ["$", "$.balances", "$.balances.{email}", "$.balances.{iban}", "$.balances.{number}"]
+        );
+    }
+
+    #[test]
+    fn no_value_is_kept() {
+        let planted = [
+            "4539578763621486",
+            "DE89370400440532013000",
+            "jane.roe@bank.example",
+            "Zebulon",
+            "s3cr3tPassw0rdX",
+            "192.0.2.77",
+        ];
+        let body = format!(
+            r#"{{"pan":"{0}","iban":"{1}","mail":"{2}","firstName":"{3}","password":"{4}","ip":"{5}","{1}":{{"x":1}},"{2}":2,"note":"call {3} at {2}"}}"#,
+            planted[0], planted[1], planted[2], planted[3], planted[4], planted[5]
+        );
+        let target = format!("/u/{}/{}?ip={}&iban={}", planted[0], planted[2], planted[5], planted[1]);
+        let cookie = format!("session={}", planted[4]);
+        let transaction =
+            exchange(&target, &[("Cookie", &cookie), ("X-Mail", planted[2])], "application/json", &body);
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        inspector.inspect(&transaction, &mut facts);
+        let fields = data_fields(&Classifier::built_in(), &facts);
+        assert!(fields.len() >= 6);
+        let written = format!("{facts:?}{fields:?}{transaction:?}");
+        for value in planted {
+            assert!(!written.contains(value), "{value} is kept");
+        }
+    }
+
+    fn counted(facts: &EndpointFacts) -> String {
+        let mut all = format!("{:?}", data_fields(&Classifier::built_in(), facts));
+        for (status, shape) in &facts.response_shapes {
+            shape.walk(&mut |path, node| {
+                all.push_str(&format!(
+                    "{status} {path} {:?} {:?}\n",
+                    node.types(),
+                    node.evidence().map(FieldEvidence::values)
+                ));
+            });
+        }
+        all
+    }
+
+    proptest! {
+        /// Which shard saw which exchange, and in which order, cannot be told from what they found together.
+        #[test]
+        fn shards_come_to_the_same(order in proptest::collection::vec((0_usize..6, any::<bool>()), 1..24)) {
+            let bodies = [
+                r#"{"iban":"DE89370400440532013000","n":1}"#,
+                r#"{"iban":"GB82WEST12345698765432","n":2.5,"email":"a@bank.example"}"#,
+                r#"{"n":null,"name":"Jane Roe","x":[{"key":"otp","value":"1234"}]}"#,
+                r#"{"iban":"****","x":[{"key":"cvv","value":"123"},{"value":"9"}]}"#,
+                r#"{"email":"none","blob":"{\"pin\":\"1234\"}"}"#,
+                r#"[{"phone":"+44 7400 833924"}]"#,
+            ];
+            let (mut one, mut two) = (inspector(), inspector());
+            let (mut whole, mut left, mut right) = (EndpointFacts::default(), EndpointFacts::default(), EndpointFacts::default());
+            let mut single = inspector();
+            for (body, first) in &order {
+                let transaction = exchange("/x", &[], "application/json", bodies[*body]);
+                single.inspect(&transaction, &mut whole);
+                if *first {
+                    one.inspect(&transaction, &mut left);
+                } else {
+                    two.inspect(&transaction, &mut right);
+                }
+            }
+            right.absorb(left);
+            prop_assert_eq!(counted(&right), counted(&whole));
+        }
+
+        /// Whatever a body holds, inspecting it neither panics nor loses the count of bodies.
+        #[test]
+        fn any_body_is_inspected(body in proptest::collection::vec(any::<u8>(), 0..400), kind in 0_usize..8) {
+            let types = ["application/json", "application/x-ndjson", "text/csv", "application/xml", "text/plain",
+                "application/x-www-form-urlencoded", "application/x-protobuf", "multipart/form-data"];
+            let mut transaction = exchange("/x", &[], types[kind], "");
+            transaction.response.body.bytes.expose_mut().extend_from_slice(&body);
+            inspector().inspect(&transaction, &mut EndpointFacts::default());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! CSV (RFC 4180) with a head line; the separator is the commonest of `,` `;` tab and `|` in it.
 
 use super::{Coding, Text, Visitor};
-use crate::schema::JsonType;
+use crate::payload::JsonType;
 
 /// Columns of one row that are walked.
 const MAX_COLUMNS: usize = 512;

@@ -1,7 +1,7 @@
 //! `application/x-www-form-urlencoded` bodies and query strings.
 
 use super::{Coding, Text, Visitor};
-use crate::schema::JsonType;
+use crate::payload::JsonType;
 
 /// Walks `body` as an object of strings.
 pub fn walk<'a>(body: &'a [u8], visitor: &mut impl Visitor<'a>) {

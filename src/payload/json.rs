@@ -5,7 +5,7 @@
 //! for their end eight bytes at a time.
 
 use super::{Coding, Text, Visitor};
-use crate::schema::JsonType;
+use crate::payload::JsonType;
 
 /// Walks the first JSON value of `body`.
 pub fn walk<'a>(body: &'a [u8], depth: usize, visitor: &mut impl Visitor<'a>) {
@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
         let whole = loop {
             let Some(byte) = self.peek() else { break false };
             match byte {
-                b' ' | b'\n' | b'\r' | b'\t' => {
+                b' ' | b'\n' | b'\r' | b'\t' | b':' => {
                     self.at += 1;
                     continue;
                 }
@@ -80,10 +80,6 @@ impl<'a> Scanner<'a> {
                 b',' => {
                     self.at += 1;
                     expect_key = true;
-                    continue;
-                }
-                b':' => {
-                    self.at += 1;
                     continue;
                 }
                 b'{' | b'[' => {

@@ -14,8 +14,6 @@ pub mod protobuf;
 pub mod text;
 pub mod xml;
 
-use crate::schema::JsonType;
-
 /// How a piece of text is written in the body it stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
@@ -289,6 +287,46 @@ impl<'a> Visitor<'a> for Balance {
     }
     fn labelled(&mut self, _label: Option<&'a [u8]>, text: Text<'a>) {
         text.decode(&mut self.scratch);
+    }
+}
+
+/// The type of a JSON value, with integers apart from other numbers as OpenAPI has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum JsonType {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number without fraction or exponent.
+    Integer,
+    /// Any other number.
+    Number,
+    /// A string.
+    String,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+}
+
+impl JsonType {
+    /// All types, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::Null, Self::Boolean, Self::Integer, Self::Number, Self::String, Self::Object, Self::Array];
+
+    /// The word JSON Schema uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Object => "object",
+            Self::Array => "array",
+        }
     }
 }
 

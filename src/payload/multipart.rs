@@ -1,7 +1,7 @@
 //! Multipart bodies (RFC 7578): each part is a property; files are counted, not read.
 
 use super::{Text, Visitor};
-use crate::schema::JsonType;
+use crate::payload::JsonType;
 use memchr::memmem;
 
 /// Walks the parts of `body` as properties of one object.

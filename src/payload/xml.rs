@@ -5,7 +5,7 @@
 //! entered as an object only when something nested turns up.
 
 use super::{Coding, Text, Visitor};
-use crate::schema::JsonType;
+use crate::payload::JsonType;
 use memchr::memmem;
 
 /// Walks `body` no deeper than `depth`.
@@ -169,15 +169,12 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
                 char::from_u32(code)
             }),
         };
-        match (scalar, end) {
-            (Some(scalar), Some(end)) => {
-                out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = tail.get(end + 1..).unwrap_or_default();
-            }
-            _ => {
-                out.push(b'&');
-                rest = tail.get(1..).unwrap_or_default();
-            }
+        if let (Some(scalar), Some(end)) = (scalar, end) {
+            out.extend_from_slice(scalar.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = tail.get(end + 1..).unwrap_or_default();
+        } else {
+            out.push(b'&');
+            rest = tail.get(1..).unwrap_or_default();
         }
     }
     out.extend_from_slice(rest);

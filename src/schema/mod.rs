@@ -8,47 +8,12 @@
 //! Nodes are numbered as met, so ids differ between shards; everything that leaves goes through
 //! [`Shape::walk`], which visits by name. A full shape counts what it could not hold and keeps the rest.
 
+pub use crate::payload::JsonType;
+
 use crate::merge::Merge;
-
-/// The type of a JSON value, with integers apart from other numbers as OpenAPI has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum JsonType {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Boolean,
-    /// A number without fraction or exponent.
-    Integer,
-    /// Any other number.
-    Number,
-    /// A string.
-    String,
-    /// An object.
-    Object,
-    /// An array.
-    Array,
-}
-
-impl JsonType {
-    /// All types, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::Null, Self::Boolean, Self::Integer, Self::Number, Self::String, Self::Object, Self::Array];
-
-    /// The word JSON Schema uses.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Boolean => "boolean",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::String => "string",
-            Self::Object => "object",
-            Self::Array => "array",
-        }
-    }
-}
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::hash::BuildHasher;
 
 /// How often a value had each type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +66,18 @@ pub enum Name {
     Item,
 }
 
+impl Name {
+    /// Its kind and text, for hashing.
+    fn spelling(&self) -> (u8, &str) {
+        match self {
+            Self::Root => (0, ""),
+            Self::Property(text) => (1, text),
+            Self::Wildcard(text) => (2, text),
+            Self::Item => (3, ""),
+        }
+    }
+}
+
 /// A node's number within its shape. It means nothing in another shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(u32);
@@ -118,6 +95,9 @@ impl NodeId {
 
 const NONE: u32 = u32::MAX;
 
+/// Nodes up to which children are looked for one after the other.
+const SMALL: usize = 64;
+
 #[derive(Clone, Debug)]
 struct Node<E> {
     name: Name,
@@ -125,6 +105,8 @@ struct Node<E> {
     next_sibling: u32,
     /// The child that was found last: bodies repeat their order, so its sibling is the best guess.
     recent_child: u32,
+    last_child: u32,
+    parent: u32,
     types: TypeCounts,
     evidence: E,
 }
@@ -133,13 +115,15 @@ struct Node<E> {
 #[derive(Clone, Debug)]
 pub struct Shape<E> {
     nodes: Vec<Node<E>>,
+    /// Children by parent and hash of their name, once there are more than [`SMALL`] nodes.
+    index: HashMap<(u32, u64), u32, RandomState>,
     bodies: u64,
     overflow: u64,
 }
 
 impl<E: Default> Default for Shape<E> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), bodies: 0, overflow: 0 }
+        Self { nodes: Vec::new(), index: HashMap::default(), bodies: 0, overflow: 0 }
     }
 }
 
@@ -159,6 +143,8 @@ impl<E: Default> Shape<E> {
             first_child: NONE,
             next_sibling: NONE,
             recent_child: NONE,
+            last_child: NONE,
+            parent: NONE,
             types: TypeCounts::default(),
             evidence: E::default(),
         }
@@ -169,6 +155,7 @@ impl<E: Default> Shape<E> {
     pub fn property(&mut self, parent: NodeId, name: &str, max_nodes: usize) -> Option<NodeId> {
         self.child(
             parent,
+            (1, name),
             |known| matches!(known, Name::Property(text) if **text == *name),
             || Name::Property(name.into()),
             max_nodes,
@@ -221,6 +208,7 @@ impl<E: Default> Shape<E> {
     pub fn wildcard(&mut self, parent: NodeId, what: &str, max_nodes: usize) -> Option<NodeId> {
         self.child(
             parent,
+            (2, what),
             |known| matches!(known, Name::Wildcard(text) if **text == *what),
             || Name::Wildcard(what.into()),
             max_nodes,
@@ -229,32 +217,32 @@ impl<E: Default> Shape<E> {
 
     /// The child of `parent` that stands for its items.
     pub fn item(&mut self, parent: NodeId, max_nodes: usize) -> Option<NodeId> {
-        self.child(parent, |known| *known == Name::Item, || Name::Item, max_nodes)
+        self.child(parent, (3, ""), |known| *known == Name::Item, || Name::Item, max_nodes)
     }
 
     fn child(
         &mut self,
         parent: NodeId,
+        spelling: (u8, &str),
         same: impl Fn(&Name) -> bool,
         make: impl FnOnce() -> Name,
         max_nodes: usize,
     ) -> Option<NodeId> {
         let above = self.nodes.get(parent.index())?;
-        let (first, recent) = (above.first_child, above.recent_child);
+        let (first, recent, newest) = (above.first_child, above.recent_child, above.last_child);
         let guess = self.nodes.get(recent as usize).map_or(first, |node| node.next_sibling);
-        let mut last = NONE;
-        let found = if self.nodes.get(guess as usize).is_some_and(|node| same(&node.name)) {
+        let is = |id: u32| self.nodes.get(id as usize).is_some_and(|node| same(&node.name));
+        let key = (parent.0, self.index.hasher().hash_one(spelling));
+        let found = if is(guess) {
             Some(guess)
+        } else if self.nodes.len() > SMALL {
+            // Two names of one hash: the later is looked for among its siblings, which an accident never needs.
+            self.index
+                .get(&key)
+                .copied()
+                .and_then(|id| if is(id) { Some(id) } else { self.search(first, &same) })
         } else {
-            let mut at = first;
-            loop {
-                let Some(node) = self.nodes.get(at as usize) else { break None };
-                if same(&node.name) {
-                    break Some(at);
-                }
-                last = at;
-                at = node.next_sibling;
-            }
+            self.search(first, &same)
         };
         let id = match found {
             Some(id) => id,
@@ -264,16 +252,39 @@ impl<E: Default> Shape<E> {
             }
             None => {
                 let id = u32::try_from(self.nodes.len()).ok()?;
-                self.nodes.push(Self::fresh(make()));
-                match self.nodes.get_mut(last as usize) {
+                let mut node = Self::fresh(make());
+                node.parent = parent.0;
+                self.nodes.push(node);
+                match self.nodes.get_mut(newest as usize) {
                     Some(sibling) => sibling.next_sibling = id,
                     None => self.nodes.get_mut(parent.index())?.first_child = id,
+                }
+                self.nodes.get_mut(parent.index())?.last_child = id;
+                if self.index.is_empty() && self.nodes.len() > SMALL {
+                    for (at, node) in self.nodes.iter().enumerate() {
+                        let key = (node.parent, self.index.hasher().hash_one(node.name.spelling()));
+                        self.index.entry(key).or_insert(u32::try_from(at).unwrap_or(NONE));
+                    }
+                } else if self.nodes.len() > SMALL {
+                    self.index.entry(key).or_insert(id);
                 }
                 id
             }
         };
         self.nodes.get_mut(parent.index())?.recent_child = id;
         Some(NodeId(id))
+    }
+
+    /// Looks for a child from `first` on, one sibling after the other.
+    fn search(&self, first: u32, same: &impl Fn(&Name) -> bool) -> Option<u32> {
+        let mut at = first;
+        loop {
+            let node = self.nodes.get(at as usize)?;
+            if same(&node.name) {
+                return Some(at);
+            }
+            at = node.next_sibling;
+        }
     }
 
     /// Counts the type of the value at `node` and returns its evidence.
@@ -410,7 +421,9 @@ impl<E: Default + Merge> Shape<E> {
         while let Some(child) = other.nodes.get(next as usize) {
             let name = child.name.clone();
             let sibling = child.next_sibling;
-            if let Some(id) = self.child(into, |known| *known == name, || name.clone(), usize::MAX) {
+            if let Some(id) =
+                self.child(into, name.spelling(), |known| *known == name, || name.clone(), usize::MAX)
+            {
                 self.absorb_node(id, other, next);
             }
             next = sibling;
@@ -469,6 +482,25 @@ mod tests {
         left.absorb(right);
         assert_eq!(paths(&left), paths(&whole));
         assert_eq!(left.bodies(), 2);
+    }
+
+    #[test]
+    fn many_properties_are_found_by_name() {
+        let mut shape: Shape<u64> = Shape::default();
+        let names: Vec<String> = (0..500).map(|n| format!("p{n}")).collect();
+        for order in [1, 7, 499] {
+            let root = shape.begin();
+            for at in 0..500 {
+                let id = shape.property(root, &names[at * order % 500], 1_000).expect("room");
+                shape.count(id, JsonType::Null);
+            }
+        }
+        let mut seen = 0;
+        shape.walk(&mut |path, node| {
+            seen += 1;
+            assert_eq!(node.types().total(), if path == "$" { 0 } else { 3 }, "{path}");
+        });
+        assert_eq!(seen, 501);
     }
 
     #[test]

@@ -238,7 +238,7 @@ pub(crate) fn in_pan(value: &[u8]) -> bool {
     else {
         return false;
     };
-    [a, b, c, kind, e, last].iter().all(|byte| byte.is_ascii_uppercase())
+    [a, b, c, kind, e, last].iter().all(u8::is_ascii_uppercase)
         && [d1, d2, d3, d4].iter().all(u8::is_ascii_digit)
         && (b"PCHFATBLJGK".contains(&kind))
 }

@@ -4,226 +4,37 @@ use hashbrown::HashSet;
 use std::sync::LazyLock;
 
 /// Legal forms and words of trade that names of people do not have, lower case, dots removed.
-const COMPANY_WORDS: &[&str] = &[
-    "ltd",
-    "limited",
-    "plc",
-    "llc",
-    "llp",
-    "lp",
-    "inc",
-    "incorporated",
-    "corp",
-    "corporation",
-    "co",
-    "company",
-    "group",
-    "holding",
-    "holdings",
-    "gmbh",
-    "ag",
-    "kg",
-    "kgaa",
-    "ohg",
-    "gbr",
-    "ug",
-    "ev",
-    "eg",
-    "mbh",
-    "gesmbh",
-    "sa",
-    "sas",
-    "sarl",
-    "sasu",
-    "eurl",
-    "snc",
-    "scp",
-    "sci",
-    "srl",
-    "spa",
-    "sapa",
-    "sl",
-    "slu",
-    "slne",
-    "slp",
-    "scom",
-    "sc",
-    "cb",
-    "scra",
-    "scoop",
-    "sll",
-    "bv",
-    "nv",
-    "vof",
-    "cv",
-    "cvba",
-    "bvba",
-    "sprl",
-    "ab",
-    "hb",
-    "kb",
-    "as",
-    "asa",
-    "aps",
-    "ivs",
-    "ks",
-    "oy",
-    "oyj",
-    "ky",
-    "tmi",
-    "spol",
-    "sro",
-    "vos",
-    "zrt",
-    "kft",
-    "bt",
-    "nyrt",
-    "rt",
-    "ooo",
-    "oao",
-    "zao",
-    "pte",
-    "pty",
-    "pvt",
-    "kk",
-    "bhd",
-    "sdn",
-    "ltda",
-    "eireli",
-    "epp",
-    "lda",
-    "sgps",
-    "spzoo",
-    "spj",
-    "spk",
-    "zoo",
-    "dba",
-    "sti",
-    "tic",
-    "associates",
-    "partners",
-    "partnership",
-    "brothers",
-    "bros",
-    "sons",
-    "hermanos",
-    "hnos",
-    "fils",
-    "figli",
-    "filhos",
-    "zoon",
-    "zonen",
-    "synowie",
-    "syn",
-    "syno",
-    "asociados",
-    "associes",
-    "associati",
-    "associados",
-    "stiftung",
-    "stiftungen",
-    "fundacja",
-    "fundacion",
-    "fundacao",
-    "fondation",
-    "fondazione",
-    "stichting",
-    "foundation",
-    "trust",
-    "bank",
-    "banco",
-    "banca",
-    "banque",
-    "bankas",
-    "banka",
-    "caixa",
-    "sparkasse",
-    "volksbank",
-    "insurance",
-    "services",
-    "servicios",
-    "solutions",
-    "systems",
-    "consulting",
-    "industries",
-    "international",
-    "enterprises",
-    "trading",
-    "logistics",
-    "technologies",
-    "software",
-    "studio",
-    "studios",
-    "media",
-    "energy",
-    "capital",
-    "ventures",
-    "investments",
-    "stowarzyszenie",
-    "spoldzielnia",
-    "przedsiebiorstwo",
-    "zaklad",
-    "gabinety",
-    "instalaciones",
-    "construcciones",
-    "talleres",
-    "inmobiliaria",
-    "finanzas",
-    "transportes",
-    "supermarket",
-    "restaurant",
-    "hotel",
-    "cooperativa",
-    "cooperative",
-    "genossenschaft",
-    "verein",
-    "universität",
-    "university",
-    "school",
-    "hospital",
-    "ministry",
-    "council",
-    "authority",
-    "ppuh",
-    "phu",
-    "fhu",
-    "phup",
-    "account",
-    "credit",
-    "savings",
-    "konto",
-    "girokonto",
-    "compte",
-    "cuenta",
-    "conta",
-    "conto",
-    "rekening",
-    "saver",
-    "mortgage",
-    "loan",
-    "despacho",
-    "industrias",
-    "manufacturas",
-    "suministros",
-    "distribuciones",
-    "comercial",
-    "grupo",
-    "gruppe",
-    "groupe",
-    "gruppo",
-    "gmbhco",
-    "cia",
-    "& co",
-    "pao",
-    "uab",
-    "sia",
-    "ou",
-    "doo",
-    "dd",
-    "ad",
-    "eood",
-    "ood",
-];
+const COMPANY_WORDS: &str = "\
+    ltd limited plc llc llp lp inc incorporated corp corporation co company group holding holdings \
+    gmbh ag kg kgaa ohg gbr ug ev eg mbh gesmbh sa sas sarl sasu eurl snc scp sci srl spa sapa sl \
+    slu slne slp scom sc cb scra scoop sll bv nv vof cv cvba bvba sprl ab hb kb as asa aps ivs ks oy \
+    oyj ky tmi spol sro vos zrt kft bt nyrt rt ooo oao zao pte pty pvt kk bhd sdn ltda eireli epp \
+    lda sgps spzoo spj spk zoo dba sti tic associates partners partnership brothers bros sons \
+    hermanos hnos fils figli filhos zoon zonen synowie syn syno asociados associes associati \
+    associados stiftung stiftungen fundacja fundacion fundacao fondation fondazione stichting \
+    foundation trust bank banco banca banque bankas banka caixa sparkasse volksbank insurance \
+    services servicios solutions systems consulting industries international enterprises trading \
+    logistics technologies software studio studios media energy capital ventures investments \
+    stowarzyszenie spoldzielnia przedsiebiorstwo zaklad gabinety instalaciones construcciones \
+    talleres inmobiliaria finanzas transportes supermarket restaurant hotel cooperativa cooperative \
+    genossenschaft verein universität university school hospital ministry council authority ppuh phu \
+    fhu phup account credit savings konto girokonto compte cuenta conta conto rekening saver \
+    mortgage loan despacho industrias manufacturas suministros distribuciones comercial grupo gruppe \
+    groupe gruppo gmbhco cia pao uab sia ou doo dd ad eood ood";
+
+/// The known words, for looking up.
+static KNOWN: LazyLock<HashSet<&'static [u8], foldhash::fast::FixedState>> =
+    LazyLock::new(|| COMPANY_WORDS.split(' ').map(str::as_bytes).collect());
+/// First letters of the known words by length: most words of names end here.
+static FIRST: LazyLock<[u32; 32]> = LazyLock::new(|| {
+    let mut first = [0; 32];
+    for word in COMPANY_WORDS.split(' ') {
+        if let (Some(slot), Some(letter)) = (first.get_mut(word.len()), word.bytes().next()) {
+            *slot |= 1 << (letter & 31);
+        }
+    }
+    first
+});
 
 /// Whether a text reads as the name of an organisation: a legal form, a word of trade, `&`, `A, B and C`.
 pub(crate) fn company(value: &[u8]) -> bool {
@@ -232,18 +43,6 @@ pub(crate) fn company(value: &[u8]) -> bool {
     }
     let mut words = 0;
     let mut word = [0_u8; 24];
-    static KNOWN: LazyLock<HashSet<&'static [u8], foldhash::fast::FixedState>> =
-        LazyLock::new(|| COMPANY_WORDS.iter().map(|word| word.as_bytes()).collect());
-    // First letters of the known words by length: most words of names end here.
-    static FIRST: LazyLock<[u32; 32]> = LazyLock::new(|| {
-        let mut first = [0; 32];
-        for word in COMPANY_WORDS {
-            if let (Some(slot), Some(letter)) = (first.get_mut(word.len()), word.bytes().next()) {
-                *slot |= 1 << (letter & 31);
-            }
-        }
-        first
-    });
     let (known, first) = (&*KNOWN, &*FIRST);
     let is_company = |word: &[u8]| {
         let letter = word.first().map_or(0, |letter| letter & 31);
@@ -367,129 +166,30 @@ pub(crate) fn birth_date(value: &[u8]) -> bool {
     }
 }
 
+/// Words and codes for genders, in many languages.
+const GENDERS: &str = "\
+    m|f|x|w|d|k|h|o|u|n|v|male|female|man|woman|men|women|other|divers|diverse|unknown|masculino|\
+    feminino|femenino|masculin|feminin|féminin|maschio|femmina|maschile|femminile|männlich|\
+    weiblich|maennlich|mannlich|homme|femme|hombre|mujer|homem|mulher|uomo|donna|vrouw|mannelijk|\
+    vrouwelijk|kobieta|mężczyzna|mezczyzna|meski|męski|zenski|żeńska|żeński|kvinna|kvinde|mand|\
+    kvinne|mann|nainen|mies|žena|muž|kadın|erkek|kadin|non-binary|nonbinary|non binary|non_binary|\
+    outro|otro|autre|altro|anders|inny|annat|andet|muu|jiné|diğer|prefer not to say|not specified|\
+    not stated|transgender|intersex|agender|no binario|não binário|non binaire|fr|herr|frau|masc|\
+    fem|nő|férfi|0|1|2|9|man/male|inter|andere|onbekend|nieokreślona|nao informado|no binaria|\
+    masculine|feminine|genderqueer|genderfluid|undisclosed";
+
+/// The same, for looking up.
+static KNOWN_GENDERS: LazyLock<HashSet<&'static str, foldhash::fast::FixedState>> =
+    LazyLock::new(|| GENDERS.split('|').collect());
+
 /// A word for a gender or its usual one-letter code or number, in many languages.
 pub(crate) fn gender(value: &[u8]) -> bool {
-    const WORDS: &[&str] = &[
-        "m",
-        "f",
-        "x",
-        "w",
-        "d",
-        "k",
-        "h",
-        "o",
-        "u",
-        "n",
-        "v",
-        "male",
-        "female",
-        "man",
-        "woman",
-        "men",
-        "women",
-        "other",
-        "divers",
-        "diverse",
-        "unknown",
-        "masculino",
-        "feminino",
-        "femenino",
-        "masculin",
-        "feminin",
-        "féminin",
-        "maschio",
-        "femmina",
-        "maschile",
-        "femminile",
-        "männlich",
-        "weiblich",
-        "maennlich",
-        "mannlich",
-        "homme",
-        "femme",
-        "hombre",
-        "mujer",
-        "homem",
-        "mulher",
-        "uomo",
-        "donna",
-        "vrouw",
-        "mannelijk",
-        "vrouwelijk",
-        "kobieta",
-        "mężczyzna",
-        "mezczyzna",
-        "meski",
-        "męski",
-        "zenski",
-        "żeńska",
-        "żeński",
-        "kvinna",
-        "kvinde",
-        "mand",
-        "kvinne",
-        "mann",
-        "nainen",
-        "mies",
-        "žena",
-        "muž",
-        "kadın",
-        "erkek",
-        "kadin",
-        "non-binary",
-        "nonbinary",
-        "non binary",
-        "non_binary",
-        "outro",
-        "otro",
-        "autre",
-        "altro",
-        "anders",
-        "inny",
-        "annat",
-        "andet",
-        "muu",
-        "jiné",
-        "diğer",
-        "prefer not to say",
-        "not specified",
-        "not stated",
-        "transgender",
-        "intersex",
-        "agender",
-        "no binario",
-        "não binário",
-        "non binaire",
-        "fr",
-        "herr",
-        "frau",
-        "masc",
-        "fem",
-        "nő",
-        "férfi",
-        "0",
-        "1",
-        "2",
-        "9",
-        "man/male",
-        "inter",
-        "andere",
-        "onbekend",
-        "nieokreślona",
-        "nao informado",
-        "no binaria",
-        "masculine",
-        "feminine",
-        "genderqueer",
-        "genderfluid",
-        "undisclosed",
-    ];
     let Ok(text) = std::str::from_utf8(value.trim_ascii()) else { return false };
     if text.is_empty() || text.len() > 24 {
         return false;
     }
     let lower = text.to_lowercase();
-    WORDS.contains(&lower.as_str())
+    KNOWN_GENDERS.contains(lower.as_str())
 }
 
 /// A country's code or the word for a nationality: two or three letters, or letters and spaces.
