@@ -89,7 +89,8 @@ fn classify(c: &mut Criterion) {
             transaction
         })
         .collect();
-    let mut inspector = Inspector::new(Classifier::built_in(), Limits::default(), &FingerprintKey::new([1; 32]));
+    let mut inspector =
+        Inspector::new(Classifier::built_in(), Limits::default(), &FingerprintKey::new([1; 32]));
     let mut facts = EndpointFacts::default();
     group.bench_function("known_fields", |b| {
         b.iter(|| {

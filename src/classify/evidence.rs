@@ -69,10 +69,17 @@ impl Lowest {
     }
 
     /// How many distinct ones there were: exact below the limit, from the spread of the hashes above.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
     fn estimate(&self) -> u64 {
         match self.0.last() {
-            Some(last) if self.0.len() == HASHES => ((HASHES - 1) as f64 / (*last as f64 / u64::MAX as f64)).round().max(HASHES as f64) as u64,
+            Some(last) if self.0.len() == HASHES => {
+                ((HASHES - 1) as f64 / (*last as f64 / u64::MAX as f64)).round().max(HASHES as f64) as u64
+            }
             _ => self.0.len() as u64,
         }
     }
@@ -252,7 +259,11 @@ pub fn judge(known: &ClassEvidence, values: u64) -> Judgement {
     odds += (step * seen).min(if chance >= 0.25 { 1.8 } else { 9.0 });
     if known.strength == 0 && !known.embedded {
         let failed = values.saturating_sub(known.valid + known.masked);
-        let distinct_failed = if known.valid == 0 { failed } else { failed.saturating_mul(distinct.max(1)).div_ceil(known.valid) };
+        let distinct_failed = if known.valid == 0 {
+            failed
+        } else {
+            failed.saturating_mul(distinct.max(1)).div_ceil(known.valid)
+        };
         odds -= 2.8 * distinct_failed.min(20) as f32;
     } else if known.strength > 0 {
         let share = known.valid as f32 / known.tried.max(1) as f32;
@@ -344,7 +355,8 @@ impl FieldTable {
     /// All fields, by location and name.
     #[must_use]
     pub fn sorted(&self) -> Vec<(Location, &str, &FieldEvidence)> {
-        let mut rows: Vec<_> = self.rows.iter().map(|row| (row.location, &*row.name, &row.evidence)).collect();
+        let mut rows: Vec<_> =
+            self.rows.iter().map(|row| (row.location, &*row.name, &row.evidence)).collect();
         rows.sort_by_key(|(location, name, _)| (*location, *name));
         rows
     }

@@ -164,10 +164,7 @@ impl KeyIndex {
 
     fn add(&mut self, signature: u16, phrase: &str, above: &str, strength: i32) {
         let mut ids = |text: &str| {
-            let mut ids: Vec<u32> = tokens::words(text)
-                .iter()
-                .map(|word| self.learn(word))
-                .collect();
+            let mut ids: Vec<u32> = tokens::words(text).iter().map(|word| self.learn(word)).collect();
             let kinds = &self.kinds;
             ids.retain(|id| !kinds.get(*id as usize).is_some_and(|kind| kind.stop));
             ids.sort_unstable();
@@ -252,18 +249,39 @@ impl KeyIndex {
                 let Some(part) = word.get(start..end) else { continue };
                 let gain = match part.len() {
                     1 if start > 0 && end < word.len() && matches!(part, "s" | "n" | "e") => Some((0, None)),
-                    2 if start > 0 && end < word.len() && matches!(part, "en" | "er" | "es") => Some((0, None)),
+                    2 if start > 0 && end < word.len() && matches!(part, "en" | "er" | "es") => {
+                        Some((0, None))
+                    }
                     1 => None,
                     2 => self
                         .words
                         .get(part)
-                        .filter(|_| (start == 0 || end == word.len()) && matches!(part, "id" | "nr" | "no" | "ip" | "nm" | "cd" | "ss" | "tx" | "di" | "de" | "do" | "da" | "du"))
+                        .filter(|_| {
+                            (start == 0 || end == word.len())
+                                && matches!(
+                                    part,
+                                    "id" | "nr"
+                                        | "no"
+                                        | "ip"
+                                        | "nm"
+                                        | "cd"
+                                        | "ss"
+                                        | "tx"
+                                        | "di"
+                                        | "de"
+                                        | "do"
+                                        | "da"
+                                        | "du"
+                                )
+                        })
                         .map(|id| (2, Some(*id))),
                     len => self.words.get(part).map(|id| (len * len, Some(*id))),
                 };
                 let Some((gain, id)) = gain else { continue };
                 let total = score + gain;
-                if let Some(slot) = best.get_mut(end).filter(|slot| slot.is_none_or(|(known, ..)| total > known)) {
+                if let Some(slot) =
+                    best.get_mut(end).filter(|slot| slot.is_none_or(|(known, ..)| total > known))
+                {
                     *slot = Some((total, start, id));
                 }
             }
@@ -289,7 +307,10 @@ impl KeyIndex {
         let mut end = String::new();
         end.push(first);
         for (known, id) in self.words.range(end..).take_while(|(known, _)| known.starts_with(first)) {
-            if known.len() >= 7 && known.len().abs_diff(word.len()) <= 1 && one_apart(known.as_bytes(), word.as_bytes()) {
+            if known.len() >= 7
+                && known.len().abs_diff(word.len()) <= 1
+                && one_apart(known.as_bytes(), word.as_bytes())
+            {
                 if found.is_some() {
                     return None;
                 }
@@ -300,10 +321,17 @@ impl KeyIndex {
     }
 
     /// What the key `name`, inside `above` (the nearest first), says.
-    pub(crate) fn verdict(&self, name: &str, above: &[&str], class_of: &dyn Fn(u16) -> ClassId, chance_of: &dyn Fn(u16) -> f32) -> KeyVerdict {
+    pub(crate) fn verdict(
+        &self,
+        name: &str,
+        above: &[&str],
+        class_of: &dyn Fn(u16) -> ClassId,
+        chance_of: &dyn Fn(u16) -> f32,
+    ) -> KeyVerdict {
         let own = self.known(name);
         let around: Vec<Known> = above.iter().take(4).map(|name| self.known(name)).collect();
-        let generic = own.unknown == 0 && own.words.iter().all(|word| self.kind(*word).generic || self.kind(*word).stop);
+        let generic = own.unknown == 0
+            && own.words.iter().all(|word| self.kind(*word).generic || self.kind(*word).stop);
         let mut best: BTreeMap<u16, (i32, usize)> = BTreeMap::new();
         let mut consider = |phrase: &Phrase, strength: i32| {
             let size = phrase.words.len() + phrase.above.len();
@@ -313,8 +341,11 @@ impl KeyIndex {
         let near = around.first();
         let mut seen = BTreeSet::new();
         let own_words = own.words.iter().copied().chain(own.joined.iter().map(|(id, _)| *id));
-        let near_words = near.iter().flat_map(|near| near.words.iter().copied().chain(near.joined.iter().map(|(id, _)| *id)));
-        let start: Vec<u32> = if generic { own_words.chain(near_words).collect() } else { own_words.collect() };
+        let near_words = near
+            .iter()
+            .flat_map(|near| near.words.iter().copied().chain(near.joined.iter().map(|(id, _)| *id)));
+        let start: Vec<u32> =
+            if generic { own_words.chain(near_words).collect() } else { own_words.collect() };
         for word in start {
             for number in self.by_word.get(&word).into_iter().flatten() {
                 if !seen.insert(*number) {
@@ -322,20 +353,31 @@ impl KeyIndex {
                 }
                 let Some(phrase) = self.phrases.get(*number as usize) else { continue };
                 let in_own = phrase.words.iter().filter(|word| own.has(**word)).count();
-                let in_near = phrase.words.iter().all(|word| own.has(*word) || near.is_some_and(|near| near.has(*word)));
+                let in_near = phrase
+                    .words
+                    .iter()
+                    .all(|word| own.has(*word) || near.is_some_and(|near| near.has(*word)));
                 if !in_near || (in_own == 0 && !generic) {
                     continue;
                 }
                 let borrowed = phrase.words.len() - in_own;
                 if !phrase.above.is_empty() {
-                    let all_above = phrase.above.iter().all(|word| around.iter().any(|known| known.has(*word)));
+                    let all_above =
+                        phrase.above.iter().all(|word| around.iter().any(|known| known.has(*word)));
                     if !all_above || borrowed > 0 {
                         continue;
                     }
                 }
-                let vetoed = |set: Option<&BTreeSet<u32>>, known: &Known| set.is_some_and(|set| known.words.iter().any(|word| set.contains(word) && !phrase.words.contains(word)));
+                let vetoed = |set: Option<&BTreeSet<u32>>, known: &Known| {
+                    set.is_some_and(|set| {
+                        known.words.iter().any(|word| set.contains(word) && !phrase.words.contains(word))
+                    })
+                };
                 let signature = usize::from(phrase.signature);
-                if vetoed(self.vetoes.get(signature), &own) || (phrase.strength < 60 && phrase.above.is_empty()) && around.iter().take(2).any(|known| vetoed(self.not_under.get(signature), known)) {
+                if vetoed(self.vetoes.get(signature), &own)
+                    || (phrase.strength < 60 && phrase.above.is_empty())
+                        && around.iter().take(2).any(|known| vetoed(self.not_under.get(signature), known))
+                {
                     continue;
                 }
                 let mut strength = phrase.strength - 15 * own.unknown.min(3);
@@ -345,7 +387,9 @@ impl KeyIndex {
                 let mut ok = true;
                 for (at, word) in own.words.iter().enumerate() {
                     let covered = phrase.words.contains(word)
-                        || own.joined.iter().any(|(id, start)| phrase.words.contains(id) && (at == *start || at == start + 1));
+                        || own.joined.iter().any(|(id, start)| {
+                            phrase.words.contains(id) && (at == *start || at == start + 1)
+                        });
                     let kind = self.kind(*word);
                     if covered || kind.stop || kind.role {
                         continue;
@@ -358,7 +402,11 @@ impl KeyIndex {
                         strength -= 10;
                     }
                 }
-                if borrowed > 0 && near.is_some_and(|near| near.words.iter().any(|word| self.kind(*word).meta && !phrase.words.contains(word))) {
+                if borrowed > 0
+                    && near.is_some_and(|near| {
+                        near.words.iter().any(|word| self.kind(*word).meta && !phrase.words.contains(word))
+                    })
+                {
                     ok = false;
                 }
                 if ok && strength >= 25 {
@@ -366,9 +414,16 @@ impl KeyIndex {
                 }
             }
         }
-        let mut ranked: Vec<(i32, usize, u16)> = best.into_iter().filter(|(_, (strength, _))| *strength > 0).map(|(signature, (strength, size))| (strength, size, signature)).collect();
+        let mut ranked: Vec<(i32, usize, u16)> = best
+            .into_iter()
+            .filter(|(_, (strength, _))| *strength > 0)
+            .map(|(signature, (strength, size))| (strength, size, signature))
+            .collect();
         ranked.sort_by(|a, b| {
-            b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(chance_of(a.2).total_cmp(&chance_of(b.2))).then(a.2.cmp(&b.2))
+            b.0.cmp(&a.0)
+                .then(b.1.cmp(&a.1))
+                .then(chance_of(a.2).total_cmp(&chance_of(b.2)))
+                .then(a.2.cmp(&b.2))
         });
         ranked.truncate(8);
         let candidates: Box<[Candidate]> = ranked
@@ -380,7 +435,9 @@ impl KeyIndex {
             })
             .collect();
         let other = candidates.is_empty()
-            && own.words.iter().any(|word| self.kind(*word).meta || self.kind(*word).thing || (self.kind(*word).generic && !generic));
+            && own.words.iter().any(|word| {
+                self.kind(*word).meta || self.kind(*word).thing || (self.kind(*word).generic && !generic)
+            });
         KeyVerdict { candidates, role: role(name), other }
     }
 }
@@ -398,12 +455,30 @@ fn role(name: &str) -> Role {
     let mut plain = String::with_capacity(name.len());
     plain.extend(name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()));
     match plain.as_str() {
-        "schemename" | "identifiertype" | "idtype" | "identificationtype" | "documenttype" | "accountidtype" | "proxytype" | "aliastype" | "schmenm" => Role::Says(4),
-        "scheme" | "key" | "fieldname" | "attributename" | "parametername" | "paramname" | "field" | "attribute" | "param" | "property" => Role::Says(3),
+        "schemename" | "identifiertype" | "idtype" | "identificationtype" | "documenttype"
+        | "accountidtype" | "proxytype" | "aliastype" | "schmenm" => Role::Says(4),
+        "scheme" | "key" | "fieldname" | "attributename" | "parametername" | "paramname" | "field"
+        | "attribute" | "param" | "property" => Role::Says(3),
         "name" | "n" | "k" | "label" | "code" | "title" | "question" | "id" => Role::Says(2),
         "type" | "system" | "kind" | "category" => Role::Says(1),
-        "value" | "val" | "v" | "identification" | "identifier" | "number" | "data" | "content" | "text" | "stringvalue" | "fieldvalue" | "attributevalue" | "answer"
-        | "contactvalue" | "idvalue" | "idnumber" | "identificationnumber" | "documentnumber" => Role::Said,
+        "value"
+        | "val"
+        | "v"
+        | "identification"
+        | "identifier"
+        | "number"
+        | "data"
+        | "content"
+        | "text"
+        | "stringvalue"
+        | "fieldvalue"
+        | "attributevalue"
+        | "answer"
+        | "contactvalue"
+        | "idvalue"
+        | "idnumber"
+        | "identificationnumber"
+        | "documentnumber" => Role::Said,
         _ => Role::Plain,
     }
 }

@@ -87,8 +87,11 @@ impl Classifier {
         let mut names: Vec<&str> = built_in.iter().map(|signature| signature.class.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let mut added: Vec<&str> =
-            signatures.iter().map(|signature| signature.class.as_str()).filter(|class| !names.contains(class)).collect();
+        let mut added: Vec<&str> = signatures
+            .iter()
+            .map(|signature| signature.class.as_str())
+            .filter(|class| !names.contains(class))
+            .collect();
         added.sort_unstable();
         added.dedup();
         names.extend(added);
@@ -101,10 +104,15 @@ impl Classifier {
             .iter()
             .map(|name| {
                 let mine = || signatures.iter().filter(|signature| signature.class == *name);
-                let mut regulations: Vec<String> = mine().flat_map(|signature| signature.regulations.clone()).collect();
+                let mut regulations: Vec<String> =
+                    mine().flat_map(|signature| signature.regulations.clone()).collect();
                 regulations.sort();
                 regulations.dedup();
-                Class { name: intern(name), tier: mine().map(|signature| signature.tier).max().unwrap_or(1), regulations }
+                Class {
+                    name: intern(name),
+                    tier: mine().map(|signature| signature.tier).max().unwrap_or(1),
+                    regulations,
+                }
             })
             .collect();
         let keys = KeyIndex::new(&signatures, &words);
@@ -118,9 +126,17 @@ impl Classifier {
             .collect();
         let mut alone = vec![None; Check::ALL.len()];
         for (at, (signature, class, chance_ppm)) in signatures.iter().enumerate() {
-            let Some(check) = signature.proof.check().filter(|check| signature.alone || *check == Check::Phone) else { continue };
+            let Some(check) =
+                signature.proof.check().filter(|check| signature.alone || *check == Check::Phone)
+            else {
+                continue;
+            };
             if let Some(slot) = alone.get_mut(check as usize) {
-                slot.get_or_insert(Alone { signature: u16::try_from(at).unwrap_or(u16::MAX), class: *class, chance_ppm: *chance_ppm });
+                slot.get_or_insert(Alone {
+                    signature: u16::try_from(at).unwrap_or(u16::MAX),
+                    class: *class,
+                    chance_ppm: *chance_ppm,
+                });
             }
         }
         Ok(Self { classes, signatures, alone, keys })
@@ -161,8 +177,11 @@ impl Classifier {
     /// What the key `name` says, standing in `above`, the nearest first.
     #[must_use]
     pub fn key(&self, name: &str, above: &[&str]) -> KeyVerdict {
-        let class_of = |signature: u16| self.signatures.get(usize::from(signature)).map_or(ClassId(0), |(_, class, _)| *class);
-        let chance_of = |signature: u16| self.signature(signature).map_or(1.0, |(signature, _)| signature.chance);
+        let class_of = |signature: u16| {
+            self.signatures.get(usize::from(signature)).map_or(ClassId(0), |(_, class, _)| *class)
+        };
+        let chance_of =
+            |signature: u16| self.signature(signature).map_or(1.0, |(signature, _)| signature.chance);
         self.keys.verdict(name, above, &class_of, &chance_of)
     }
 
@@ -221,11 +240,21 @@ impl Classifier {
                     self.classify(&verdict, JsonType::String, value.as_bytes(), &mut hits);
                     let found = hits.iter().find(|hit| hit.fate == Fate::Valid && hit.class == *class);
                     if found.is_some() != wanted {
-                        let got: Vec<&str> =
-                            hits.iter().filter(|hit| hit.fate == Fate::Valid).map(|hit| self.name(hit.class)).collect();
-                        let suggested: Vec<&str> = verdict.candidates.iter().map(|candidate| self.name(candidate.class)).collect();
+                        let got: Vec<&str> = hits
+                            .iter()
+                            .filter(|hit| hit.fate == Fate::Valid)
+                            .map(|hit| self.name(hit.class))
+                            .collect();
+                        let suggested: Vec<&str> =
+                            verdict.candidates.iter().map(|candidate| self.name(candidate.class)).collect();
                         let must = if wanted { "must match" } else { "must not match" };
-                        problems.push("", signature.id.as_str(), format!("example under {key:?} {must}: found {got:?}, key suggests {suggested:?}"));
+                        problems.push(
+                            "",
+                            signature.id.as_str(),
+                            format!(
+                                "example under {key:?} {must}: found {got:?}, key suggests {suggested:?}"
+                            ),
+                        );
                     }
                 }
             }

@@ -72,7 +72,9 @@ const MAX_TEXT: usize = 64 << 10;
 impl Classifier {
     /// Adds to `hits` what `value` may be, under a key with `verdict`.
     pub fn classify(&self, verdict: &KeyVerdict, kind: JsonType, value: &[u8], hits: &mut Vec<Hit>) {
-        if matches!(kind, JsonType::Null | JsonType::Boolean) || value.len() < 2 && verdict.candidates.is_empty() {
+        if matches!(kind, JsonType::Null | JsonType::Boolean)
+            || value.len() < 2 && verdict.candidates.is_empty()
+        {
             return;
         }
         let value = value.trim_ascii();
@@ -83,7 +85,13 @@ impl Classifier {
         }
         if let Some(best) = verdict.candidates.first() {
             if checks::is_masked(value) {
-                hits.push(Hit { class: best.class, strength: best.strength, fate: Fate::Masked, embedded: false, chance_ppm: 0 });
+                hits.push(Hit {
+                    class: best.class,
+                    strength: best.strength,
+                    fate: Fate::Masked,
+                    embedded: false,
+                    chance_ppm: 0,
+                });
                 return;
             }
             for candidate in &verdict.candidates {
@@ -91,13 +99,23 @@ impl Classifier {
                 // A weak hint is not enough for an identifier that anything may have.
                 let passed = signature.proof.passes(value) && !(candidate.strength < 60 && is_uuid(value));
                 let fate = if passed { Fate::Valid } else { Fate::Failed };
-                hits.push(Hit { class: candidate.class, strength: candidate.strength, fate, embedded: false, chance_ppm });
+                hits.push(Hit {
+                    class: candidate.class,
+                    strength: candidate.strength,
+                    fate,
+                    embedded: false,
+                    chance_ppm,
+                });
                 if passed {
                     return;
                 }
             }
         }
-        if !verdict.other && kinds & kind::DIGIT != 0 && kind != JsonType::Number && (8..=128).contains(&value.len()) {
+        if !verdict.other
+            && kinds & kind::DIGIT != 0
+            && kind != JsonType::Number
+            && (8..=128).contains(&value.len())
+        {
             self.accidental(value, kinds, hits);
         }
         let text = kinds & kind::SPACE != 0 && kinds & (kind::DIGIT | kind::AT) != 0 && value.len() >= 16;
@@ -110,26 +128,44 @@ impl Classifier {
     #[inline]
     fn distinctive(&self, value: &[u8], kinds: u16, verdict: &KeyVerdict, hits: &mut Vec<Hit>) -> bool {
         let [first, second, third, ..] = value else { return false };
-        let strength = |alone: Alone| verdict.candidates.iter().find(|candidate| candidate.signature == alone.signature).map_or(0, |candidate| candidate.strength);
+        let strength = |alone: Alone| {
+            verdict
+                .candidates
+                .iter()
+                .find(|candidate| candidate.signature == alone.signature)
+                .map_or(0, |candidate| candidate.strength)
+        };
         let mut test = |check: Check| {
             let Some(alone) = self.alone(check) else { return false };
             if !check.passes(value) {
                 return false;
             }
-            hits.push(Hit { class: alone.class, strength: strength(alone), fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
+            hits.push(Hit {
+                class: alone.class,
+                strength: strength(alone),
+                fate: Fate::Valid,
+                embedded: false,
+                chance_ppm: alone.chance_ppm,
+            });
             true
         };
         let settled = match (first, second, third) {
             (b'e', b'y', b'A'..=b'Z') => test(Check::Jwt),
             (b'B' | b'b', b'a' | b'A', b's' | b'S') => test(Check::BasicAuth),
             (b'A', b'I', b'z') => test(Check::GcpKey),
-            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O') if value.len() == 20 => test(Check::AwsKeyId),
+            (b'A', b'K' | b'S' | b'G' | b'I' | b'R' | b'N', b'I' | b'P' | b'D' | b'O')
+                if value.len() == 20 =>
+            {
+                test(Check::AwsKeyId)
+            }
             (b'g', b'h', _) | (b'g', b'i', b't') => test(Check::Github),
             (b'x', b'o' | b'a', _) => test(Check::Slack),
             (b's' | b'r', b'k', b'_') | (b'w', b'h', b's') => test(Check::Stripe),
             (b'-', b'-', b'-') => test(Check::PrivateKey),
             (b'%', b'B', _) | (b';', b'0'..=b'9', _) => test(Check::Track),
-            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => test(Check::Iban) || test(Check::CreditorId),
+            (b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9') if value.len() >= 8 => {
+                test(Check::Iban) || test(Check::CreditorId)
+            }
             (_, _, b':' | b'-') if value.len() == 17 => test(Check::Mac),
             _ => false,
         };
@@ -143,7 +179,13 @@ impl Classifier {
             if !check.passes(value) {
                 return false;
             }
-            hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: alone.chance_ppm });
+            hits.push(Hit {
+                class: alone.class,
+                strength: 0,
+                fate: Fate::Valid,
+                embedded: false,
+                chance_ppm: alone.chance_ppm,
+            });
             true
         };
         let numeric = kinds & !(kind::DIGIT | kind::SPACE | kind::DASH | kind::DOT | kind::SLASH) == 0;
@@ -193,7 +235,13 @@ impl Classifier {
         let value = value.get(..value.len().min(MAX_TEXT)).unwrap_or_default();
         let mut push = |check: Check| {
             if let Some(alone) = self.alone(check) {
-                hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: true, chance_ppm: alone.chance_ppm });
+                hits.push(Hit {
+                    class: alone.class,
+                    strength: 0,
+                    fate: Fate::Valid,
+                    embedded: true,
+                    chance_ppm: alone.chance_ppm,
+                });
             }
         };
         let mut at = 0;
@@ -205,7 +253,11 @@ impl Classifier {
             let raw = rest.get(..end).unwrap_or_default();
             at += start + end;
             // Most words begin with a letter and go on with small ones: nothing that is looked for does.
-            if raw.len() < 6 && !raw.starts_with(b"+") && !raw.first().is_some_and(u8::is_ascii_digit) && !raw.get(2).is_some_and(u8::is_ascii_digit) {
+            if raw.len() < 6
+                && !raw.starts_with(b"+")
+                && !raw.first().is_some_and(u8::is_ascii_digit)
+                && !raw.get(2).is_some_and(u8::is_ascii_digit)
+            {
                 continue;
             }
             let word = trim_punctuation(raw);
@@ -237,7 +289,10 @@ impl Classifier {
                 [b'x', ..] if Check::Slack.passes(word) => push(Check::Slack),
                 [b's' | b'r', b'k', b'_', ..] if Check::Stripe.passes(word) => push(Check::Stripe),
                 [b'+', b'0'..=b'9', ..] => {
-                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte)).unwrap_or(rest.len());
+                    let used = rest
+                        .iter()
+                        .position(|byte| !byte.is_ascii_digit() && !b"+ ()-.".contains(byte))
+                        .unwrap_or(rest.len());
                     let number = rest.get(..used.min(20)).unwrap_or_default();
                     let number = number.trim_ascii_end();
                     let number = number.strip_suffix(b".").unwrap_or(number);
@@ -247,7 +302,10 @@ impl Classifier {
                     }
                 }
                 [b'0'..=b'9', ..] => {
-                    let used = rest.iter().position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte)).unwrap_or(rest.len());
+                    let used = rest
+                        .iter()
+                        .position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte))
+                        .unwrap_or(rest.len());
                     let number = rest.get(..used.min(24)).unwrap_or_default().trim_ascii_end();
                     if number.len() >= 14 && (Check::Pan.passes(number) || Check::Pan.passes(word)) {
                         push(Check::Pan);
@@ -261,12 +319,19 @@ impl Classifier {
 
     /// Whether a value without a key is a phone number in international form.
     pub(crate) fn international_phone(&self, value: &[u8], hits: &mut Vec<Hit>) -> bool {
-        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else { return false };
-        hits.push(Hit { class: alone.class, strength: 0, fate: Fate::Valid, embedded: false, chance_ppm: 3_000 });
+        let Some(alone) = self.alone(Check::Phone).filter(|_| checks::phone_international(value)) else {
+            return false;
+        };
+        hits.push(Hit {
+            class: alone.class,
+            strength: 0,
+            fate: Fate::Valid,
+            embedded: false,
+            chance_ppm: 3_000,
+        });
         true
     }
 }
-
 
 /// Whether a value has the outer form of a UUID.
 fn is_uuid(value: &[u8]) -> bool {

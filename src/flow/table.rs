@@ -101,11 +101,16 @@ struct Open<A> {
 struct Slot<A> {
     key: FlowKey,
     last: Timestamp,
+    /// When it was moved to the end of its queue.
+    queued: Timestamp,
     /// `None` once the connection has ended.
     open: Option<Box<Open<A>>>,
     older: u32,
     newer: u32,
 }
+
+/// The queue's order is this exact: moving a connection for each packet would cost more than it tells.
+const QUEUE_EXACTNESS: Duration = Duration::from_millis(100);
 
 /// A list of slots from the longest idle to the newest.
 #[derive(Clone, Copy)]
@@ -205,10 +210,14 @@ impl<A: Application> FlowTable<A> {
     /// Ends every connection without a packet for the idle time before `now`.
     pub fn expire(&mut self, now: Timestamp, shared: &mut A::Shared) {
         while let Some(slot) = self.slots.get(self.open.oldest as usize)
-            && now.since(slot.last) >= self.limits.idle
+            && now.since(slot.queued) >= self.limits.idle
         {
             let id = self.open.oldest;
-            self.end(id, Close::Open, None, shared);
+            if now.since(slot.last) >= self.limits.idle {
+                self.end(id, Close::Open, None, shared);
+            } else {
+                self.touch(id);
+            }
         }
     }
 
@@ -256,6 +265,7 @@ impl<A: Application> FlowTable<A> {
         let slot = Slot {
             key: segment.key,
             last: segment.ts,
+            queued: segment.ts,
             open: Some(Box::new(Open { connection: Connection::default(), app })),
             older: NONE,
             newer: NONE,
@@ -319,6 +329,11 @@ impl<A: Application> FlowTable<A> {
     }
 
     fn touch(&mut self, id: u32) {
+        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        if slot.last.since(slot.queued) < QUEUE_EXACTNESS {
+            return;
+        }
+        slot.queued = slot.last;
         if self.open.newest != id {
             self.unlink(id);
             self.append(id);

@@ -183,11 +183,13 @@ fn an_idle_connection_is_over() {
 fn a_full_table_makes_room_by_the_longest_idle() {
     let mut table = FlowTable::<Recorder>::new(FlowLimits { max_flows: 2, ..limits() });
     let mut log = Log::default();
+    let mut ts = Timestamp::EPOCH;
     for port in [1, 2, 1, 3, 2] {
+        ts = ts.plus(Duration::from_secs(1));
         let (key, direction) = FlowKey::new(([192, 0, 2, 1].into(), port), ([192, 0, 2, 2].into(), 80), 0);
         let name = port.to_string();
         let segment = Segment {
-            ts: Timestamp::EPOCH,
+            ts,
             key,
             direction,
             seq: SeqNum(1),

@@ -56,6 +56,8 @@ pub struct Head<'a> {
     pub framing: Framing,
     /// Oddities of this head.
     pub anomalies: AnomalySet,
+    /// The bytes it was read from.
+    pub bytes: &'a [u8],
 }
 
 /// Finds the end of a head: the position behind its blank line. `from` is where the search starts.
@@ -133,7 +135,7 @@ pub fn parse<R>(
     }
     let fields = if fields.is_empty() { few.get(..count).unwrap_or_default() } else { &fields };
     let framing = framing(fields, &mut anomalies);
-    Some(with(&Head { start, minor, fields, framing, anomalies }))
+    Some(with(&Head { start, minor, fields, framing, anomalies, bytes }))
 }
 
 /// Responses are read the way browsers do.

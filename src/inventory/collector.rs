@@ -54,6 +54,8 @@ pub struct Collector {
     media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
     issuers: BTreeMap<Arc<str>, u64>,
     host: String,
+    /// The `Host` field that `host` was read from; empty when it came from elsewhere.
+    sent_host: Vec<u8>,
     span: Option<(Timestamp, Timestamp)>,
 }
 
@@ -83,6 +85,7 @@ impl Collector {
             media: HashMap::with_hasher(RandomState::default()),
             issuers: BTreeMap::new(),
             host: String::new(),
+            sent_host: Vec::new(),
             span: None,
         }
     }
@@ -102,7 +105,7 @@ impl Collector {
         let mut tags = Vec::new();
         let at = exchange.started();
         self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        exchange.host_into(&mut self.host);
+        self.read_host(exchange);
         let status = exchange.response.status;
         let response_media =
             self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
@@ -130,8 +133,13 @@ impl Collector {
         facts.request_bytes += exchange.request.body.len;
         facts.response_bytes += exchange.response.body.len;
         if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
-            if facts.response_media.len() < MAX_MEDIA {
-                *facts.response_media.entry((status, media.to_string())).or_default() += 1;
+            // There are few: looking through them costs less than a key of its own.
+            let known =
+                facts.response_media.iter_mut().find(|((of, name), _)| *of == status && **name == *media);
+            if let Some((_, count)) = known {
+                *count += 1;
+            } else if facts.response_media.len() < MAX_MEDIA {
+                facts.response_media.insert((status, media.to_string()), 1);
             }
         }
         if let Some(media) = request_media {
@@ -174,6 +182,20 @@ impl Collector {
             }
         }
         Observed { caller: caller.map(|caller| caller.fingerprint), tags }
+    }
+
+    /// Reads the host of an exchange, which is mostly that of the one before.
+    fn read_host(&mut self, exchange: &Transaction) {
+        let plain = exchange.request.target.expose().first() == Some(&b'/');
+        let sent = exchange.request.fields.get("host").map_or(&[][..], |host| *host.expose());
+        if plain && !sent.is_empty() && *sent == *self.sent_host {
+            return;
+        }
+        exchange.host_into(&mut self.host);
+        self.sent_host.clear();
+        if plain {
+            self.sent_host.extend_from_slice(sent);
+        }
     }
 
     fn client(&mut self, address: IpAddr) -> u64 {

@@ -7,7 +7,9 @@
 //! which shard saw which exchange. [`data_fields`] reads the evidence back, field by field.
 
 use super::facts::{BodyShape, EndpointFacts};
-use crate::classify::{ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State};
+use crate::classify::{
+    ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
+};
 use crate::limits::Limits;
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
@@ -69,11 +71,56 @@ const MAX_KEYS: usize = 8_192;
 const MAX_KEY: usize = 96;
 /// Headers that say nothing of anybody.
 const DULL_HEADERS: &[&str] = &[
-    "host", "user-agent", "accept", "accept-encoding", "accept-language", "accept-charset", "accept-ranges", "content-type", "content-length", "content-encoding",
-    "content-language", "transfer-encoding", "connection", "keep-alive", "cache-control", "pragma", "expires", "date", "server", "vary", "etag", "last-modified", "if-none-match",
-    "if-modified-since", "te", "trailer", "upgrade", "upgrade-insecure-requests", "origin", "dnt", "age", "via", "strict-transport-security", "x-frame-options",
-    "x-content-type-options", "x-xss-protection", "content-security-policy", "referrer-policy", "permissions-policy", "access-control-allow-origin", "access-control-allow-methods",
-    "access-control-allow-headers", "access-control-expose-headers", "access-control-max-age", "access-control-allow-credentials", "x-powered-by", "range", "content-range", "allow", "digest",
+    "host",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "accept-charset",
+    "accept-ranges",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "content-language",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "cache-control",
+    "pragma",
+    "expires",
+    "date",
+    "server",
+    "vary",
+    "etag",
+    "last-modified",
+    "if-none-match",
+    "if-modified-since",
+    "te",
+    "trailer",
+    "upgrade",
+    "upgrade-insecure-requests",
+    "origin",
+    "dnt",
+    "age",
+    "via",
+    "strict-transport-security",
+    "x-frame-options",
+    "x-content-type-options",
+    "x-xss-protection",
+    "content-security-policy",
+    "referrer-policy",
+    "permissions-policy",
+    "access-control-allow-origin",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "access-control-allow-credentials",
+    "x-powered-by",
+    "range",
+    "content-range",
+    "allow",
+    "digest",
 ];
 
 impl Inspector {
@@ -81,7 +128,8 @@ impl Inspector {
     #[must_use]
     pub fn new(classifier: Arc<Classifier>, limits: Limits, key: &FingerprintKey) -> Self {
         let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
-        let [a, b] = [derived.first_chunk(), derived.last_chunk()].map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
+        let [a, b] = [derived.first_chunk(), derived.last_chunk()]
+            .map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
         Self { classifier, limits, hash_key: (a, b), collect: false, work: Work::default() }
     }
 
@@ -106,7 +154,13 @@ impl Inspector {
         self.query(transaction, facts);
         self.headers(&transaction.request.fields, Location::RequestHeader, facts);
         self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
-        self.body(&transaction.request.fields, transaction.request.body.bytes.expose(), Location::RequestBody, 0, &mut facts.request_shape);
+        self.body(
+            &transaction.request.fields,
+            transaction.request.body.bytes.expose(),
+            Location::RequestBody,
+            0,
+            &mut facts.request_shape,
+        );
         let (status, body) = (transaction.response.status, transaction.response.body.bytes.expose());
         if !body.is_empty() {
             let shape = facts.response_shapes.entry(status).or_default();
@@ -178,11 +232,20 @@ impl Inspector {
                     let verdict = self.verdict(raw, 3);
                     let space = memchr::memchr(b' ', value).unwrap_or(value.len());
                     let (scheme, rest) = value.split_at(space);
-                    let bare = scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"dpop") || scheme.eq_ignore_ascii_case(b"token");
-                    self.loose(location, &label, &verdict, if bare { rest.trim_ascii() } else { value }, facts);
+                    let bare = scheme.eq_ignore_ascii_case(b"bearer")
+                        || scheme.eq_ignore_ascii_case(b"dpop")
+                        || scheme.eq_ignore_ascii_case(b"token");
+                    self.loose(
+                        location,
+                        &label,
+                        &verdict,
+                        if bare { rest.trim_ascii() } else { value },
+                        facts,
+                    );
                 }
                 "location" | "content-location" | "referer" | "link" => {
-                    let start = value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
+                    let start =
+                        value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
                     for (name, value) in form::pairs(value.get(start + 1..).unwrap_or_default()).take(32) {
                         let verdict = self.verdict(name.raw(), 2);
                         let mut scratch = std::mem::take(&mut self.work.value);
@@ -199,7 +262,9 @@ impl Inspector {
     }
 
     fn cookie(&mut self, header: &str, pair: &[u8], location: Location, facts: &mut EndpointFacts) {
-        let Some(middle) = memchr::memchr(b'=', pair).filter(|middle| (1..=MAX_KEY).contains(middle)) else { return };
+        let Some(middle) = memchr::memchr(b'=', pair).filter(|middle| (1..=MAX_KEY).contains(middle)) else {
+            return;
+        };
         let (name, value) = pair.split_at(middle);
         let verdict = self.verdict(name, 4);
         let name = String::from_utf8_lossy(name);
@@ -212,7 +277,14 @@ impl Inspector {
     }
 
     /// A value outside a body.
-    fn loose(&mut self, location: Location, label: &str, verdict: &KeyVerdict, value: &[u8], facts: &mut EndpointFacts) {
+    fn loose(
+        &mut self,
+        location: Location,
+        label: &str,
+        verdict: &KeyVerdict,
+        value: &[u8],
+        facts: &mut EndpointFacts,
+    ) {
         if value.is_empty() {
             return;
         }
@@ -279,7 +351,13 @@ type Keys = HashMap<(u8, Box<[u8]>), Arc<KeyVerdict>, foldhash::fast::RandomStat
 
 /// What a key says that no node of a shape keeps. When an exchange has named too many new ones, the rest
 /// say nothing.
-fn verdict_of(classifier: &Classifier, keys: &mut Keys, fresh: &mut usize, name: &[u8], place: u8) -> Arc<KeyVerdict> {
+fn verdict_of(
+    classifier: &Classifier,
+    keys: &mut Keys,
+    fresh: &mut usize,
+    name: &[u8],
+    place: u8,
+) -> Arc<KeyVerdict> {
     let name = if name.len() > MAX_KEY { b"" } else { name };
     if let Some(known) = keys.raw_entry_find(place, name) {
         return known;
@@ -289,7 +367,8 @@ fn verdict_of(classifier: &Classifier, keys: &mut Keys, fresh: &mut usize, name:
     }
     *fresh -= 1;
     let text = String::from_utf8_lossy(name);
-    let verdict = Arc::new(classifier.key(&text, &[PLACES.get(usize::from(place)).copied().unwrap_or_default()]));
+    let verdict =
+        Arc::new(classifier.key(&text, &[PLACES.get(usize::from(place)).copied().unwrap_or_default()]));
     if keys.len() < MAX_KEYS {
         keys.insert((place, name.into()), Arc::clone(&verdict));
     }
@@ -434,7 +513,13 @@ impl<'a> Walker<'_, 'a> {
                 let any_said = self.held.iter().skip(frame.held).any(|held| held.said);
                 if any_said {
                     let mut buffer = std::mem::take(&mut self.work.name);
-                    let verdict = verdict_of(self.classifier, &mut self.work.keys, &mut self.work.fresh, text.decode(&mut buffer), 0);
+                    let verdict = verdict_of(
+                        self.classifier,
+                        &mut self.work.keys,
+                        &mut self.work.fresh,
+                        text.decode(&mut buffer),
+                        0,
+                    );
                     self.work.name = buffer;
                     if !verdict.candidates.is_empty() || verdict.other {
                         says = Some(verdict);
@@ -446,7 +531,9 @@ impl<'a> Walker<'_, 'a> {
             for held in waiting {
                 match &says {
                     // What a pair calls its value stands for the value's key.
-                    Some(verdict) if held.said => self.judge(held.node, held.name, held.kind, held.text, Some(verdict)),
+                    Some(verdict) if held.said => {
+                        self.judge(held.node, held.name, held.kind, held.text, Some(verdict))
+                    }
                     // The name of a pair is no value of its own.
                     Some(_) if chosen.is_some_and(|text| std::ptr::eq(text.raw(), held.text.raw())) => {}
                     Some(_) | None => self.judge(held.node, held.name, held.kind, held.text, None),
@@ -498,7 +585,14 @@ impl<'a> Walker<'_, 'a> {
     }
 
     /// Classifies one value and counts what comes of it at `node`.
-    fn judge(&mut self, node: Option<NodeId>, name: Text<'a>, kind: JsonType, text: Text<'a>, instead: Option<&Arc<KeyVerdict>>) {
+    fn judge(
+        &mut self,
+        node: Option<NodeId>,
+        name: Text<'a>,
+        kind: JsonType,
+        text: Text<'a>,
+        instead: Option<&Arc<KeyVerdict>>,
+    ) {
         let Some(node) = node else { return };
         if matches!(kind, JsonType::Null | JsonType::Boolean) || text.raw().is_empty() {
             return;
@@ -518,7 +612,9 @@ impl<'a> Walker<'_, 'a> {
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.values += 1;
             match (instead, &evidence.verdict) {
-                (Some(verdict), _) | (None, Some(verdict)) => self.classifier.classify(verdict, kind, value, &mut hits),
+                (Some(verdict), _) | (None, Some(verdict)) => {
+                    self.classifier.classify(verdict, kind, value, &mut hits)
+                }
                 (None, None) => {}
             }
             if !hits.is_empty() {
@@ -550,14 +646,27 @@ impl<'a> Walker<'_, 'a> {
     fn embedded(&mut self, node: NodeId, name: Text<'a>, value: &[u8]) -> bool {
         let first = value.trim_ascii_start().first().copied();
         let is_json = matches!(first, Some(b'{')) || (first == Some(b'[') && value.contains(&b'"'));
-        let is_url = !is_json && matches!(first, Some(b'h' | b'/')) && (value.starts_with(b"http") || value.starts_with(b"/")) && value.contains(&b'?');
+        let is_url = !is_json
+            && matches!(first, Some(b'h' | b'/'))
+            && (value.starts_with(b"http") || value.starts_with(b"/"))
+            && value.contains(&b'?');
         if !is_json && !is_url {
             return false;
         }
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.values += 1;
         }
-        let mut inner = Inner { classifier: self.classifier, keys: std::mem::take(&mut self.work.keys), fresh: self.work.fresh, key: None, names: Vec::new(), found: Vec::new(), hash_key: self.hash_key, buffer: Vec::new(), scratch: std::mem::take(&mut self.work.inner) };
+        let mut inner = Inner {
+            classifier: self.classifier,
+            keys: std::mem::take(&mut self.work.keys),
+            fresh: self.work.fresh,
+            key: None,
+            names: Vec::new(),
+            found: Vec::new(),
+            hash_key: self.hash_key,
+            buffer: Vec::new(),
+            scratch: std::mem::take(&mut self.work.inner),
+        };
         if is_json {
             payload::json::walk(value, self.limits.body_depth.min(16), &mut inner);
         } else {
@@ -598,7 +707,8 @@ impl<'a> Walker<'_, 'a> {
             path.push_str(shown(&text));
         };
         for (at, frame) in self.frames.iter().enumerate() {
-            let inside_array = at.checked_sub(1).and_then(|at| self.frames.get(at)).is_some_and(|around| around.array);
+            let inside_array =
+                at.checked_sub(1).and_then(|at| self.frames.get(at)).is_some_and(|around| around.array);
             match frame.name {
                 Some(name) if !inside_array => push(&mut path, name),
                 _ => {}
@@ -618,7 +728,9 @@ impl<'a> Walker<'_, 'a> {
 
 /// Whether the innermost array is what `own` names.
 fn same_text(innermost: Option<&Frame<'_>>, name: Text<'_>, own: &str) -> bool {
-    innermost.is_some_and(|frame| frame.array && frame.name.is_some_and(|known| std::ptr::eq(known.raw(), name.raw()))) && name.raw() == own.as_bytes()
+    innermost.is_some_and(|frame| {
+        frame.array && frame.name.is_some_and(|known| std::ptr::eq(known.raw(), name.raw()))
+    }) && name.raw() == own.as_bytes()
 }
 
 const EMPTY: Text<'static> = Text::plain(b"");
@@ -672,7 +784,9 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         let name = name.unwrap_or(EMPTY);
         let role = match &evidence.verdict {
             // By far the most values: a known field that neither names nor is named, holding no document.
-            Some(verdict) if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) => {
+            Some(verdict)
+                if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) =>
+            {
                 evidence.values += 1;
                 let value = text.decode(&mut self.work.value);
                 self.work.hits.clear();
@@ -714,7 +828,13 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
     }
 
     fn labelled(&mut self, label: Option<&'a [u8]>, text: Text<'a>) {
-        let verdict = verdict_of(self.classifier, &mut self.work.keys, &mut self.work.fresh, label.unwrap_or_default(), 0);
+        let verdict = verdict_of(
+            self.classifier,
+            &mut self.work.keys,
+            &mut self.work.fresh,
+            label.unwrap_or_default(),
+            0,
+        );
         if !self.root_done {
             self.root_done = true;
             self.shape.count(NodeId::ROOT, JsonType::String);
@@ -764,7 +884,8 @@ impl<'a> Visitor<'a> for Inner<'_> {
 
     fn key(&mut self, name: Text<'a>) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        self.key = Some(verdict_of(self.classifier, &mut self.keys, &mut self.fresh, name.decode(&mut buffer), 0));
+        self.key =
+            Some(verdict_of(self.classifier, &mut self.keys, &mut self.fresh, name.decode(&mut buffer), 0));
         self.buffer = buffer;
     }
 
@@ -787,7 +908,12 @@ impl<'a> Visitor<'a> for Inner<'_> {
 
 /// `SipHash` 1-3: a keyed hash of a value, 64 bits, that says nothing without the key.
 fn hash((k0, k1): (u64, u64), value: &[u8]) -> u64 {
-    let mut v = [k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261, k1 ^ 0x7465_6462_7974_6573];
+    let mut v = [
+        k0 ^ 0x736f_6d65_7073_6575,
+        k1 ^ 0x646f_7261_6e64_6f6d,
+        k0 ^ 0x6c79_6765_6e65_7261,
+        k1 ^ 0x7465_6462_7974_6573,
+    ];
     let round = |v: &mut [u64; 4]| {
         let [mut a, mut b, mut c, mut d] = *v;
         a = a.wrapping_add(b);
@@ -908,7 +1034,9 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
             }
         });
     }
-    all.sort_by(|a, b| (a.location, &a.path, a.status, a.class).cmp(&(b.location, &b.path, b.status, b.class)));
+    all.sort_by(|a, b| {
+        (a.location, &a.path, a.status, a.class).cmp(&(b.location, &b.path, b.status, b.class))
+    });
     all
 }
 

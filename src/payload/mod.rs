@@ -142,7 +142,12 @@ pub fn detect(content_type: Option<&[u8]>, body: &[u8]) -> Format {
     let has = |needle: &[u8]| memchr::memmem::find(essence, needle).is_some();
     let told = if essence.is_empty() {
         None
-    } else if has(b"ndjson") || has(b"jsonl") || has(b"json-seq") || has(b"x-json-stream") || has(b"stream+json") {
+    } else if has(b"ndjson")
+        || has(b"jsonl")
+        || has(b"json-seq")
+        || has(b"x-json-stream")
+        || has(b"stream+json")
+    {
         Some(Format::JsonLines)
     } else if has(b"json") {
         Some(Format::Json)
@@ -158,9 +163,17 @@ pub fn detect(content_type: Option<&[u8]>, body: &[u8]) -> Format {
         Some(Format::Csv)
     } else if has(b"protobuf") || has(b"grpc") {
         Some(Format::Protobuf)
-    } else if ["image/", "audio/", "video/", "font/", "application/pdf", "application/zip", "application/gzip"]
-        .iter()
-        .any(|prefix| essence.starts_with(prefix.as_bytes()))
+    } else if [
+        "image/",
+        "audio/",
+        "video/",
+        "font/",
+        "application/pdf",
+        "application/zip",
+        "application/gzip",
+    ]
+    .iter()
+    .any(|prefix| essence.starts_with(prefix.as_bytes()))
     {
         Some(Format::Opaque)
     } else {
@@ -207,9 +220,9 @@ fn sniff(body: &[u8]) -> Format {
         }
         Some(b'[') => Format::Json,
         Some(b'<') => {
-            let html = [&b"<!doctype html"[..], b"<html"].iter().any(|start| {
-                front.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
-            });
+            let html = [&b"<!doctype html"[..], b"<html"]
+                .iter()
+                .any(|start| front.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)));
             if html { Format::Opaque } else { Format::Xml }
         }
         _ if probe.iter().any(|byte| *byte < 9 || (14..32).contains(byte)) => Format::Opaque,

@@ -56,9 +56,10 @@ fn part<'a>(part: &'a [u8], visitor: &mut impl Visitor<'a>) {
     let (head, content) = (head.unwrap_or_default(), content.unwrap_or_default());
     let content = content.strip_suffix(b"\n").unwrap_or(content);
     let content = content.strip_suffix(b"\r").unwrap_or(content);
-    let disposition = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find(|line| {
-        line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case(b"content-disposition:"))
-    });
+    let disposition = head
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .find(|line| line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case(b"content-disposition:")));
     let Some(name) = disposition.and_then(|line| parameter(line, b"name")) else { return };
     visitor.key(Text::plain(name));
     let file = disposition.is_some_and(|line| parameter(line, b"filename").is_some());

@@ -69,8 +69,7 @@ pub fn walk<'a>(body: &'a [u8], depth: usize, visitor: &mut impl Visitor<'a>) {
                 text = None;
                 let closed = inner.ends_with(b"/");
                 let inner = inner.strip_suffix(b"/").unwrap_or(inner);
-                let name_end =
-                    inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
+                let name_end = inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
                 let (name, attributes) = inner.split_at(name_end);
                 visitor.key(Text::coded(local(name), Coding::Plain));
                 pending = true;

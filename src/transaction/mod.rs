@@ -107,6 +107,25 @@ impl Fields {
         self.index.push([place(start), place(middle), place(middle), place(bytes.len())]);
     }
 
+    /// Takes the field lines of a head in one copy: names and values are slices of `head`. What is none, such
+    /// as a line that was unfolded elsewhere, is copied by itself.
+    pub fn copy_head<'a>(&mut self, head: &'a [u8], lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        self.clear();
+        self.bytes.expose_mut().extend_from_slice(head);
+        let start = head.as_ptr().addr();
+        let place = |slice: &[u8]| {
+            let from = slice.as_ptr().addr().checked_sub(start)?;
+            let to = from.checked_add(slice.len())?;
+            (to <= head.len()).then(|| Some([u32::try_from(from).ok()?, u32::try_from(to).ok()?])).flatten()
+        };
+        for (name, value) in lines {
+            match (place(name), place(value)) {
+                (Some([a, b]), Some([c, d])) => self.index.push([a, b, c, d]),
+                (Some(_), None) | (None, _) => self.push(name, value),
+            }
+        }
+    }
+
     /// All field lines, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Sensitive<&[u8]>)> {
         self.index.iter().map(|&[a, b, c, d]| (self.slice(a, b), Sensitive::new(self.slice(c, d))))
@@ -288,7 +307,7 @@ impl Transaction {
     #[must_use]
     pub fn path(&self) -> Sensitive<&[u8]> {
         let (_, rest) = split_target(self.request.target.expose());
-        let end = rest.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(rest.len());
+        let end = memchr::memchr2(b'?', b'#', rest).unwrap_or(rest.len());
         Sensitive::new(rest.get(..end).unwrap_or_default())
     }
 
@@ -296,9 +315,9 @@ impl Transaction {
     #[must_use]
     pub fn query(&self) -> Option<Sensitive<&[u8]>> {
         let (_, rest) = split_target(self.request.target.expose());
-        let start = rest.iter().position(|byte| *byte == b'?')?;
+        let start = memchr::memchr(b'?', rest)?;
         let rest = rest.get(start + 1..)?;
-        let end = rest.iter().position(|byte| *byte == b'#').unwrap_or(rest.len());
+        let end = memchr::memchr(b'#', rest).unwrap_or(rest.len());
         rest.get(..end).map(Sensitive::new)
     }
 
@@ -323,6 +342,9 @@ fn host_of(authority: &str) -> Option<&str> {
 
 /// Splits an absolute-form target (RFC 9112 section 3.2.2) into authority and the rest.
 fn split_target(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    if target.first() == Some(&b'/') {
+        return (None, target);
+    }
     let Some(scheme) = target.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))
     else {
         return (None, target);

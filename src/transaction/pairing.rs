@@ -301,8 +301,8 @@ impl<S: Sink> Receiver for Requests<'_, S> {
         request.target.expose_mut().extend_from_slice(target);
         let mut hosts = 0;
         let mut media = None;
+        request.fields.copy_head(head.bytes, head.fields.iter().map(|field| (field.name, field.value)));
         for field in head.fields {
-            request.fields.push(field.name, field.value);
             hosts += usize::from(field.name.eq_ignore_ascii_case(b"host"));
             if field.name.eq_ignore_ascii_case(b"content-type") {
                 media = Some(field.value);
@@ -333,9 +333,9 @@ impl<S: Sink> Receiver for Requests<'_, S> {
         }
     }
 
-    fn body_gap(&mut self, lost: u64) {
+    fn body_gap(&mut self, _: u64) {
         if let Some(pending) = self.pairing.pending.back_mut() {
-            lose(&mut pending.exchange.request.body, lost);
+            lose(&mut pending.exchange.request.body);
             pending.exchange.anomalies.insert(Anomaly::Gap);
         }
     }
@@ -393,8 +393,9 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         let exchange = &mut *pending.exchange;
         exchange.response.status = status;
         let mut media = None;
+        let lines = head.fields.iter().map(|field| (field.name, field.value));
+        exchange.response.fields.copy_head(head.bytes, lines);
         for field in head.fields {
-            exchange.response.fields.push(field.name, field.value);
             if field.name.eq_ignore_ascii_case(b"content-type") {
                 media = Some(field.value);
             }
@@ -424,9 +425,9 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         }
     }
 
-    fn body_gap(&mut self, lost: u64) {
+    fn body_gap(&mut self, _: u64) {
         if let Some(pending) = self.pairing.pending.front_mut() {
-            lose(&mut pending.exchange.response.body, lost);
+            lose(&mut pending.exchange.response.body);
             pending.exchange.anomalies.insert(Anomaly::Gap);
         }
     }
@@ -465,8 +466,7 @@ fn append(body: &mut super::Body, bytes: &[u8], cap: usize) {
     body.whole = bytes.len() <= room;
 }
 
-fn lose(body: &mut super::Body, lost: u64) {
-    let _ = lost;
+fn lose(body: &mut super::Body) {
     body.end = End::Gap;
     body.whole = false;
 }
@@ -674,8 +674,7 @@ impl<S: Sink> Application for Conversation<S> {
         }
     }
 
-    fn anomaly(&mut self, shared: &mut Exchanges<S>, anomaly: Anomaly) {
-        let _ = shared;
+    fn anomaly(&mut self, _: &mut Exchanges<S>, anomaly: Anomaly) {
         match &mut self.talk {
             Talk::Http1 { pairing, .. } => match pairing.pending.back_mut() {
                 Some(pending) => pending.exchange.anomalies.insert(anomaly),

@@ -4,8 +4,35 @@ use super::{Digits, luhn};
 
 /// Words that end file names, not domains.
 const FILE_ENDINGS: &[&[u8]] = &[
-    b"png", b"jpg", b"jpeg", b"gif", b"webp", b"svg", b"ico", b"bmp", b"avif", b"css", b"js", b"mjs", b"ts", b"json", b"xml", b"html", b"pdf", b"txt",
-    b"zip", b"gz", b"tgz", b"mp3", b"mp4", b"woff", b"local", b"localhost", b"internal", b"localdomain", b"lan",
+    b"png",
+    b"jpg",
+    b"jpeg",
+    b"gif",
+    b"webp",
+    b"svg",
+    b"ico",
+    b"bmp",
+    b"avif",
+    b"css",
+    b"js",
+    b"mjs",
+    b"ts",
+    b"json",
+    b"xml",
+    b"html",
+    b"pdf",
+    b"txt",
+    b"zip",
+    b"gz",
+    b"tgz",
+    b"mp3",
+    b"mp4",
+    b"woff",
+    b"local",
+    b"localhost",
+    b"internal",
+    b"localdomain",
+    b"lan",
 ];
 
 /// RFC 5321 in its everyday part: a local part, a domain with a top level of letters that is no file ending.
@@ -23,11 +50,15 @@ pub(crate) fn email(value: &[u8]) -> bool {
     for (slot, byte) in lower.iter_mut().zip(top) {
         *slot = byte.to_ascii_lowercase();
     }
-    local.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(byte) || *byte >= 0x80)
+    local
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(byte) || *byte >= 0x80)
         && local.first() != Some(&b'.')
         && local.last() != Some(&b'.')
         && domain.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte) || *byte >= 0x80)
-        && domain.split(|byte| *byte == b'.').all(|label| !label.is_empty() && !label.starts_with(b"-") && !label.ends_with(b"-"))
+        && domain
+            .split(|byte| *byte == b'.')
+            .all(|label| !label.is_empty() && !label.starts_with(b"-") && !label.ends_with(b"-"))
         && (2..=24).contains(&top.len())
         && (top.iter().all(u8::is_ascii_alphabetic) || top.starts_with(b"xn--"))
         && !lower.get(..top.len()).is_some_and(|top| FILE_ENDINGS.contains(&top))
@@ -68,7 +99,10 @@ pub(crate) fn phone_international(value: &[u8]) -> bool {
         _ => {
             (9..=15).contains(&count)
                 && (matches!(two, 20 | 27 | 28 | 30..=34 | 36 | 39..=41 | 43..=49 | 51..=58 | 60..=66 | 81 | 82 | 84 | 86 | 90..=95 | 98)
-                    || matches!(two, 21..=26 | 29 | 35 | 37 | 38 | 42 | 50 | 59 | 67 | 68 | 69 | 85 | 88 | 96 | 97 | 99))
+                    || matches!(
+                        two,
+                        21..=26 | 29 | 35 | 37 | 38 | 42 | 50 | 59 | 67 | 68 | 69 | 85 | 88 | 96 | 97 | 99
+                    ))
         }
     }
 }
@@ -94,7 +128,12 @@ pub(crate) fn postcode(value: &[u8]) -> bool {
     (3..=10).contains(&value.len())
         && digits >= 2
         && letters <= 5
-        && value.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte.is_ascii_lowercase() || b" -".contains(byte))
+        && value.iter().all(|byte| {
+            byte.is_ascii_digit()
+                || byte.is_ascii_uppercase()
+                || byte.is_ascii_lowercase()
+                || b" -".contains(byte)
+        })
         && value.iter().filter(|byte| b" -".contains(byte)).count() <= 1
         && value.first().is_some_and(u8::is_ascii_alphanumeric)
         && value.last().is_some_and(u8::is_ascii_alphanumeric)
@@ -165,7 +204,10 @@ pub(crate) fn coordinates(value: &[u8]) -> bool {
         let part = part.trim_ascii();
         let decimals = memchr::memchr(b'.', part).map_or(0, |dot| part.len() - dot - 1);
         decimals >= 3
-            && std::str::from_utf8(part).ok().and_then(|text| text.parse::<f64>().ok()).is_some_and(|degrees| degrees.abs() <= 180.0)
+            && std::str::from_utf8(part)
+                .ok()
+                .and_then(|text| text.parse::<f64>().ok())
+                .is_some_and(|degrees| degrees.abs() <= 180.0)
             && !part.iter().any(u8::is_ascii_alphabetic)
     });
     all && count <= 3

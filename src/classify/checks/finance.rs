@@ -25,10 +25,15 @@ fn issuer_takes(digits: &Digits) -> bool {
         40..=49 => matches!(len, 13 | 16 | 18 | 19),
         51..=55 | 22..=27 if two > 27 || (2221..=2720).contains(&four) => len == 16,
         34 | 37 => len == 15,
-        30 | 36 | 38 | 39 => (300..=305).contains(&three) && len == 14 || (two != 30 && (14..=19).contains(&len)) || (three == 309 && len == 14),
+        30 | 36 | 38 | 39 => {
+            (300..=305).contains(&three) && len == 14
+                || (two != 30 && (14..=19).contains(&len))
+                || (three == 309 && len == 14)
+        }
         35 => (3528..=3589).contains(&four) && (16..=19).contains(&len),
         60 | 64 | 65 | 81 | 82 => {
-            (two != 60 || four == 6011 || (6050..=6099).contains(&four) || three == 603) && (16..=19).contains(&len)
+            (two != 60 || four == 6011 || (6050..=6099).contains(&four) || three == 603)
+                && (16..=19).contains(&len)
         }
         50 | 56..=58 | 61 | 63 | 66..=69 => (13..=19).contains(&len),
         62 => (16..=19).contains(&len),
@@ -43,17 +48,31 @@ pub(crate) fn cvv(value: &[u8]) -> bool {
 
 /// Month and year: `MM/YY`, `MM/YYYY`, `YYYY-MM`, `MMYY`, `MM-YY`, `YYMM`.
 pub(crate) fn expiry(value: &[u8]) -> bool {
-    let number = |part: &[u8]| part.iter().all(u8::is_ascii_digit).then(|| part.iter().fold(0_u32, |n, d| n * 10 + u32::from(d - b'0')));
+    let number = |part: &[u8]| {
+        part.iter()
+            .all(u8::is_ascii_digit)
+            .then(|| part.iter().fold(0_u32, |n, d| n * 10 + u32::from(d - b'0')))
+    };
     let year = |year: u32| (2000..=2099).contains(&year) || (15..=60).contains(&year);
     let month = |month: u32| (1..=12).contains(&month);
-    let pieces: Vec<&[u8]> = value.split(|byte| matches!(byte, b'/' | b'-' | b'.' | b' ')).filter(|piece| !piece.is_empty()).collect();
+    let pieces: Vec<&[u8]> = value
+        .split(|byte| matches!(byte, b'/' | b'-' | b'.' | b' '))
+        .filter(|piece| !piece.is_empty())
+        .collect();
     match pieces.as_slice() {
-        [a, b] if (a.len() <= 2 && matches!(b.len(), 2 | 4)) || (a.len() == 4 && b.len() == 2) => match (number(a), number(b)) {
-            (Some(a), Some(b)) => (month(a) && year(b)) || (a > 1999 && year(a) && month(b)),
-            _ => false,
-        },
-        [a] if matches!(a.len(), 3 | 4) => number(a).is_some_and(|n| (month(n / 100) && year(n % 100)) || (year(n / 100) && n / 100 < 100 && month(n % 100))),
-        [a] if a.len() == 6 => number(a).is_some_and(|n| (month(n / 10_000) && n % 10_000 > 1999 && year(n % 10_000)) || (n / 100 > 1999 && year(n / 100) && month(n % 100))),
+        [a, b] if (a.len() <= 2 && matches!(b.len(), 2 | 4)) || (a.len() == 4 && b.len() == 2) => {
+            match (number(a), number(b)) {
+                (Some(a), Some(b)) => (month(a) && year(b)) || (a > 1999 && year(a) && month(b)),
+                _ => false,
+            }
+        }
+        [a] if matches!(a.len(), 3 | 4) => number(a).is_some_and(|n| {
+            (month(n / 100) && year(n % 100)) || (year(n / 100) && n / 100 < 100 && month(n % 100))
+        }),
+        [a] if a.len() == 6 => number(a).is_some_and(|n| {
+            (month(n / 10_000) && n % 10_000 > 1999 && year(n % 10_000))
+                || (n / 100 > 1999 && year(n / 100) && month(n % 100))
+        }),
         _ => false,
     }
 }
@@ -103,7 +122,11 @@ const IBAN_LENGTHS: &[(&[u8; 2], usize)] = &[
 /// The same by the two letters' places in the alphabet, for one look-up.
 static IBAN_LENGTH_OF: [u8; 26 * 26] = iban_length_table();
 
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated at compile time, where it is seen to fit")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated at compile time, where it is seen to fit"
+)]
 const fn iban_length_table() -> [u8; 26 * 26] {
     let mut table = [0; 26 * 26];
     let mut at = 0;
@@ -157,7 +180,9 @@ pub(crate) fn bic(value: &[u8]) -> bool {
     matches!(value.len(), 8 | 11)
         && value.get(..4).is_some_and(|party| party.iter().all(u8::is_ascii_uppercase))
         && value.get(4..6).is_some_and(is_country)
-        && value.get(6..).is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()))
+        && value
+            .get(6..)
+            .is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()))
 }
 
 /// A national account number: mostly digits, with the separators that countries use.
@@ -177,7 +202,9 @@ pub(crate) fn account_number(value: &[u8]) -> bool {
 pub(crate) fn sort_code(value: &[u8]) -> bool {
     match value {
         [_, _, sep, _, _, sep2, _, _] => {
-            sep == sep2 && matches!(sep, b'-' | b' ') && Digits::of(value, b"- ").is_some_and(|digits| digits.get().len() == 6)
+            sep == sep2
+                && matches!(sep, b'-' | b' ')
+                && Digits::of(value, b"- ").is_some_and(|digits| digits.get().len() == 6)
         }
         _ => value.len() == 6 && value.iter().all(u8::is_ascii_digit),
     }

@@ -226,7 +226,9 @@ pub fn is_masked(value: &[u8]) -> bool {
         last = *byte;
         stars += usize::from(*byte == b'*');
         high |= *byte == 0xe2;
-        if run >= 3 && (matches!(byte, b'*' | b'#') || (run >= 4 && matches!(byte, b'X' | b'x' | b'.' | b'_' | b'-'))) {
+        if run >= 3
+            && (matches!(byte, b'*' | b'#') || (run >= 4 && matches!(byte, b'X' | b'x' | b'.' | b'_' | b'-')))
+        {
             return true;
         }
     }
@@ -234,7 +236,11 @@ pub fn is_masked(value: &[u8]) -> bool {
         return true;
     }
     // U+2022 and U+25CF, and the ellipsis.
-    if high && value.windows(3).any(|letter| matches!(letter, b"\xe2\x80\xa2" | b"\xe2\x97\x8f" | b"\xe2\x80\xa6")) {
+    if high
+        && value
+            .windows(3)
+            .any(|letter| matches!(letter, b"\xe2\x80\xa2" | b"\xe2\x97\x8f" | b"\xe2\x80\xa6"))
+    {
         return true;
     }
     let digits_first = value.first().is_some_and(u8::is_ascii_digit);
@@ -284,12 +290,28 @@ mod tests {
     #[test]
     fn masks_are_recognised() {
         for value in [
-            "****1234", "**** **** **** 1305", "NL61 **** **** 0377", "ITXXXXXXXXXXXXXX0653", "[REDACTED]", "<redacted>", "ending in 6698",
-            "•••• 7506", "j***@example.com", "+44*******017", "N/A", "null", "XXXXXXXX", "", "--", "654917******3717",
+            "****1234",
+            "**** **** **** 1305",
+            "NL61 **** **** 0377",
+            "ITXXXXXXXXXXXXXX0653",
+            "[REDACTED]",
+            "<redacted>",
+            "ending in 6698",
+            "•••• 7506",
+            "j***@example.com",
+            "+44*******017",
+            "N/A",
+            "null",
+            "XXXXXXXX",
+            "",
+            "--",
+            "654917******3717",
         ] {
             assert!(is_masked(value.as_bytes()), "{value}");
         }
-        for value in ["DE89370400440532013000", "secret123", "a*b", "Maxx", "None of your business", "8*KH4!Xe"] {
+        for value in
+            ["DE89370400440532013000", "secret123", "a*b", "Maxx", "None of your business", "8*KH4!Xe"]
+        {
             assert!(!is_masked(value.as_bytes()), "{value}");
         }
     }

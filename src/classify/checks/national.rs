@@ -20,7 +20,9 @@ pub(crate) fn us_ssn(value: &[u8]) -> bool {
         11 => value.get(3) == value.get(6) && value.get(3).is_some_and(|byte| matches!(byte, b'-' | b' ')),
         _ => false,
     };
-    let Some(digits) = Digits::of(value, b"- ").filter(|digits| shaped && digits.get().len() == 9) else { return false };
+    let Some(digits) = Digits::of(value, b"- ").filter(|digits| shaped && digits.get().len() == 9) else {
+        return false;
+    };
     let (area, group, serial) = (digits.number(0, 3), digits.number(3, 5), digits.number(5, 9));
     area != 0 && area != 666 && area < 900 && group != 0 && serial != 0
 }
@@ -92,13 +94,15 @@ pub(crate) fn fr_nir(value: &[u8]) -> bool {
     let Some(digits) = Digits::of(&plain, b"") else { return false };
     let month = digits.number(3, 5);
     let number = digits.number(0, 13) - less;
-    matches!(digits.number(0, 1), 1..=4 | 7 | 8) && ((1..=12).contains(&month) || (20..=42).contains(&month) || month >= 50)
+    matches!(digits.number(0, 1), 1..=4 | 7 | 8)
+        && ((1..=12).contains(&month) || (20..=42).contains(&month) || month >= 50)
         && digits.number(13, 15) == 97 - number % 97
 }
 
 /// Codice fiscale: odd and even tables modulo 26, letters for digits in case of namesakes.
 pub(crate) fn it_cf(value: &[u8]) -> bool {
-    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    const ODD: [u32; 26] =
+        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let Some((front, &[last])) = value.split_last_chunk::<1>() else { return false };
     if front.len() != 15 {
         return false;
@@ -107,11 +111,17 @@ pub(crate) fn it_cf(value: &[u8]) -> bool {
     for (at, byte) in front.iter().enumerate() {
         let byte = byte.to_ascii_uppercase();
         let letter_place = matches!(at, 0..=5 | 8 | 11);
-        if letter_place && !byte.is_ascii_uppercase() || (!letter_place && !byte.is_ascii_digit() && !b"LMNPQRSTUV".contains(&byte)) {
+        if letter_place && !byte.is_ascii_uppercase()
+            || (!letter_place && !byte.is_ascii_digit() && !b"LMNPQRSTUV".contains(&byte))
+        {
             return false;
         }
         let index = if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' };
-        sum += if at % 2 == 0 { ODD.get(usize::from(index)).copied().unwrap_or_default() } else { u32::from(index) };
+        sum += if at % 2 == 0 {
+            ODD.get(usize::from(index)).copied().unwrap_or_default()
+        } else {
+            u32::from(index)
+        };
     }
     b"ABCDEHLMPRST".contains(&value.get(8).map_or(0, u8::to_ascii_uppercase))
         && u32::from(last.to_ascii_uppercase()) == u32::from(b'A') + sum % 26
@@ -119,7 +129,9 @@ pub(crate) fn it_cf(value: &[u8]) -> bool {
 
 /// Identifikationsnummer: ISO 7064 mod 11,10, and one digit twice or three times.
 pub(crate) fn de_steuer_id(value: &[u8]) -> bool {
-    let Some(digits) = Digits::of(value, b" /").and_then(|digits| digits.exactly::<11>()) else { return false };
+    let Some(digits) = Digits::of(value, b" /").and_then(|digits| digits.exactly::<11>()) else {
+        return false;
+    };
     let [front @ .., check] = digits;
     if front.first() == Some(&0) {
         return false;
@@ -159,7 +171,9 @@ pub(crate) fn nl_bsn(value: &[u8]) -> bool {
 
 /// PESEL: weights 1-3-7-9, and a birth date whose month tells the century.
 pub(crate) fn pl_pesel(value: &[u8]) -> bool {
-    let Some(digits) = Digits::of(value, b" ").filter(|digits| digits.get().len() == 11) else { return false };
+    let Some(digits) = Digits::of(value, b" ").filter(|digits| digits.get().len() == 11) else {
+        return false;
+    };
     is_date(digits.number(2, 4) % 20, digits.number(4, 6))
         && weighted(digits.get(), &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
 }
@@ -176,7 +190,8 @@ pub(crate) fn se_personnummer(value: &[u8]) -> bool {
         _ => return false,
     };
     let day = digits.number(skip + 4, skip + 6);
-    is_date(digits.number(skip + 2, skip + 4), if day > 60 { day - 60 } else { day }) && luhn(digits.get().get(skip..).unwrap_or_default())
+    is_date(digits.number(skip + 2, skip + 4), if day > 60 { day - 60 } else { day })
+        && luhn(digits.get().get(skip..).unwrap_or_default())
 }
 
 /// Aadhaar: twelve digits, the first from 2, Verhoeff.
@@ -203,19 +218,26 @@ pub(crate) fn in_aadhaar(value: &[u8]) -> bool {
         [2, 7, 9, 3, 8, 0, 6, 4, 1, 5],
         [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
     ];
-    let Some(digits) = Digits::of(value, b" -").and_then(|digits| digits.exactly::<12>()) else { return false };
+    let Some(digits) = Digits::of(value, b" -").and_then(|digits| digits.exactly::<12>()) else {
+        return false;
+    };
     let look = |table: &[[u8; 10]], row: usize, column: u8| {
         table.get(row).and_then(|row| row.get(usize::from(column))).copied().unwrap_or_default()
     };
-    let check = digits.iter().rev().enumerate().fold(0, |check, (at, digit)| {
-        look(&PRODUCT, usize::from(check), look(&PERMUTATION, at % 8, *digit))
-    });
+    let check =
+        digits.iter().rev().enumerate().fold(0, |check, (at, digit)| {
+            look(&PRODUCT, usize::from(check), look(&PERMUTATION, at % 8, *digit))
+        });
     check == 0 && digits.first().is_some_and(|first| *first >= 2)
 }
 
 /// PAN of India: five letters of which the fourth tells the holder's kind, four digits, a letter.
 pub(crate) fn in_pan(value: &[u8]) -> bool {
-    let Some(&[a, b, c, kind, e, d1, d2, d3, d4, last]) = value.first_chunk::<10>().filter(|_| value.len() == 10) else { return false };
+    let Some(&[a, b, c, kind, e, d1, d2, d3, d4, last]) =
+        value.first_chunk::<10>().filter(|_| value.len() == 10)
+    else {
+        return false;
+    };
     [a, b, c, kind, e, last].iter().all(|byte| byte.is_ascii_uppercase())
         && [d1, d2, d3, d4].iter().all(u8::is_ascii_digit)
         && (b"PCHFATBLJGK".contains(&kind))
@@ -223,10 +245,21 @@ pub(crate) fn in_pan(value: &[u8]) -> bool {
 
 /// CPF: two check digits modulo 11.
 pub(crate) fn br_cpf(value: &[u8]) -> bool {
-    let Some(digits) = Digits::of(value, b".-").filter(|digits| digits.get().len() == 11 && !digits.uniform()) else { return false };
-    let shaped = value.len() == 11 || (value.len() == 14 && value.get(3) == Some(&b'.') && value.get(11) == Some(&b'-'));
+    let Some(digits) =
+        Digits::of(value, b".-").filter(|digits| digits.get().len() == 11 && !digits.uniform())
+    else {
+        return false;
+    };
+    let shaped = value.len() == 11
+        || (value.len() == 14 && value.get(3) == Some(&b'.') && value.get(11) == Some(&b'-'));
     let check = |len: u32| {
-        let sum: u32 = digits.get().iter().take(len as usize).zip((2..=len + 1).rev()).map(|(d, w)| u32::from(*d) * w).sum();
+        let sum: u32 = digits
+            .get()
+            .iter()
+            .take(len as usize)
+            .zip((2..=len + 1).rev())
+            .map(|(d, w)| u32::from(*d) * w)
+            .sum();
         sum * 10 % 11 % 10
     };
     shaped && u64::from(check(9)) == digits.number(9, 10) && u64::from(check(10)) == digits.number(10, 11)
@@ -235,10 +268,18 @@ pub(crate) fn br_cpf(value: &[u8]) -> bool {
 /// CNPJ: two check digits modulo 11.
 pub(crate) fn br_cnpj(value: &[u8]) -> bool {
     const WEIGHTS: [u32; 13] = [6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2];
-    let Some(digits) = Digits::of(value, b"./-").filter(|digits| digits.get().len() == 14 && !digits.uniform()) else { return false };
-    let shaped = value.len() == 14 || (value.len() == 18 && value.get(10) == Some(&b'/') && value.get(15) == Some(&b'-'));
+    let Some(digits) =
+        Digits::of(value, b"./-").filter(|digits| digits.get().len() == 14 && !digits.uniform())
+    else {
+        return false;
+    };
+    let shaped = value.len() == 14
+        || (value.len() == 18 && value.get(10) == Some(&b'/') && value.get(15) == Some(&b'-'));
     let check = |len: usize| {
-        let sum = weighted(digits.get().get(..len).unwrap_or_default(), WEIGHTS.get(13 - len..).unwrap_or_default()) % 11;
+        let sum = weighted(
+            digits.get().get(..len).unwrap_or_default(),
+            WEIGHTS.get(13 - len..).unwrap_or_default(),
+        ) % 11;
         u64::from(if sum < 2 { 0 } else { 11 - sum })
     };
     shaped && check(12) == digits.number(12, 13) && check(13) == digits.number(13, 14)
@@ -247,13 +288,17 @@ pub(crate) fn br_cnpj(value: &[u8]) -> bool {
 /// TFN: nine digits, weights modulo 11.
 pub(crate) fn au_tfn(value: &[u8]) -> bool {
     Digits::of(value, b" -").is_some_and(|digits| {
-        digits.get().len() == 9 && !digits.uniform() && weighted(digits.get(), &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
+        digits.get().len() == 9
+            && !digits.uniform()
+            && weighted(digits.get(), &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
     })
 }
 
 /// ABN: eleven digits, weights modulo 89 with one taken from the first.
 pub(crate) fn au_abn(value: &[u8]) -> bool {
-    let Some(mut digits) = Digits::of(value, b" ").and_then(|digits| digits.exactly::<11>()) else { return false };
+    let Some(mut digits) = Digits::of(value, b" ").and_then(|digits| digits.exactly::<11>()) else {
+        return false;
+    };
     match digits.first_mut() {
         Some(first) if *first > 0 => *first -= 1,
         _ => return false,
@@ -263,21 +308,30 @@ pub(crate) fn au_abn(value: &[u8]) -> bool {
 
 /// Medicare: ten digits (perhaps an eleventh), the first from 2 to 6, weights modulo 10.
 pub(crate) fn au_medicare(value: &[u8]) -> bool {
-    let Some(digits) = Digits::of(value, b" -/").filter(|digits| matches!(digits.get().len(), 10 | 11)) else { return false };
+    let Some(digits) = Digits::of(value, b" -/").filter(|digits| matches!(digits.get().len(), 10 | 11))
+    else {
+        return false;
+    };
     (2..=6).contains(&digits.number(0, 1))
-        && u64::from(weighted(digits.get().get(..8).unwrap_or_default(), &[1, 3, 7, 9, 1, 3, 7, 9]) % 10) == digits.number(8, 9)
+        && u64::from(weighted(digits.get().get(..8).unwrap_or_default(), &[1, 3, 7, 9, 1, 3, 7, 9]) % 10)
+            == digits.number(8, 9)
 }
 
 /// SIN: nine digits, Luhn; 0 and 8 are not issued.
 pub(crate) fn ca_sin(value: &[u8]) -> bool {
     Digits::of(value, b" -").is_some_and(|digits| {
-        digits.get().len() == 9 && !digits.uniform() && !matches!(digits.number(0, 1), 0 | 8) && luhn(digits.get())
+        digits.get().len() == 9
+            && !digits.uniform()
+            && !matches!(digits.number(0, 1), 0 | 8)
+            && luhn(digits.get())
     })
 }
 
 /// NHS number: ten digits, weights modulo 11.
 pub(crate) fn nhs_number(value: &[u8]) -> bool {
-    let Some(digits) = Digits::of(value, b" -").and_then(|digits| digits.exactly::<10>()) else { return false };
+    let Some(digits) = Digits::of(value, b" -").and_then(|digits| digits.exactly::<10>()) else {
+        return false;
+    };
     let [front @ .., check] = digits;
     let rest = 11 - weighted(&front, &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11;
     rest % 11 == u32::from(check) && rest != 10
@@ -286,7 +340,9 @@ pub(crate) fn nhs_number(value: &[u8]) -> bool {
 /// Six to eleven letters and digits with at least five digits, as passports have.
 pub(crate) fn passport(value: &[u8]) -> bool {
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    (6..=11).contains(&value.len()) && digits >= 4 && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    (6..=11).contains(&value.len())
+        && digits >= 4
+        && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// Five to twenty letters and digits with at least four digits.
@@ -294,7 +350,9 @@ pub(crate) fn driver_licence(value: &[u8]) -> bool {
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     (5..=20).contains(&value.len())
         && digits >= 4
-        && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" -/".contains(byte))
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" -/".contains(byte))
 }
 
 #[cfg(test)]

@@ -5,17 +5,224 @@ use std::sync::LazyLock;
 
 /// Legal forms and words of trade that names of people do not have, lower case, dots removed.
 const COMPANY_WORDS: &[&str] = &[
-    "ltd", "limited", "plc", "llc", "llp", "lp", "inc", "incorporated", "corp", "corporation", "co", "company", "group", "holding", "holdings", "gmbh",
-    "ag", "kg", "kgaa", "ohg", "gbr", "ug", "ev", "eg", "mbh", "gesmbh", "sa", "sas", "sarl", "sasu", "eurl", "snc", "scp", "sci", "srl", "spa", "sapa", "sl",
-    "slu", "slne", "slp", "scom", "sc", "cb", "scra", "scoop", "sll", "bv", "nv", "vof", "cv", "cvba", "bvba", "sprl", "ab", "hb", "kb", "as", "asa", "aps", "ivs", "ks", "oy", "oyj",
-    "ky", "tmi", "spol", "sro", "vos", "zrt", "kft", "bt", "nyrt", "rt", "ooo", "oao", "zao", "pte", "pty", "pvt", "kk", "bhd", "sdn", "ltda", "eireli", "epp", "lda",
-    "sgps", "spzoo", "spj", "spk", "zoo", "dba", "sti", "tic", "associates", "partners", "partnership", "brothers", "bros", "sons", "hermanos", "hnos", "fils", "figli", "filhos", "zoon", "zonen", "synowie",
-    "syn", "syno", "asociados", "associes", "associati", "associados", "stiftung", "stiftungen", "fundacja", "fundacion", "fundacao", "fondation", "fondazione", "stichting", "foundation", "trust",
-    "bank", "banco", "banca", "banque", "bankas", "banka", "caixa", "sparkasse", "volksbank", "insurance", "services", "servicios", "solutions", "systems", "consulting",
-    "industries", "international", "enterprises", "trading", "logistics", "technologies", "software", "studio", "studios", "media", "energy", "capital", "ventures", "investments",
-    "stowarzyszenie", "spoldzielnia", "przedsiebiorstwo", "zaklad", "gabinety", "instalaciones", "construcciones", "talleres", "inmobiliaria", "finanzas", "transportes", "supermarket", "restaurant", "hotel",
-    "cooperativa", "cooperative", "genossenschaft", "verein", "universität", "university", "school", "hospital", "ministry", "council", "authority", "ppuh", "phu", "fhu", "phup", "account", "credit", "savings",
-    "konto", "girokonto", "compte", "cuenta", "conta", "conto", "rekening", "saver", "mortgage", "loan", "despacho", "industrias", "manufacturas", "suministros", "distribuciones", "comercial", "grupo", "gruppe", "groupe", "gruppo", "gmbhco", "cia", "& co", "pao", "uab", "sia", "ou", "doo", "dd", "ad", "eood", "ood",
+    "ltd",
+    "limited",
+    "plc",
+    "llc",
+    "llp",
+    "lp",
+    "inc",
+    "incorporated",
+    "corp",
+    "corporation",
+    "co",
+    "company",
+    "group",
+    "holding",
+    "holdings",
+    "gmbh",
+    "ag",
+    "kg",
+    "kgaa",
+    "ohg",
+    "gbr",
+    "ug",
+    "ev",
+    "eg",
+    "mbh",
+    "gesmbh",
+    "sa",
+    "sas",
+    "sarl",
+    "sasu",
+    "eurl",
+    "snc",
+    "scp",
+    "sci",
+    "srl",
+    "spa",
+    "sapa",
+    "sl",
+    "slu",
+    "slne",
+    "slp",
+    "scom",
+    "sc",
+    "cb",
+    "scra",
+    "scoop",
+    "sll",
+    "bv",
+    "nv",
+    "vof",
+    "cv",
+    "cvba",
+    "bvba",
+    "sprl",
+    "ab",
+    "hb",
+    "kb",
+    "as",
+    "asa",
+    "aps",
+    "ivs",
+    "ks",
+    "oy",
+    "oyj",
+    "ky",
+    "tmi",
+    "spol",
+    "sro",
+    "vos",
+    "zrt",
+    "kft",
+    "bt",
+    "nyrt",
+    "rt",
+    "ooo",
+    "oao",
+    "zao",
+    "pte",
+    "pty",
+    "pvt",
+    "kk",
+    "bhd",
+    "sdn",
+    "ltda",
+    "eireli",
+    "epp",
+    "lda",
+    "sgps",
+    "spzoo",
+    "spj",
+    "spk",
+    "zoo",
+    "dba",
+    "sti",
+    "tic",
+    "associates",
+    "partners",
+    "partnership",
+    "brothers",
+    "bros",
+    "sons",
+    "hermanos",
+    "hnos",
+    "fils",
+    "figli",
+    "filhos",
+    "zoon",
+    "zonen",
+    "synowie",
+    "syn",
+    "syno",
+    "asociados",
+    "associes",
+    "associati",
+    "associados",
+    "stiftung",
+    "stiftungen",
+    "fundacja",
+    "fundacion",
+    "fundacao",
+    "fondation",
+    "fondazione",
+    "stichting",
+    "foundation",
+    "trust",
+    "bank",
+    "banco",
+    "banca",
+    "banque",
+    "bankas",
+    "banka",
+    "caixa",
+    "sparkasse",
+    "volksbank",
+    "insurance",
+    "services",
+    "servicios",
+    "solutions",
+    "systems",
+    "consulting",
+    "industries",
+    "international",
+    "enterprises",
+    "trading",
+    "logistics",
+    "technologies",
+    "software",
+    "studio",
+    "studios",
+    "media",
+    "energy",
+    "capital",
+    "ventures",
+    "investments",
+    "stowarzyszenie",
+    "spoldzielnia",
+    "przedsiebiorstwo",
+    "zaklad",
+    "gabinety",
+    "instalaciones",
+    "construcciones",
+    "talleres",
+    "inmobiliaria",
+    "finanzas",
+    "transportes",
+    "supermarket",
+    "restaurant",
+    "hotel",
+    "cooperativa",
+    "cooperative",
+    "genossenschaft",
+    "verein",
+    "universität",
+    "university",
+    "school",
+    "hospital",
+    "ministry",
+    "council",
+    "authority",
+    "ppuh",
+    "phu",
+    "fhu",
+    "phup",
+    "account",
+    "credit",
+    "savings",
+    "konto",
+    "girokonto",
+    "compte",
+    "cuenta",
+    "conta",
+    "conto",
+    "rekening",
+    "saver",
+    "mortgage",
+    "loan",
+    "despacho",
+    "industrias",
+    "manufacturas",
+    "suministros",
+    "distribuciones",
+    "comercial",
+    "grupo",
+    "gruppe",
+    "groupe",
+    "gruppo",
+    "gmbhco",
+    "cia",
+    "& co",
+    "pao",
+    "uab",
+    "sia",
+    "ou",
+    "doo",
+    "dd",
+    "ad",
+    "eood",
+    "ood",
 ];
 
 /// Whether a text reads as the name of an organisation: a legal form, a word of trade, `&`, `A, B and C`.
@@ -62,7 +269,10 @@ pub(crate) fn company(value: &[u8]) -> bool {
         words += 1;
     }
     let comma = value.contains(&b',');
-    comma && [&b" and "[..], b" und ", b" et ", b" y ", b" e ", b" i ", b" en "].iter().any(|and| memchr::memmem::find(value, and).is_some())
+    comma
+        && [&b" and "[..], b" und ", b" et ", b" y ", b" e ", b" i ", b" en "]
+            .iter()
+            .any(|and| memchr::memmem::find(value, and).is_some())
 }
 
 /// One to seven words of letters with the signs that names have; no company, no word of an enumeration.
@@ -84,7 +294,11 @@ pub(crate) fn name(value: &[u8]) -> bool {
         }
     }
     if ascii {
-        return letters >= 2 && words <= 8 && !company(value) && !is_flag(value) && !(words == 1 && value.len() > 40);
+        return letters >= 2
+            && words <= 8
+            && !company(value)
+            && !is_flag(value)
+            && !(words == 1 && value.len() > 40);
     }
     let Ok(text) = std::str::from_utf8(value) else { return false };
     letters = 0;
@@ -98,10 +312,7 @@ pub(crate) fn name(value: &[u8]) -> bool {
             _ => return false,
         }
     }
-    letters >= 2
-        && words <= 8
-        && !company(value)
-        && !(words == 1 && text.len() > 40)
+    letters >= 2 && words <= 8 && !company(value) && !(words == 1 && text.len() > 40)
 }
 
 fn is_flag(value: &[u8]) -> bool {
@@ -109,7 +320,8 @@ fn is_flag(value: &[u8]) -> bool {
 }
 
 fn number(digits: &[u8]) -> Option<u32> {
-    (!digits.is_empty() && digits.len() <= 4 && digits.iter().all(u8::is_ascii_digit)).then(|| digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    (!digits.is_empty() && digits.len() <= 4 && digits.iter().all(u8::is_ascii_digit))
+        .then(|| digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')))
 }
 
 /// A date from 1900 to 2030 in any everyday order, perhaps with a time behind it.
@@ -118,19 +330,31 @@ pub(crate) fn birth_date(value: &[u8]) -> bool {
     if !(8..=35).contains(&value.len()) {
         return false;
     }
-    let in_range = |y: u32, m: u32, d: u32| (1900..=2030).contains(&y) && (1..=12).contains(&m) && (1..=31).contains(&d);
+    let in_range =
+        |y: u32, m: u32, d: u32| (1900..=2030).contains(&y) && (1..=12).contains(&m) && (1..=31).contains(&d);
     if value.len() == 8 && value.iter().all(u8::is_ascii_digit) {
         let part = |start: usize, end: usize| value.get(start..end).and_then(number).unwrap_or_default();
-        return in_range(part(0, 4), part(4, 6), part(6, 8)) || in_range(part(4, 8), part(2, 4), part(0, 2)) || in_range(part(4, 8), part(0, 2), part(2, 4));
+        return in_range(part(0, 4), part(4, 6), part(6, 8))
+            || in_range(part(4, 8), part(2, 4), part(0, 2))
+            || in_range(part(4, 8), part(0, 2), part(2, 4));
     }
-    let end = value.iter().position(|byte| matches!(byte, b'T' | b' ')).filter(|at| *at >= 8).unwrap_or(value.len());
+    let end = value
+        .iter()
+        .position(|byte| matches!(byte, b'T' | b' '))
+        .filter(|at| *at >= 8)
+        .unwrap_or(value.len());
     let date = value.get(..end).unwrap_or_default();
     if date.len() > 10 {
         return false;
     }
     let mut pieces = date.split(|byte| matches!(byte, b'-' | b'/' | b'.'));
-    let (Some(a), Some(b), Some(c), None) = (pieces.next(), pieces.next(), pieces.next(), pieces.next()) else { return false };
-    let (Some(a_number), Some(b_number), Some(c_number)) = (number(a), number(b), number(c)) else { return false };
+    let (Some(a), Some(b), Some(c), None) = (pieces.next(), pieces.next(), pieces.next(), pieces.next())
+    else {
+        return false;
+    };
+    let (Some(a_number), Some(b_number), Some(c_number)) = (number(a), number(b), number(c)) else {
+        return false;
+    };
     if a.len() == 4 {
         in_range(a_number, b_number, c_number)
     } else {
@@ -146,11 +370,119 @@ pub(crate) fn birth_date(value: &[u8]) -> bool {
 /// A word for a gender or its usual one-letter code or number, in many languages.
 pub(crate) fn gender(value: &[u8]) -> bool {
     const WORDS: &[&str] = &[
-        "m", "f", "x", "w", "d", "k", "h", "o", "u", "n", "v", "male", "female", "man", "woman", "men", "women", "other", "divers", "diverse", "unknown", "masculino", "feminino", "femenino", "masculin",
-        "feminin", "féminin", "maschio", "femmina", "maschile", "femminile", "männlich", "weiblich", "maennlich", "mannlich", "homme", "femme", "hombre", "mujer", "homem", "mulher", "uomo", "donna", "vrouw",
-        "mannelijk", "vrouwelijk", "kobieta", "mężczyzna", "mezczyzna", "meski", "męski", "zenski", "żeńska", "żeński", "kvinna", "kvinde", "mand", "kvinne", "mann", "nainen", "mies", "žena", "muž", "kadın", "erkek", "kadin", "non-binary", "nonbinary", "non binary",
-        "non_binary", "outro", "otro", "autre", "altro", "anders", "inny", "annat", "andet", "muu", "jiné", "diğer", "prefer not to say", "not specified", "not stated", "transgender", "intersex", "agender", "no binario", "não binário", "non binaire", "fr", "herr", "frau", "masc", "fem", "nő", "férfi", "0", "1", "2", "9",
-        "man/male", "inter", "andere", "onbekend", "nieokreślona", "nao informado", "no binaria", "masculine", "feminine", "genderqueer", "genderfluid", "undisclosed",
+        "m",
+        "f",
+        "x",
+        "w",
+        "d",
+        "k",
+        "h",
+        "o",
+        "u",
+        "n",
+        "v",
+        "male",
+        "female",
+        "man",
+        "woman",
+        "men",
+        "women",
+        "other",
+        "divers",
+        "diverse",
+        "unknown",
+        "masculino",
+        "feminino",
+        "femenino",
+        "masculin",
+        "feminin",
+        "féminin",
+        "maschio",
+        "femmina",
+        "maschile",
+        "femminile",
+        "männlich",
+        "weiblich",
+        "maennlich",
+        "mannlich",
+        "homme",
+        "femme",
+        "hombre",
+        "mujer",
+        "homem",
+        "mulher",
+        "uomo",
+        "donna",
+        "vrouw",
+        "mannelijk",
+        "vrouwelijk",
+        "kobieta",
+        "mężczyzna",
+        "mezczyzna",
+        "meski",
+        "męski",
+        "zenski",
+        "żeńska",
+        "żeński",
+        "kvinna",
+        "kvinde",
+        "mand",
+        "kvinne",
+        "mann",
+        "nainen",
+        "mies",
+        "žena",
+        "muž",
+        "kadın",
+        "erkek",
+        "kadin",
+        "non-binary",
+        "nonbinary",
+        "non binary",
+        "non_binary",
+        "outro",
+        "otro",
+        "autre",
+        "altro",
+        "anders",
+        "inny",
+        "annat",
+        "andet",
+        "muu",
+        "jiné",
+        "diğer",
+        "prefer not to say",
+        "not specified",
+        "not stated",
+        "transgender",
+        "intersex",
+        "agender",
+        "no binario",
+        "não binário",
+        "non binaire",
+        "fr",
+        "herr",
+        "frau",
+        "masc",
+        "fem",
+        "nő",
+        "férfi",
+        "0",
+        "1",
+        "2",
+        "9",
+        "man/male",
+        "inter",
+        "andere",
+        "onbekend",
+        "nieokreślona",
+        "nao informado",
+        "no binaria",
+        "masculine",
+        "feminine",
+        "genderqueer",
+        "genderfluid",
+        "undisclosed",
     ];
     let Ok(text) = std::str::from_utf8(value.trim_ascii()) else { return false };
     if text.is_empty() || text.len() > 24 {
@@ -166,9 +498,16 @@ pub(crate) fn country(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
     match value.len() {
         0 | 1 => false,
-        2 => super::finance::is_country(&[value.first().map_or(0, u8::to_ascii_uppercase), value.get(1).map_or(0, u8::to_ascii_uppercase)]),
+        2 => super::finance::is_country(&[
+            value.first().map_or(0, u8::to_ascii_uppercase),
+            value.get(1).map_or(0, u8::to_ascii_uppercase),
+        ]),
         3 => value.iter().all(u8::is_ascii_alphabetic),
-        len => len <= 48 && text.chars().all(|letter| letter.is_alphabetic() || " -'().,".contains(letter)) && !matches!(text, "true" | "false" | "True" | "False"),
+        len => {
+            len <= 48
+                && text.chars().all(|letter| letter.is_alphabetic() || " -'().,".contains(letter))
+                && !matches!(text, "true" | "false" | "True" | "False")
+        }
     }
 }
 
@@ -180,7 +519,21 @@ pub(crate) fn words(value: &[u8]) -> bool {
     (2..=160).contains(&value.len())
         && letters >= 2
         && letters * 3 >= text.chars().count() * 2
-        && !matches!(text, "true" | "false" | "True" | "False" | "TRUE" | "FALSE" | "yes" | "no" | "Yes" | "No" | "YES" | "NO")
+        && !matches!(
+            text,
+            "true"
+                | "false"
+                | "True"
+                | "False"
+                | "TRUE"
+                | "FALSE"
+                | "yes"
+                | "no"
+                | "Yes"
+                | "No"
+                | "YES"
+                | "NO"
+        )
         && !text.contains("://")
         && !text.contains('@')
         && !text.split(' ').any(|word| word.len() > 40)
@@ -195,7 +548,9 @@ pub(crate) fn icd10(value: &[u8]) -> bool {
                 && third.is_ascii_alphanumeric()
                 && match rest {
                     [] => true,
-                    [b'.', sub @ ..] => (1..=4).contains(&sub.len()) && sub.iter().all(u8::is_ascii_alphanumeric),
+                    [b'.', sub @ ..] => {
+                        (1..=4).contains(&sub.len()) && sub.iter().all(u8::is_ascii_alphanumeric)
+                    }
                     sub => sub.len() <= 4 && sub.iter().all(u8::is_ascii_digit),
                 }
         }
@@ -210,12 +565,33 @@ pub(crate) fn blood_type(value: &[u8]) -> bool {
         return false;
     }
     let upper = text.to_uppercase().replace('−', "-");
-    let Some(rest) = ["AB", "A", "B", "O", "0"].iter().find_map(|group| upper.strip_prefix(group)) else { return false };
+    let Some(rest) = ["AB", "A", "B", "O", "0"].iter().find_map(|group| upper.strip_prefix(group)) else {
+        return false;
+    };
     let rest: String = rest.chars().filter(|letter| !" ()_.".contains(*letter)).collect();
     let rest = rest.strip_prefix("RHD").or_else(|| rest.strip_prefix("RH")).unwrap_or(&rest);
     matches!(
         rest,
-        "+" | "-" | "POS" | "NEG" | "POSITIVE" | "NEGATIVE" | "POSITIV" | "NEGATIV" | "POSITIVO" | "NEGATIVO" | "POSITIF" | "NÉGATIF" | "NEGATIF" | "PLUS" | "MINUS" | "-POS" | "-NEG" | "-POSITIVE" | "-NEGATIVE" | "POSITIEF" | "NEGATIEF"
+        "+" | "-"
+            | "POS"
+            | "NEG"
+            | "POSITIVE"
+            | "NEGATIVE"
+            | "POSITIV"
+            | "NEGATIV"
+            | "POSITIVO"
+            | "NEGATIVO"
+            | "POSITIF"
+            | "NÉGATIF"
+            | "NEGATIF"
+            | "PLUS"
+            | "MINUS"
+            | "-POS"
+            | "-NEG"
+            | "-POSITIVE"
+            | "-NEGATIVE"
+            | "POSITIEF"
+            | "NEGATIEF"
     )
 }
 

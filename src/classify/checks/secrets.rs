@@ -42,7 +42,10 @@ fn header_names_algorithm(head: &[u8]) -> bool {
         }
     }
     let text = text.get(..len).unwrap_or_default();
-    text.first() == Some(&b'{') && [&b"\"alg\""[..], b"\"enc\"", b"\"typ\""].iter().any(|name| memchr::memmem::find(text, name).is_some())
+    text.first() == Some(&b'{')
+        && [&b"\"alg\""[..], b"\"enc\"", b"\"typ\""]
+            .iter()
+            .any(|name| memchr::memmem::find(text, name).is_some())
 }
 
 fn alphanumeric(value: &[u8]) -> bool {
@@ -52,32 +55,42 @@ fn alphanumeric(value: &[u8]) -> bool {
 /// `AKIA`, `ASIA` and their kin with sixteen more.
 pub(crate) fn aws_key_id(value: &[u8]) -> bool {
     value.len() == 20
-        && [&b"AKIA"[..], b"ASIA", b"AGPA", b"AIDA", b"AROA", b"ANPA"].iter().any(|prefix| value.starts_with(prefix))
+        && [&b"AKIA"[..], b"ASIA", b"AGPA", b"AIDA", b"AROA", b"ANPA"]
+            .iter()
+            .any(|prefix| value.starts_with(prefix))
         && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// Forty characters of base64.
 pub(crate) fn aws_secret(value: &[u8]) -> bool {
-    value.len() == 40 && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)) && mixed(value)
+    value.len() == 40
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte))
+        && mixed(value)
 }
 
 /// `AIza` with 35 more.
 pub(crate) fn gcp_key(value: &[u8]) -> bool {
-    value.len() == 39 && value.starts_with(b"AIza") && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
+    value.len() == 39
+        && value.starts_with(b"AIza")
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte))
 }
 
 /// 86 characters of base64 and `==`.
 pub(crate) fn azure_key(value: &[u8]) -> bool {
     value.len() == 88
         && value.ends_with(b"==")
-        && value.get(..86).is_some_and(|key| key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)))
+        && value
+            .get(..86)
+            .is_some_and(|key| key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)))
         && mixed(value)
 }
 
 /// `ghp_` and its kin with 36 more, `github_pat_`.
 pub(crate) fn github(value: &[u8]) -> bool {
     match value.split_first_chunk::<4>() {
-        Some((&[b'g', b'h', b'p' | b'o' | b'u' | b's' | b'r', b'_'], rest)) => rest.len() >= 36 && alphanumeric(rest),
+        Some((&[b'g', b'h', b'p' | b'o' | b'u' | b's' | b'r', b'_'], rest)) => {
+            rest.len() >= 36 && alphanumeric(rest)
+        }
         _ => value.starts_with(b"github_pat_") && value.len() >= 60,
     }
 }
@@ -101,19 +114,25 @@ pub(crate) fn stripe(value: &[u8]) -> bool {
 /// A PEM block of a private key.
 pub(crate) fn private_key(value: &[u8]) -> bool {
     let front = value.get(..value.len().min(64)).unwrap_or_default();
-    memchr::memmem::find(front, b"-----BEGIN ").is_some() && memchr::memmem::find(front, b"PRIVATE KEY").is_some()
+    memchr::memmem::find(front, b"-----BEGIN ").is_some()
+        && memchr::memmem::find(front, b"PRIVATE KEY").is_some()
 }
 
 /// `Basic` and base64 of something with a colon.
 pub(crate) fn basic_auth(value: &[u8]) -> bool {
     let Some((scheme, rest)) = value.split_at_checked(6) else { return false };
-    scheme.eq_ignore_ascii_case(b"basic ") && rest.len() >= 4 && rest.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte))
+    scheme.eq_ignore_ascii_case(b"basic ")
+        && rest.len() >= 4
+        && rest.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte))
 }
 
 /// How many kinds of characters there are: lower, upper, digit, other.
 fn kinds(value: &[u8]) -> usize {
     let any = |test: fn(&u8) -> bool| usize::from(value.iter().any(test));
-    any(u8::is_ascii_lowercase) + any(u8::is_ascii_uppercase) + any(u8::is_ascii_digit) + any(|byte| !byte.is_ascii_alphanumeric())
+    any(u8::is_ascii_lowercase)
+        + any(u8::is_ascii_uppercase)
+        + any(u8::is_ascii_digit)
+        + any(|byte| !byte.is_ascii_alphanumeric())
 }
 
 /// Whether letters of both cases are mixed.
@@ -151,7 +170,10 @@ pub(crate) fn opaque(value: &[u8]) -> bool {
 
 /// As an opaque token, from ten characters on.
 pub(crate) fn auth_code(value: &[u8]) -> bool {
-    (10..16).contains(&value.len()) && kinds(value) >= 3 && distinct(value) >= 7 && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte))
+    (10..16).contains(&value.len())
+        && kinds(value) >= 3
+        && distinct(value) >= 7
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte))
         || opaque(value)
 }
 
@@ -163,12 +185,15 @@ pub(crate) fn password(value: &[u8]) -> bool {
         && !value.starts_with(b"http")
         && !super::person::birth_date(value)
         && !(value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.'))
-        && !(value.get(4) == Some(&b'-') && value.get(7) == Some(&b'-') && value.get(..4).is_some_and(|y| y.iter().all(u8::is_ascii_digit)))
+        && !(value.get(4) == Some(&b'-')
+            && value.get(7) == Some(&b'-')
+            && value.get(..4).is_some_and(|y| y.iter().all(u8::is_ascii_digit)))
 }
 
 /// Four to eight digits, perhaps in two groups.
 pub(crate) fn otp(value: &[u8]) -> bool {
-    super::Digits::of(value, b" -").is_some_and(|digits| (4..=8).contains(&digits.get().len())) && value.len() <= 9
+    super::Digits::of(value, b" -").is_some_and(|digits| (4..=8).contains(&digits.get().len()))
+        && value.len() <= 9
 }
 
 /// Base64 or hexadecimal of 40 characters or more: a template, not an identifier.
