@@ -35,7 +35,7 @@ test: prerequisites $(VENV)/ready
 lint: prerequisites
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
 	    echo "licences, sources and advisories were not checked: cargo-deny is not installed (cargo install cargo-deny --locked)"; \
 	else \

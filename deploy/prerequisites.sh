@@ -46,8 +46,14 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "installing what is missing:$apt" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 install() {
     # shellcheck disable=SC2086
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $apt >&2
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $apt >"$log" 2>&1
 }
-install 2>/dev/null || { $as_root apt-get update -qq >&2 && install; } || fail "could not install it" "$by_hand"
+# The lists of a fresh machine are empty or old: then once more with new ones.
+install || { $as_root apt-get update -qq >&2 && install; } || {
+    cat "$log" >&2
+    fail "could not install it" "$by_hand"
+}
