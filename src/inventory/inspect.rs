@@ -65,6 +65,25 @@ struct Work {
     keys: Keys,
     /// What long header values were found to be.
     remembered: HashMap<u64, (Box<[Hit]>, u64), foldhash::fast::RandomState>,
+    /// What is to be done with headers, by their names as sent.
+    headers: HashMap<Box<[u8]>, Header, foldhash::fast::RandomState>,
+}
+
+/// What is to be done with a header.
+#[derive(Clone, Debug)]
+enum Header {
+    /// Nothing: it says nothing of anybody.
+    Dull,
+    /// Its pairs are looked at.
+    Cookie,
+    /// Its first pair is looked at.
+    SetCookie,
+    /// What stands behind the scheme is looked at.
+    Credential(Arc<str>, Arc<KeyVerdict>),
+    /// The parameters of the link are looked at.
+    Link(Arc<str>),
+    /// Its value is looked at.
+    Other(Arc<str>, Arc<KeyVerdict>),
 }
 
 /// Header values at least this long are judged once while they are remembered.
@@ -163,40 +182,30 @@ impl Inspector {
     }
 
     fn headers(&mut self, fields: &Fields, location: Location, facts: &mut EndpointFacts) {
-        let mut label = String::new();
         for (raw, value) in fields.iter() {
-            label.clear();
-            label.extend(raw.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-            if is_dull(&label) || label.len() > MAX_KEY {
-                continue;
-            }
+            let header = self.header(raw);
             let value = *value.expose();
-            match label.as_str() {
-                "cookie" => {
+            match header {
+                Header::Dull => {}
+                Header::Cookie => {
                     for pair in value.split(|byte| *byte == b';').take(self.limits.query_parameters) {
                         self.cookie("cookie", pair.trim_ascii(), location, facts);
                     }
                 }
-                "set-cookie" => {
+                Header::SetCookie => {
                     let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
                     self.cookie("set-cookie", pair.trim_ascii(), location, facts);
                 }
-                "authorization" | "proxy-authorization" => {
-                    let verdict = self.verdict(raw, 3);
+                Header::Credential(label, verdict) => {
                     let space = memchr::memchr(b' ', value).unwrap_or(value.len());
                     let (scheme, rest) = value.split_at(space);
-                    let bare = scheme.eq_ignore_ascii_case(b"bearer")
-                        || scheme.eq_ignore_ascii_case(b"dpop")
-                        || scheme.eq_ignore_ascii_case(b"token");
-                    self.loose(
-                        location,
-                        &label,
-                        &verdict,
-                        if bare { rest.trim_ascii() } else { value },
-                        facts,
-                    );
+                    let bare = ["bearer", "dpop", "token"]
+                        .iter()
+                        .any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+                    let value = if bare { rest.trim_ascii() } else { value };
+                    self.loose(location, &label, &verdict, value, facts);
                 }
-                "location" | "content-location" | "referer" | "link" => {
+                Header::Link(label) => {
                     let start =
                         value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
                     for (name, value) in form::pairs(value.get(start + 1..).unwrap_or_default()).take(32) {
@@ -206,12 +215,43 @@ impl Inspector {
                         self.work.value = scratch;
                     }
                 }
-                _ => {
-                    let verdict = self.verdict(raw, 3);
-                    self.loose(location, &label, &verdict, value, facts);
-                }
+                Header::Other(label, verdict) => self.loose(location, &label, &verdict, value, facts),
             }
         }
+    }
+
+    /// What is to be done with a header of this name, worked out once while it is remembered.
+    fn header(&mut self, raw: &[u8]) -> Header {
+        if let Some(known) = self.work.headers.get(raw) {
+            return known.clone();
+        }
+        let label = String::from_utf8_lossy(raw).to_ascii_lowercase();
+        if is_dull(&label) || label.len() > MAX_KEY {
+            self.remember_header(raw, Header::Dull);
+            return Header::Dull;
+        }
+        // Verdicts that were not worked out for want of room must not stay.
+        let had_room = self.work.fresh > 0;
+        let header = match label.as_str() {
+            "cookie" => Header::Cookie,
+            "set-cookie" => Header::SetCookie,
+            "authorization" | "proxy-authorization" => {
+                Header::Credential(label.as_str().into(), self.verdict(raw, 3))
+            }
+            "location" | "content-location" | "referer" | "link" => Header::Link(label.as_str().into()),
+            name => Header::Other(name.into(), self.verdict(raw, 3)),
+        };
+        if had_room {
+            self.remember_header(raw, header.clone());
+        }
+        header
+    }
+
+    fn remember_header(&mut self, raw: &[u8], header: Header) {
+        if self.work.headers.len() >= MAX_REMEMBERED {
+            self.work.headers.clear();
+        }
+        self.work.headers.insert(raw.into(), header);
     }
 
     fn cookie(&mut self, header: &str, pair: &[u8], location: Location, facts: &mut EndpointFacts) {
