@@ -1,5 +1,5 @@
 //! A capture made in memory: keep-alive JSON traffic of a bank, the same at every run.
-#![allow(dead_code, reason = "each bench uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each bench uses its part")]
 
 /// Payload bytes of a full segment.
 const SEGMENT: usize = 1_448;

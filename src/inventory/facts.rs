@@ -152,6 +152,10 @@ pub struct EndpointFacts {
     pub request_shape: BodyShape,
     /// The shapes of structured response bodies, by status.
     pub response_shapes: BTreeMap<u16, BodyShape>,
+    /// The shape of request bodies that no JSON schema describes: XML, CSV, text.
+    pub request_other: BodyShape,
+    /// The shapes of such response bodies, by status.
+    pub response_other: BTreeMap<u16, BodyShape>,
     /// Data classes outside structured bodies.
     pub fields: FieldTable,
     /// Exchanges by authentication scheme; one exchange may count for several.
@@ -185,6 +189,8 @@ impl Default for EndpointFacts {
             response_media: BTreeMap::new(),
             request_shape: BodyShape::default(),
             response_shapes: BTreeMap::new(),
+            request_other: BodyShape::default(),
+            response_other: BTreeMap::new(),
             fields: FieldTable::default(),
             auth: BTreeMap::new(),
             tls: 0,
@@ -210,6 +216,8 @@ impl Merge for EndpointFacts {
         self.response_media.absorb(other.response_media);
         self.request_shape.absorb(other.request_shape);
         self.response_shapes.absorb(other.response_shapes);
+        self.request_other.absorb(other.request_other);
+        self.response_other.absorb(other.response_other);
         self.fields.absorb(other.fields);
         self.auth.absorb(other.auth);
         self.tls.absorb(other.tls);

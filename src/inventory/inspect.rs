@@ -126,17 +126,21 @@ impl Inspector {
         self.query(transaction, facts);
         self.headers(&transaction.request.fields, Location::RequestHeader, facts);
         self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
-        self.body(
-            &transaction.request.fields,
-            transaction.request.body.bytes.expose(),
-            Location::RequestBody,
-            0,
-            &mut facts.request_shape,
-        );
-        let (status, body) = (transaction.response.status, transaction.response.body.bytes.expose());
-        if !body.is_empty() {
-            let shape = facts.response_shapes.entry(status).or_default();
-            self.body(&transaction.response.fields, body, Location::ResponseBody, status, shape);
+        let (request, response) = (&transaction.request, &transaction.response);
+        let (body, format) =
+            (request.body.bytes.expose(), format_of(&request.fields, request.body.bytes.expose()));
+        if format != Format::Opaque {
+            let shape =
+                if is_schematic(format) { &mut facts.request_shape } else { &mut facts.request_other };
+            self.body(&request.fields, body, format, (Location::RequestBody, 0), shape);
+        }
+        let (body, format) =
+            (response.body.bytes.expose(), format_of(&response.fields, response.body.bytes.expose()));
+        if format != Format::Opaque {
+            let shapes =
+                if is_schematic(format) { &mut facts.response_shapes } else { &mut facts.response_other };
+            let shape = shapes.entry(response.status).or_default();
+            self.body(&response.fields, body, format, (Location::ResponseBody, response.status), shape);
         }
         self.work.tags.sort_unstable();
         self.work.tags.dedup();
@@ -329,15 +333,15 @@ impl Inspector {
         verdict_of(&self.classifier, &mut self.work.keys, &mut self.work.fresh, name, place)
     }
 
-    fn body(&mut self, fields: &Fields, body: &[u8], location: Location, status: u16, shape: &mut BodyShape) {
-        if body.is_empty() {
-            return;
-        }
+    fn body(
+        &mut self,
+        fields: &Fields,
+        body: &[u8],
+        format: Format,
+        (location, status): (Location, u16),
+        shape: &mut BodyShape,
+    ) {
         let content_type = fields.get("content-type").map(|value| *value.expose());
-        let format = payload::detect(content_type, body);
-        if format == Format::Opaque {
-            return;
-        }
         let root = shape.begin();
         let mut walker = Walker {
             classifier: &self.classifier,
@@ -357,6 +361,22 @@ impl Inspector {
             work: &mut self.work,
         };
         payload::walk(format, content_type, body, self.limits.body_depth, &mut walker);
+    }
+}
+
+/// How a body is written; [`Format::Opaque`] when there is none.
+fn format_of(fields: &Fields, body: &[u8]) -> Format {
+    if body.is_empty() {
+        return Format::Opaque;
+    }
+    payload::detect(fields.get("content-type").map(|value| *value.expose()), body)
+}
+
+/// Whether documents describe bodies of this format by a JSON schema.
+const fn is_schematic(format: Format) -> bool {
+    match format {
+        Format::Json | Format::JsonLines | Format::Form | Format::Multipart => true,
+        Format::Xml | Format::Csv | Format::Text | Format::Protobuf | Format::Opaque => false,
     }
 }
 
@@ -553,6 +573,7 @@ struct Walker<'w, 'a> {
 }
 
 impl<'a> Walker<'_, 'a> {
+    #[inline]
     /// The node of the next value: what a key has named, or the items of the innermost array.
     fn place(&mut self) -> (Option<NodeId>, Option<Text<'a>>) {
         match self.frames.last() {
@@ -1100,7 +1121,9 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
         add(location, name, 0, evidence);
     }
     let bodies = std::iter::once((Location::RequestBody, 0, &facts.request_shape))
-        .chain(facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, shape)));
+        .chain(std::iter::once((Location::RequestBody, 0, &facts.request_other)))
+        .chain(facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, shape)))
+        .chain(facts.response_other.iter().map(|(status, shape)| (Location::ResponseBody, *status, shape)));
     for (location, status, shape) in bodies {
         shape.walk(&mut |path, node| {
             if let Some(evidence) = node.evidence() {

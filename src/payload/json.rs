@@ -151,6 +151,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string, from its opening quote. `None` when it has no end.
+    // Inlined: handed back through memory, the text would be read before it is all written.
+    #[inline]
     fn string(&mut self) -> Option<Text<'a>> {
         let start = self.at + 1;
         let mut at = start;
@@ -168,6 +170,7 @@ impl<'a> Scanner<'a> {
         Some(Text::coded(raw, if escaped { Coding::Json } else { Coding::Plain }))
     }
 
+    #[inline]
     fn number(&mut self) -> (JsonType, &'a [u8]) {
         let rest = self.rest();
         let mut kind = JsonType::Integer;

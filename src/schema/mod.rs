@@ -95,6 +95,24 @@ impl NodeId {
 
 const NONE: u32 = u32::MAX;
 
+/// Whether two names are the same. Names are short: a call for each comparison would cost more than it does.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some(a_front), Some(b_front)) = (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        if u64::from_ne_bytes(*a_front) != u64::from_ne_bytes(*b_front) {
+            return false;
+        }
+        if a.len() > 16 {
+            return a == b;
+        }
+        return a.last_chunk::<8>() == b.last_chunk::<8>();
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
 /// Nodes up to which children are looked for one after the other.
 const SMALL: usize = 64;
 
@@ -187,10 +205,9 @@ impl<E: Default> Shape<E> {
             self.nodes.get(above.recent_child as usize).map_or(above.first_child, |node| node.next_sibling);
         // Behind the last property the first comes again.
         for id in [guess, above.first_child] {
-            let found = self
-                .nodes
-                .get(id as usize)
-                .is_some_and(|node| matches!(&node.name, Name::Property(text) if text.as_bytes() == name));
+            let found = self.nodes.get(id as usize).is_some_and(
+                |node| matches!(&node.name, Name::Property(text) if same(text.as_bytes(), name)),
+            );
             if found {
                 self.nodes.get_mut(parent.index())?.recent_child = id;
                 return Some(NodeId(id));

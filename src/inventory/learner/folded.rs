@@ -553,8 +553,12 @@ fn classify<F>(
     if calls.proven == 0 {
         return EndpointClass::Scanner;
     }
-    if read && seen.json == 0 && noise::is_health_path(&names) {
+    // Where an answer in JSON might be an API's, only names that nobody else uses tell.
+    if read && noise::is_health_path(&names) && (seen.json == 0 || noise::is_probe_path(&names)) {
         return EndpointClass::Health;
+    }
+    if read && seen.json == 0 && names.last().is_some_and(|last| noise::is_document(last)) {
+        return EndpointClass::Static;
     }
     EndpointClass::Api
 }

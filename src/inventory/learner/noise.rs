@@ -194,6 +194,20 @@ pub(super) fn is_root_file(name: &str) -> bool {
         .any(|start| lower.starts_with(start) && lower.contains('.'))
 }
 
+/// Whether a name is that of a page or document: a word with such an extension, not an identifier.
+pub(super) fn is_document(name: &str) -> bool {
+    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
+    let extension = extension.to_ascii_lowercase();
+    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "txt" | "md" | "pdf" | "docx" | "xlsx" | "pptx")
+        && !stem.is_empty()
+        && stem.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Whether a path's last name is one that only orchestrators use: `healthz`.
+pub(super) fn is_probe_path(segments: &[&str]) -> bool {
+    segments.last().is_some_and(|last| matches!(*last, "healthz" | "livez" | "readyz"))
+}
+
 /// Whether a path is where orchestrators ask whether a server is well.
 pub(super) fn is_health_path(segments: &[&str]) -> bool {
     match segments {
