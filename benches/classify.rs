@@ -1,5 +1,4 @@
 //! Bytes of JSON bodies inspected per second: shapes grown, every value classified, evidence counted.
-#![expect(missing_docs, reason = "criterion's macros generate undocumented items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spanlight::classify::Classifier;

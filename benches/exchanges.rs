@@ -37,7 +37,7 @@ fn exchanges(c: &mut Criterion) {
                     FlowTable::<Conversation<Counter>>::new(FlowLimits::new(&limits, OverlapPolicy::First));
                 let mut shared = Exchanges::new(&limits, bodies, Counter(0));
                 let mut reader = CaptureReader::new(capture.file.as_slice()).expect("a capture");
-                while let Ok(Some(frame)) = reader.next() {
+                while let Ok(Some(frame)) = reader.next_frame() {
                     if let Decoded::Tcp(segment) = decode(&frame, &OPTIONS) {
                         table.segment(&segment, 0, 0, &mut shared);
                     }
@@ -62,7 +62,7 @@ fn exchanges(c: &mut Criterion) {
                 let collector = Collector::new(&settings.limits, &key, &classifier, bodies);
                 let mut shard = Shard::new(&settings, collector);
                 let mut reader = CaptureReader::new(capture.file.as_slice()).expect("a capture");
-                while let Ok(Some(frame)) = reader.next() {
+                while let Ok(Some(frame)) = reader.next_frame() {
                     if let Decoded::Tcp(segment) = decode(&frame, &OPTIONS) {
                         shard.segment(&segment, 0, 0);
                     }

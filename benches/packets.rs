@@ -34,7 +34,7 @@ impl Application for Counter {
 
 fn frames(file: &[u8], mut each: impl FnMut(Decoded<'_>)) {
     let mut reader = CaptureReader::new(file).expect("a capture");
-    while let Ok(Some(frame)) = reader.next() {
+    while let Ok(Some(frame)) = reader.next_frame() {
         each(decode(&frame, &OPTIONS));
     }
 }
@@ -46,7 +46,7 @@ fn packets(c: &mut Criterion) {
     group.bench_function("walk", |b| {
         b.iter(|| {
             let mut reader = CaptureReader::new(capture.file.as_slice()).expect("a capture");
-            while let Ok(Some(frame)) = reader.next() {
+            while let Ok(Some(frame)) = reader.next_frame() {
                 black_box(frame.bytes.len());
             }
             reader.frames()

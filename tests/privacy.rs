@@ -3,6 +3,8 @@
 //! The recorded scenario has planted values everywhere: card numbers, IBANs, e-mail addresses, names, tokens
 //! in bodies, headers, cookies, paths and queries. Every byte that every output writes is searched for them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{analyze, files, fixture, stderr, stdout};

@@ -1,6 +1,8 @@
 //! Captures replayed through the command: each wire case against the exchanges it was built from, the
 //! recorded scenario against what its server logged and its documents promise.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{analyze, fixture, lines, stdout};

@@ -1,5 +1,7 @@
 //! The number of worker threads cannot be seen in any output.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 mod common;
 
 use common::{analyze, files, fixture};
@@ -76,7 +78,7 @@ fn generated() -> Vec<u8> {
         let port = 20_000 + u16::try_from(connection).unwrap();
         let (mut client_seq, mut server_seq) = (random(u32::MAX), random(u32::MAX));
         let mut at = u64::from(random(5_000));
-        for _ in 0..1 + random(12) {
+        for _ in 0..=random(12) {
             let word = ["alpha", "beta", "gamma", "delta", "orders", "items"][random(6) as usize];
             let id = random(4_000);
             let request = format!(

@@ -55,7 +55,7 @@ enum Identity {
 }
 
 /// Headers in which proxies forward the client's certificate or its subject (RFC 9440; nginx, Envoy,
-/// HAProxy, Apache, AWS habits).
+/// `HAProxy`, Apache, AWS habits).
 const CERTIFICATE_HEADERS: [&str; 11] = [
     "x-forwarded-client-cert",
     "client-cert",

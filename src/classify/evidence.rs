@@ -405,8 +405,7 @@ mod tests {
 
     #[test]
     fn ten_random_numbers_do_not_become_card_numbers() {
-        let mut evidence = FieldEvidence::default();
-        evidence.values = 10;
+        let mut evidence = FieldEvidence { values: 10, ..FieldEvidence::default() };
         evidence.count(hit(1, 0, Fate::Valid), 7);
         assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Cleared));
     }

@@ -310,10 +310,10 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colo
     if let Some(place) = &row.document {
         let at = place.line.map_or_else(String::new, |line| format!(":{line}"));
         let file = Path::new(&place.file).file_name().and_then(|name| name.to_str()).unwrap_or(&place.file);
-        text.push_str(&format!(" [{file}{at}]"));
+        text = format!("{text} [{file}{at}]");
     }
     if !row.references.is_empty() {
-        text.push_str(&format!(" ({})", row.references.join(", ")));
+        text = format!("{text} ({})", row.references.join(", "));
     }
     line(out, &format!("           {}", colours.dim(&wrapped(&text, WIDTH, 11))));
 }

@@ -270,17 +270,14 @@ impl<A: Application> FlowTable<A> {
             older: NONE,
             newer: NONE,
         };
-        let id = match self.free.pop() {
-            Some(id) => {
-                if let Some(place) = self.slots.get_mut(id as usize) {
-                    *place = slot;
-                }
-                id
+        let id = if let Some(id) = self.free.pop() {
+            if let Some(place) = self.slots.get_mut(id as usize) {
+                *place = slot;
             }
-            None => {
-                self.slots.push(slot);
-                u32::try_from(self.slots.len() - 1).expect("max_flows is far below 2^32")
-            }
+            id
+        } else {
+            self.slots.push(slot);
+            u32::try_from(self.slots.len() - 1).expect("max_flows is far below 2^32")
         };
         self.by_key.insert(segment.key, id);
         self.append(id);

@@ -40,6 +40,8 @@ const METHODS: [&[u8]; 20] = [
     b"QUERY",
 ];
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// Longest method that is believed of a connection's first bytes.
 const MAX_METHOD: usize = 32;
 
@@ -49,7 +51,6 @@ const MAX_METHOD: usize = 32;
 pub fn detect(bytes: &[u8]) -> Looks {
     let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let bytes = bytes.get(blank..).unwrap_or_default();
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     match bytes {
         [] => return Looks::Unsure,
         [0x16] | [0x16, 0x03] => return Looks::Unsure,

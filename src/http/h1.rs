@@ -334,17 +334,14 @@ impl Reader {
             (Chunked::Trailer { .. }, _) => None,
             (Chunked::Data(_), _) => Some(chunked),
         };
-        match next {
-            Some(next) => {
-                self.state = State::Chunked(next);
-                rest
-            }
-            None => {
-                to.anomaly(Anomaly::BadChunk);
-                self.end(End::Closed, Some(at), to);
-                self.state = State::Lost;
-                bytes
-            }
+        if let Some(next) = next {
+            self.state = State::Chunked(next);
+            rest
+        } else {
+            to.anomaly(Anomaly::BadChunk);
+            self.end(End::Closed, Some(at), to);
+            self.state = State::Lost;
+            bytes
         }
     }
 

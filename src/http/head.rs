@@ -94,23 +94,21 @@ pub fn parse<R>(
         let outcome = if response {
             let mut head = httparse::Response::new(&mut []);
             let outcome = CONFIG().parse_response_with_uninit_headers(&mut head, bytes, slots);
-            outcome.map(|status| {
+            outcome.inspect(|_status| {
                 (start, minor) =
                     (Start::Response { status: head.code.unwrap_or(0) }, head.version.unwrap_or(1));
                 count = copy(head.headers, &mut few, &mut fields);
-                status
             })
         } else {
             let mut head = httparse::Request::new(&mut []);
             let outcome = head.parse_with_uninit_headers(bytes, slots);
-            outcome.map(|status| {
+            outcome.inspect(|_status| {
                 start = Start::Request {
                     method: head.method.unwrap_or_default().as_bytes(),
                     target: head.path.unwrap_or_default().as_bytes(),
                 };
                 minor = head.version.unwrap_or(1);
                 count = copy(head.headers, &mut few, &mut fields);
-                status
             })
         };
         match outcome {
@@ -293,10 +291,10 @@ fn framing(fields: &[Field<'_>], anomalies: &mut AnomalySet) -> Framing {
 mod tests {
     use super::*;
 
-    fn read(
-        text: &str,
-        response: bool,
-    ) -> Option<(String, Vec<(String, String)>, Framing, Vec<&'static str>)> {
+    /// Start line, fields, framing, oddities.
+    type Told = (String, Vec<(String, String)>, Framing, Vec<&'static str>);
+
+    fn read(text: &str, response: bool) -> Option<Told> {
         let text = text.replace('\n', "\r\n");
         assert_eq!(end_of_head(text.as_bytes(), 0), Some(text.len()), "{text}");
         parse(text.as_bytes(), response, 4_096, |head| {

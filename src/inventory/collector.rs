@@ -258,7 +258,7 @@ impl Collector {
             keys.push(key.clone());
             match merged.entry(key) {
                 std::collections::btree_map::Entry::Occupied(mut known) => {
-                    known.get_mut().facts.absorb(facts)
+                    known.get_mut().facts.absorb(facts);
                 }
                 std::collections::btree_map::Entry::Vacant(slot) => {
                     let endpoint = Endpoint {

@@ -294,25 +294,22 @@ impl Inspector {
             use std::hash::BuildHasher;
             self.work.remembered.hasher().hash_one((label, value))
         });
-        let hash = match remembered.and_then(|key| self.work.remembered.get(&key)) {
-            Some((known, hash)) => {
-                hits.extend_from_slice(known);
-                *hash
+        let hash = if let Some((known, hash)) = remembered.and_then(|key| self.work.remembered.get(&key)) {
+            hits.extend_from_slice(known);
+            *hash
+        } else {
+            self.classifier.classify(verdict, JsonType::String, value, &mut hits);
+            if location == Location::RequestPath && hits.is_empty() {
+                self.classifier.international_phone(value, &mut hits);
             }
-            None => {
-                self.classifier.classify(verdict, JsonType::String, value, &mut hits);
-                if location == Location::RequestPath && hits.is_empty() {
-                    self.classifier.international_phone(value, &mut hits);
+            let hash = if hits.is_empty() { 0 } else { hash(self.hash_key, value) };
+            if let Some(key) = remembered {
+                if self.work.remembered.len() >= MAX_REMEMBERED {
+                    self.work.remembered.clear();
                 }
-                let hash = if hits.is_empty() { 0 } else { hash(self.hash_key, value) };
-                if let Some(key) = remembered {
-                    if self.work.remembered.len() >= MAX_REMEMBERED {
-                        self.work.remembered.clear();
-                    }
-                    self.work.remembered.insert(key, (hits.as_slice().into(), hash));
-                }
-                hash
+                self.work.remembered.insert(key, (hits.as_slice().into(), hash));
             }
+            hash
         };
         if let Some(evidence) = facts.fields.field(location, label, self.limits.loose_fields) {
             evidence.values += 1;
@@ -1296,11 +1293,12 @@ mod tests {
         let mut all = format!("{:?}", data_fields(&Classifier::built_in(), facts));
         for (status, shape) in &facts.response_shapes {
             shape.walk(&mut |path, node| {
-                all.push_str(&format!(
+                let line = format!(
                     "{status} {path} {:?} {:?}\n",
                     node.types(),
                     node.evidence().map(FieldEvidence::values)
-                ));
+                );
+                all.push_str(&line);
             });
         }
         all

@@ -134,7 +134,7 @@ pub fn shown_name(raw: &[u8]) -> Cow<'_, str> {
     let digits = raw.iter().filter(|byte| byte.is_ascii_digit()).count();
     let plain = raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*".contains(byte));
     let text = if plain {
-        std::str::from_utf8(raw).map(Cow::Borrowed).unwrap_or(Cow::Borrowed(MASKED))
+        std::str::from_utf8(raw).map_or(Cow::Borrowed(MASKED), Cow::Borrowed)
     } else {
         let mut decoded = Vec::with_capacity(raw.len());
         crate::payload::form::percent(raw, true, &mut decoded);

@@ -42,13 +42,23 @@ impl Direction {
 }
 
 /// What names a connection: both ends in a fixed order, and the network they live in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FlowKey {
     low: (u128, u16),
     high: (u128, u16),
     /// Tunnels' network ids folded into one; the lowest bit of all says IPv6.
     network: u32,
     ipv6: bool,
+}
+
+impl std::hash::Hash for FlowKey {
+    /// In three writes rather than one for each part.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u128(self.low.0);
+        state.write_u128(self.high.0);
+        let ports = u64::from(self.low.1) << 16 | u64::from(self.high.1);
+        state.write_u64(u64::from(self.network) << 32 ^ ports ^ (u64::from(self.ipv6) << 63));
+    }
 }
 
 impl FlowKey {

@@ -1,7 +1,7 @@
 //! From captured link-layer bytes to TCP segments.
 //!
 //! [`decode`] walks link layer, tags, tunnels and IP until it finds TCP, in a bounded loop that re-enters
-//! on inner slices ([`tunnel`]). It borrows from the frame and allocates nothing; what is not TCP comes
+//! on inner slices (`tunnel`). It borrows from the frame and allocates nothing; what is not TCP comes
 //! back as a [`Fate`], which is counted per source. IP headers and TCP headers are read by `etherparse`,
 //! in its lax form, because a tap delivers cut packets and offloaded lengths. Fragments are put together
 //! by [`fragment::Fragments`], which the caller owns.

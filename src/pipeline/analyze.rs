@@ -142,7 +142,7 @@ impl Analysis {
         logs: &mut Intake,
         tick: &mut dyn FnMut(u64, u64),
     ) -> u64 {
-        let path = self.inputs.get(position).map(PathBuf::as_path).unwrap_or_else(|| "-".as_ref());
+        let path = self.inputs.get(position).map_or_else(|| "-".as_ref(), PathBuf::as_path);
         let number = u32::try_from(position).unwrap_or(u32::MAX);
         let opened = match open(path, self.follow) {
             Ok(opened) => opened,
@@ -165,7 +165,7 @@ impl Analysis {
             let read =
                 log_file::read_log(opened.reader, format, number, &self.shard.limits, &mut |exchange| {
                     stats.logged += 1;
-                    if stats.logged & 0x3ff == 0 {
+                    if stats.logged.is_multiple_of(1_024) {
                         tick(taken.load(Ordering::Relaxed), stats.logged);
                     }
                     let at = exchange.started();

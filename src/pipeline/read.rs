@@ -111,7 +111,7 @@ impl Shards {
         stats.readable = true;
         loop {
             let frame_number = stats.records;
-            let frame = match reader.next() {
+            let frame = match reader.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(error) => {
@@ -130,7 +130,7 @@ impl Shards {
             stats.bytes += frame.bytes.len() as u64;
             stats.cut += u64::from(frame.wire_len as usize > frame.bytes.len());
             stats.at(frame.ts);
-            if frame_number & 0xfff == 0 {
+            if frame_number.is_multiple_of(4_096) {
                 tick(stats);
             }
             let rebuilt;
@@ -179,6 +179,7 @@ impl Shards {
     }
 
     /// Ends all shards. Returns what each learnt and counted.
+    #[must_use]
     pub fn finish(self) -> Vec<(Intake, ShardCounters)> {
         self.workers
             .into_iter()

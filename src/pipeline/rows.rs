@@ -97,7 +97,7 @@ impl Row {
 pub struct Rows {
     wanted: RowsWanted,
     most: usize,
-    rows: Vec<Row>,
+    kept: Vec<Row>,
     dropped: u64,
 }
 
@@ -105,7 +105,7 @@ impl Rows {
     /// No rows yet, at most `most`.
     #[must_use]
     pub const fn new(wanted: RowsWanted, most: usize) -> Self {
-        Self { wanted, most, rows: Vec::new(), dropped: 0 }
+        Self { wanted, most, kept: Vec::new(), dropped: 0 }
     }
 
     /// Whether any are kept.
@@ -116,14 +116,14 @@ impl Rows {
 
     /// Keeps a row while there is room.
     pub fn push(&mut self, mut row: Row) {
-        if self.rows.len() >= self.most {
+        if self.kept.len() >= self.most {
             self.dropped += 1;
             return;
         }
         if self.wanted != RowsWanted::Unredacted {
             row.query = None;
         }
-        self.rows.push(row);
+        self.kept.push(row);
     }
 
     /// Rows that found no room.
@@ -135,14 +135,14 @@ impl Rows {
     /// All rows in the order in which their exchanges began in the inputs.
     #[must_use]
     pub fn into_sorted(mut self) -> Vec<Row> {
-        self.rows.sort_by_key(|row| row.provenance);
-        self.rows
+        self.kept.sort_by_key(|row| row.provenance);
+        self.kept
     }
 }
 
 impl Merge for Rows {
     fn absorb(&mut self, mut other: Self) {
-        self.rows.append(&mut other.rows);
+        self.kept.append(&mut other.kept);
         self.dropped.absorb(other.dropped);
     }
 }

@@ -68,6 +68,7 @@ pub struct Shard {
 
 impl Shard {
     /// A shard that has seen nothing.
+    #[must_use]
     pub fn new(settings: &ShardSettings, collector: Collector) -> Self {
         let intake = Intake { collector, rows: Rows::new(settings.rows, settings.limits.transaction_rows) };
         Self {
@@ -87,6 +88,7 @@ impl Shard {
     }
 
     /// Ends every connection and returns what was learnt and counted.
+    #[must_use]
     pub fn finish(mut self) -> (Intake, ShardCounters) {
         self.flows.finish(&mut self.exchanges);
         let counters =

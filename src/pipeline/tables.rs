@@ -108,12 +108,12 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
         let retirement = &endpoint.facts.retirement;
         let past = retirement.sunset.is_some_and(|sunset| sunset <= endpoint.facts.last_seen);
         let deprecated = retirement.deprecated_answers > 0 || row.spec.as_deref() == Some("deprecated");
-        row.lifecycle = match (past, deprecated || retirement.sunset.is_some()) {
+        let lifecycle = match (past, deprecated || retirement.sunset.is_some()) {
             (true, _) => "sunset",
             (false, true) => "deprecated",
             (false, false) => "active",
-        }
-        .to_owned();
+        };
+        lifecycle.clone_into(&mut row.lifecycle);
         row.deprecated_since = retirement.deprecated_since;
         row.sunset = retirement.sunset;
         row
@@ -124,7 +124,7 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
 /// A row for each finding.
 #[must_use]
 pub fn findings(report: &Report<'_>) -> Vec<FindingRow> {
-    report.findings.iter().map(|finding| FindingRow::from(finding)).collect()
+    report.findings.iter().map(FindingRow::from).collect()
 }
 
 /// A row for each input. What connections and messages came to is told of the first, for all.

@@ -214,7 +214,7 @@ impl<R: Read> CaptureReader<R> {
     }
 
     /// The next frame; `None` at the end of the file. After an error there is nothing more.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         match self.format {
             Format::Pcap { order, nanos, record_header, link } => {
                 self.record(order, nanos, record_header, link)
@@ -278,7 +278,7 @@ impl<R: Read> CaptureReader<R> {
             if length > MAX_BLOCK {
                 return Err(CaptureError::BadLength { offset, length });
             }
-            if length < 12 || length % 4 != 0 {
+            if length < 12 || !length.is_multiple_of(4) {
                 return Err(bad("a block whose length is impossible"));
             }
             let length = length as usize;
@@ -403,7 +403,7 @@ impl Interface {
 pub fn fuzz(data: &[u8]) {
     if let Ok(mut reader) = CaptureReader::new(data) {
         let mut frames = 0;
-        while let Ok(Some(frame)) = reader.next() {
+        while let Ok(Some(frame)) = reader.next_frame() {
             assert!(frame.bytes.len() <= data.len(), "a frame is part of the file");
             frames += 1;
             assert!(frames <= data.len(), "every frame takes bytes");
@@ -453,16 +453,18 @@ mod tests {
         file
     }
 
-    fn frames(file: &[u8]) -> (Vec<(i64, LinkType, u32, Vec<u8>)>, Option<String>) {
+    type Told = (i64, LinkType, u32, Vec<u8>);
+
+    fn frames(file: &[u8]) -> (Vec<Told>, Option<String>) {
         let mut all = Vec::new();
         let mut reader = match CaptureReader::new(file) {
             Ok(reader) => reader,
             Err(error) => return (all, Some(error.to_string())),
         };
         loop {
-            match reader.next() {
+            match reader.next_frame() {
                 Ok(Some(frame)) => {
-                    all.push((frame.ts.as_nanos(), frame.link, frame.wire_len, frame.bytes.to_vec()))
+                    all.push((frame.ts.as_nanos(), frame.link, frame.wire_len, frame.bytes.to_vec()));
                 }
                 Ok(None) => return (all, None),
                 Err(error) => return (all, Some(error.to_string())),

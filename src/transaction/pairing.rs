@@ -84,6 +84,7 @@ pub struct Exchanges<S> {
     pub sink: S,
     counters: HttpCounters,
     decoder: ContentDecoder,
+    #[expect(clippy::vec_box, reason = "they move between here and the connections without being copied")]
     spare: Vec<Box<Transaction>>,
     read: ReadLimits,
     pipelined: usize,
@@ -473,6 +474,7 @@ fn lose(body: &mut super::Body) {
 
 /// What a connection is found to speak.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a connection is boxed as a whole")]
 enum Talk {
     /// Nothing was recognised yet; the first bytes of each direction that leave it open.
     Unknown { seen: [Vec<u8>; 2] },

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn everyday_forms_pass_and_likenesses_do_not() {
-        let table: &[(fn(&[u8]) -> bool, &str, &str)] = &[
+        let table: &[crate::classify::checks::Sample] = &[
             (email, "a.b+c@example.com", "icon@2x.png"),
             (email, "JO@empresa.com.br", "user@localhost"),
             (email, "x@y.museum", "@angular/core@17.0.1"),

@@ -283,6 +283,10 @@ pub fn is_masked(value: &[u8]) -> bool {
         || word.starts_with(b"endsin")
 }
 
+/// A check with values that pass and values that do not, apart by `|`.
+#[cfg(test)]
+pub(crate) type Sample = (fn(&[u8]) -> bool, &'static str, &'static str);
+
 #[cfg(test)]
 mod tests {
     use super::*;

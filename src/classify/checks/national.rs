@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn published_values_pass_and_their_neighbours_do_not() {
-        let table: &[(fn(&[u8]) -> bool, &str, &str)] = &[
+        let table: &[crate::classify::checks::Sample] = &[
             (us_ssn, "219-09-9999", "666-09-9999"),
             (uk_nino, "AB 12 34 56 C", "GB123456C"),
             (es_dni, "12345678Z", "12345678A"),

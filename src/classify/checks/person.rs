@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn everyday_forms_pass_and_likenesses_do_not() {
-        let table: &[(fn(&[u8]) -> bool, &str, &str)] = &[
+        let table: &[crate::classify::checks::Sample] = &[
             (name, "Dr. Genoveva Henk MBA.", "Hänel KG"),
             (name, "Łukasz", "Talleres del Levante S.A."),
             (name, "Ana Lívia Melo", "Richardson, Ingram and Archer"),

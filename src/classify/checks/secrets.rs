@@ -233,7 +233,7 @@ mod tests {
         let token = format!("{header}.eyJzdWIiOiIxIn0.c2lnbmF0dXJl");
         assert!(jwt(token.as_bytes()));
         assert!(!jwt(b"eyes.are.open.all.the.time.and.everywhere"));
-        let table: &[(fn(&[u8]) -> bool, &str, &str)] = &[
+        let table: &[crate::classify::checks::Sample] = &[
             (aws_key_id, "AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPL"),
             (gcp_key, "AIzaSyA1234567890abcdefghijklmnopqrstuv", "AIzaSy"),
             (basic_auth, "Basic dXNlcjpwYXNz", "Bearer dXNlcjpwYXNz"),
