@@ -54,6 +54,19 @@ enum Identity {
     Address,
 }
 
+/// Whether a header is one that nearly every request has: it is no credential.
+fn is_common(name: &[u8]) -> bool {
+    match name.len() {
+        6 => name.eq_ignore_ascii_case(b"accept"),
+        10 => name.eq_ignore_ascii_case(b"connection"),
+        12 => name.eq_ignore_ascii_case(b"content-type"),
+        14 => name.eq_ignore_ascii_case(b"content-length"),
+        15 => name.eq_ignore_ascii_case(b"accept-encoding") || name.eq_ignore_ascii_case(b"accept-language"),
+        21 => name.eq_ignore_ascii_case(b"x-fapi-interaction-id"),
+        _ => false,
+    }
+}
+
 /// Headers in which proxies forward the client's certificate or its subject (RFC 9440; nginx, Envoy,
 /// `HAProxy`, Apache, AWS habits).
 const CERTIFICATE_HEADERS: [&str; 11] = [
@@ -134,7 +147,13 @@ impl CallerReader {
                         take(Identity::Cookie, session);
                     }
                 }
-                6..=31 => {
+                // Nearly all of them begin with an x.
+                6..=31
+                    if matches!(
+                        name.first(),
+                        Some(b'x' | b'X' | b'a' | b'A' | b'c' | b'C' | b's' | b'S' | b'o' | b'O')
+                    ) && !is_common(name) =>
+                {
                     let is_any = |names: &[&str]| {
                         names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
                     };

@@ -32,6 +32,11 @@ pub struct ClassId(pub u8);
 pub struct ClassSet(u128);
 
 impl ClassSet {
+    /// Adds all classes of another set.
+    pub const fn insert_all(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
     /// Adds a class.
     pub const fn insert(&mut self, class: ClassId) {
         self.0 |= 1 << (class.0 & 127);
@@ -45,7 +50,12 @@ impl ClassSet {
 
     /// The classes, by number.
     pub fn iter(self) -> impl Iterator<Item = ClassId> {
-        (0..128).filter(move |class| self.0 >> class & 1 == 1).map(ClassId)
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let class = u8::try_from(left.trailing_zeros()).ok().filter(|class| *class < 128)?;
+            left &= left - 1;
+            Some(ClassId(class))
+        })
     }
 }
 

@@ -67,6 +67,62 @@ struct Work {
     remembered: HashMap<u64, (Box<[Hit]>, u64), foldhash::fast::RandomState>,
     /// What is to be done with headers, by their names as sent.
     headers: HashMap<Box<[u8]>, Header, foldhash::fast::RandomState>,
+    /// Bodies that came before, by the shape they belong to and a seeded hash.
+    bodies: HashMap<(u64, u64), Option<Box<Recording>>, foldhash::fast::RandomState>,
+    /// Steps of all recordings kept.
+    steps: usize,
+    /// What the body being walked does, while that is recorded.
+    recording: Option<Box<Recording>>,
+    /// The last number given to a shape.
+    shapes: u64,
+}
+
+/// What inspecting a body did to its shape. Clients poll: when the very same body comes again, the same is done
+/// again without reading it. The outcome is that of reading it, so nothing but time depends on what is kept.
+#[derive(Debug, Default)]
+struct Recording {
+    /// A node's number and, in the lowest three bits, the type its value had or [`VALUE`].
+    steps: Vec<u32>,
+    hits: Vec<(NodeId, Hit, u64)>,
+    classes: ClassSet,
+}
+
+/// A step that counts a value as seen.
+const VALUE: u32 = 7;
+/// Bodies shorter than this are read: that costs no more.
+const MIN_BODY: usize = 96;
+/// Bodies remembered per shard; beyond, all are forgotten.
+const MAX_BODIES: usize = 16_384;
+/// Steps of all bodies remembered per shard: four bytes each.
+const MAX_STEPS: usize = 1 << 20;
+
+impl Recording {
+    fn step(&mut self, node: NodeId, what: u32) {
+        self.steps.push(node.number() << 3 | what);
+    }
+
+    /// Does to `shape` what the body did.
+    fn replay(&self, shape: &mut BodyShape) {
+        shape.begin();
+        for step in &self.steps {
+            let node = NodeId::new(step >> 3);
+            match JsonType::ALL.get((step & 7) as usize) {
+                Some(kind) => {
+                    shape.count(node, *kind);
+                }
+                None => {
+                    if let Some(evidence) = shape.evidence_mut(node) {
+                        evidence.values += 1;
+                    }
+                }
+            }
+        }
+        for (node, hit, hash) in &self.hits {
+            if let Some(evidence) = shape.evidence_mut(*node) {
+                evidence.count(*hit, *hash);
+            }
+        }
+    }
 }
 
 /// What is to be done with a header.
@@ -339,6 +395,30 @@ impl Inspector {
         shape: &mut BodyShape,
     ) {
         let content_type = fields.get("content-type").map(|value| *value.expose());
+        let known = (!self.collect && body.len() >= MIN_BODY).then(|| {
+            use std::hash::BuildHasher;
+            let hash = self.work.bodies.hasher().hash_one((format as u8, body));
+            (shape.number(&mut self.work.shapes), hash)
+        });
+        if let Some(key) = known {
+            match self.work.bodies.get(&key) {
+                Some(Some(recording)) => {
+                    recording.replay(shape);
+                    self.work.classes.insert_all(recording.classes);
+                    return;
+                }
+                // It came once before: it may come often.
+                Some(None) => self.work.recording = Some(Box::default()),
+                None => {
+                    if self.work.bodies.len() >= MAX_BODIES {
+                        self.work.bodies.clear();
+                        self.work.steps = 0;
+                    }
+                    self.work.bodies.insert(key, None);
+                }
+            }
+        }
+        let (overflow, others) = (shape.overflow(), std::mem::take(&mut self.work.classes));
         let root = shape.begin();
         let mut walker = Walker {
             classifier: &self.classifier,
@@ -358,6 +438,21 @@ impl Inspector {
             work: &mut self.work,
         };
         payload::walk(format, content_type, body, self.limits.body_depth, &mut walker);
+        let whole = walker.shape.overflow() == overflow && self.work.fresh > 0;
+        let classes = std::mem::take(&mut self.work.classes);
+        self.work.classes = others;
+        self.work.classes.insert_all(classes);
+        if let (Some(mut recording), Some(key)) = (self.work.recording.take(), known)
+            && whole
+        {
+            recording.classes = classes;
+            if self.work.steps + recording.steps.len() > MAX_STEPS {
+                self.work.bodies.clear();
+                self.work.steps = 0;
+            }
+            self.work.steps += recording.steps.len();
+            self.work.bodies.insert(key, Some(recording));
+        }
     }
 }
 
@@ -587,10 +682,19 @@ impl<'a> Walker<'_, 'a> {
         }
     }
 
+    #[inline]
+    fn step(&mut self, node: NodeId, what: u32) {
+        if let Some(recording) = &mut self.work.recording {
+            recording.step(node, what);
+        }
+    }
+
     fn enter(&mut self, array: bool) {
         let (node, name) = self.place();
         if let Some(node) = node {
-            self.shape.count(node, if array { JsonType::Array } else { JsonType::Object });
+            let kind = if array { JsonType::Array } else { JsonType::Object };
+            self.shape.count(node, kind);
+            self.step(node, kind as u32);
         }
         self.frames.push(Frame { node, array, name, held: self.held.len(), says: None });
         self.next = None;
@@ -701,6 +805,7 @@ impl<'a> Walker<'_, 'a> {
         }
         let mut hits = std::mem::take(&mut self.work.hits);
         hits.clear();
+        self.step(node, VALUE);
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.values += 1;
             match (instead, &evidence.verdict) {
@@ -714,7 +819,11 @@ impl<'a> Walker<'_, 'a> {
                 for hit in &hits {
                     // What running text and pairs hold beside it does not speak against a value.
                     let loose = instead.is_some() && hit.strength == 0;
-                    evidence.count(Hit { embedded: hit.embedded || loose, ..*hit }, hash);
+                    let hit = Hit { embedded: hit.embedded || loose, ..*hit };
+                    evidence.count(hit, hash);
+                    if let Some(recording) = &mut self.work.recording {
+                        recording.hits.push((node, hit, hash));
+                    }
                 }
             }
         }
@@ -745,6 +854,7 @@ impl<'a> Walker<'_, 'a> {
         if !is_json && !is_url {
             return false;
         }
+        self.step(node, VALUE);
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.values += 1;
         }
@@ -773,7 +883,11 @@ impl<'a> Walker<'_, 'a> {
         self.work.inner = inner.scratch;
         for (hit, hash) in inner.found {
             if let Some(evidence) = self.shape.evidence_mut(node) {
-                evidence.count(Hit { embedded: hit.embedded || hit.strength == 0, ..hit }, hash);
+                let hit = Hit { embedded: hit.embedded || hit.strength == 0, ..hit };
+                evidence.count(hit, hash);
+                if let Some(recording) = &mut self.work.recording {
+                    recording.hits.push((node, hit, hash));
+                }
             }
             if hit.fate == Fate::Valid {
                 self.found(hit.class, Some(name));
@@ -867,6 +981,9 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         let Some(node) = node else { return };
         let in_object = self.frames.last().is_some_and(|frame| !frame.array);
         let raw = text.raw();
+        if let Some(recording) = &mut self.work.recording {
+            recording.step(node, kind as u32);
+        }
         let Some(evidence) = self.shape.count(node, kind) else { return };
         if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
             return;
@@ -877,6 +994,9 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             Some(verdict)
                 if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) =>
             {
+                if let Some(recording) = &mut self.work.recording {
+                    recording.step(node, VALUE);
+                }
                 evidence.values += 1;
                 let value = text.decode(&mut self.work.value);
                 self.work.hits.clear();
@@ -888,6 +1008,9 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
                 let mut valid = None;
                 for hit in &self.work.hits {
                     evidence.count(*hit, hash);
+                    if let Some(recording) = &mut self.work.recording {
+                        recording.hits.push((node, *hit, hash));
+                    }
                     if hit.fate == Fate::Valid {
                         self.work.classes.insert(hit.class);
                         valid = Some(hit.class);
@@ -929,6 +1052,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         if !self.root_done {
             self.root_done = true;
             self.shape.count(NodeId::ROOT, JsonType::String);
+            self.step(NodeId::ROOT, JsonType::String as u32);
         }
         self.judge(Some(NodeId::ROOT), EMPTY, JsonType::String, text, Some(&verdict));
     }
@@ -1302,6 +1426,29 @@ mod tests {
             });
         }
         all
+    }
+
+    #[test]
+    fn a_body_that_comes_again_counts_as_if_it_was_read_again() {
+        let long = |n: u32| {
+            format!(
+                r#"{{"iban":"DE89370400440532013000","list":[{{"mail":"a{n}@mail.example","pan":"4539578763621486"}},null],"note":"call +49 30 1234567{n} now, please","inner":"{{\"email\":\"b{n}@mail.example\"}}","rows":[{{"name":"type","value":"x"}},{{"name":"iban","value":"GB29NWBK60161331926819"}}]}}"#
+            )
+        };
+        let bodies = [long(1), long(2), long(1), long(1), long(2), long(1), long(3), long(2)];
+        let (mut one, mut apart) = (EndpointFacts::default(), EndpointFacts::default());
+        let mut inspector_of_all = inspector();
+        inspector_of_all.collect_tags(false);
+        for body in &bodies {
+            let again = exchange("/a", &[], "application/json", body);
+            let classes = inspector_of_all.inspect(&again, &mut one).classes;
+            let mut facts = EndpointFacts::default();
+            let fresh = inspector().inspect(&again, &mut facts).classes;
+            assert_eq!(classes.iter().collect::<Vec<_>>(), fresh.iter().collect::<Vec<_>>());
+            apart.absorb(facts);
+        }
+        assert!(inspector_of_all.work.bodies.values().flatten().count() == 2, "two bodies came a third time");
+        assert_eq!(counted(&one), counted(&apart));
     }
 
     proptest! {

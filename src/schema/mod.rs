@@ -86,6 +86,18 @@ impl NodeId {
     /// The body itself.
     pub const ROOT: Self = Self(0);
 
+    /// The node with this number.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number, to come back to the node.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     /// The number, for tables beside the shape.
     #[must_use]
     pub const fn index(self) -> usize {
@@ -137,15 +149,27 @@ pub struct Shape<E> {
     index: HashMap<(u32, u64), u32, RandomState>,
     bodies: u64,
     overflow: u64,
+    /// Tells this shape from all others of its walker; 0 before it was asked for.
+    number: u64,
 }
 
 impl<E: Default> Default for Shape<E> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), index: HashMap::default(), bodies: 0, overflow: 0 }
+        Self { nodes: Vec::new(), index: HashMap::default(), bodies: 0, overflow: 0, number: 0 }
     }
 }
 
 impl<E: Default> Shape<E> {
+    /// A number that no other shape of the same walker has, whose counter is `last`. It stays while nodes keep
+    /// their ids, so that what was done to nodes can be done again.
+    pub fn number(&mut self, last: &mut u64) -> u64 {
+        if self.number == 0 {
+            *last += 1;
+            self.number = *last;
+        }
+        self.number
+    }
+
     /// Counts a body and returns its root.
     pub fn begin(&mut self) -> NodeId {
         if self.nodes.is_empty() {
