@@ -36,6 +36,7 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     let mut out = String::new();
     header(&mut out, view, colours);
     inventory(&mut out, view.endpoints, view.all, colours);
+    callers(&mut out, view, colours);
     others(&mut out, view.endpoints, colours);
     if view.documents.is_some() || !view.findings.is_empty() {
         findings(&mut out, view.findings, view.all, colours);
@@ -163,20 +164,20 @@ const PATH: usize = 58;
 
 fn endpoint(out: &mut String, row: &EndpointRow, colours: Colours) {
     let auth = authentication(row);
-    let auth_text = if auth == "none" { colours.warn(&format!("{auth:<10}")) } else { format!("{auth:<10}") };
+    let auth_text = if auth == "none" { colours.warn(&format!("{auth:<11}")) } else { format!("{auth:<11}") };
     let verdict = match (row.spec.as_deref(), row.lifecycle.as_str()) {
-        (Some("shadow"), _) => colours.alarm("shadow"),
+        (Some("shadow"), _) => colours.alarm("shadow       "),
         (Some("undocumented_method"), _) => colours.alarm("shadow method"),
-        (_, "sunset") => colours.alarm("past sunset"),
-        (Some("deprecated"), _) | (_, "deprecated") => colours.warn("deprecated"),
-        (Some(_), _) => colours.good("documented"),
+        (_, "sunset") => colours.alarm("past sunset  "),
+        (Some("deprecated"), _) | (_, "deprecated") => colours.warn("deprecated   "),
+        (Some(_), _) => colours.good("documented   "),
         (None, _) => String::new(),
     };
     let data = classes(row, colours);
     let path_length = row.path_template.chars().count();
     let pad = PATH.saturating_sub(path_length);
     let front = format!("      {:<6} {}", row.method, row.path_template);
-    let rest = format!("{:>8}  {} {} {}", thousands(row.count), auth_text, verdict, data);
+    let rest = format!("{:>8}  {auth_text} {verdict}{data}", thousands(row.count));
     if path_length > PATH {
         line(out, &front);
         line(out, &format!("{:indent$}{rest}", "", indent = 13 + PATH));
@@ -208,9 +209,13 @@ fn classes(row: &EndpointRow, colours: Colours) -> String {
     for class in row.data_classes.iter().filter(|class| class.state == "confirmed") {
         let name = class.class.rsplit('.').next().unwrap_or(&class.class);
         // What every authenticated request carries says nothing of this endpoint.
-        if matches!(name, "bearer" | "jwt" | "session_cookie" | "basic_auth" | "api_key")
+        if matches!(name, "bearer" | "jwt" | "session_cookie" | "basic_auth" | "api_key" | "ip")
             && class.location == "request.header"
         {
+            continue;
+        }
+        // The least sensitive are in the inventory; here they would drown the others.
+        if class.tier < 2 {
             continue;
         }
         let tier = tiers.entry(name).or_default();
@@ -232,6 +237,27 @@ fn classes(row: &EndpointRow, colours: Colours) -> String {
         text.push(colours.dim(&format!("+{more}")));
     }
     if text.is_empty() { String::new() } else { format!(" {}", text.join(" ")) }
+}
+
+/// Who called, and how they proved it.
+fn callers(out: &mut String, view: &View<'_>, colours: Colours) {
+    let taken = view.taken;
+    if taken.callers() == 0 {
+        return;
+    }
+    let mut parts: Vec<String> = taken
+        .schemes()
+        .iter()
+        .map(|(scheme, requests)| format!("{} {}", scheme.name(), thousands(*requests)))
+        .collect();
+    if !taken.issuers().is_empty() {
+        let issuers: Vec<&str> = taken.issuers().keys().take(5).map(|issuer| &**issuer).collect();
+        let more = taken.issuers().len().saturating_sub(issuers.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        parts.push(format!("tokens issued by {}{more}", issuers.join(", ")));
+    }
+    let about = format!("{}: {}", plural(taken.callers(), "caller"), parts.join(" · "));
+    section(out, "CALLERS", &wrapped(&about, WIDTH, 9), colours);
 }
 
 /// What is no API, by class.

@@ -11,8 +11,9 @@ use super::learner::{
     self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, Sighting,
 };
 use super::privacy;
+use super::sketch::CallerSketch;
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
-use crate::caller::CallerReader;
+use crate::caller::{AuthScheme, CallerReader};
 use crate::classify::Classifier;
 use crate::limits::Limits;
 use crate::merge::Merge;
@@ -53,6 +54,8 @@ pub struct Collector {
     clients: HashMap<IpAddr, u64, RandomState>,
     media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
     issuers: BTreeMap<Arc<str>, u64>,
+    all_callers: CallerSketch,
+    schemes: BTreeMap<AuthScheme, u64>,
     host: String,
     /// The `Host` field that `host` was read from; empty when it came from elsewhere.
     sent_host: Vec<u8>,
@@ -84,6 +87,8 @@ impl Collector {
             clients: HashMap::with_hasher(RandomState::default()),
             media: HashMap::with_hasher(RandomState::default()),
             issuers: BTreeMap::new(),
+            all_callers: CallerSketch::default(),
+            schemes: BTreeMap::new(),
             host: String::new(),
             sent_host: Vec::new(),
             span: None,
@@ -159,10 +164,12 @@ impl Collector {
         if let Some(caller) = &caller {
             facts.callers.insert(caller.fingerprint);
             hour.callers.insert(caller.fingerprint);
+            self.all_callers.insert(caller.fingerprint);
             // A log without headers cannot say that there was no credential.
             let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
             for scheme in caller.schemes.iter().filter(|_| !blind) {
                 *facts.auth.entry(scheme).or_default() += 1;
+                *self.schemes.entry(scheme).or_default() += 1;
             }
             if let Some(issuer) = &caller.issuer
                 && (self.issuers.len() < MAX_MEDIA || self.issuers.contains_key(issuer))
@@ -232,6 +239,18 @@ impl Collector {
         &self.issuers
     }
 
+    /// Distinct callers of all hosts together.
+    #[must_use]
+    pub fn callers(&self) -> u64 {
+        self.all_callers.estimate()
+    }
+
+    /// Requests by authentication scheme; one request may count for several.
+    #[must_use]
+    pub const fn schemes(&self) -> &BTreeMap<AuthScheme, u64> {
+        &self.schemes
+    }
+
     /// What the learner could not keep.
     #[must_use]
     pub fn learner_counters(&self) -> LearnerCounters {
@@ -284,6 +303,8 @@ impl Collector {
 impl Merge for Collector {
     fn absorb(&mut self, other: Self) {
         self.learner.absorb(other.learner);
+        self.all_callers.absorb(other.all_callers);
+        self.schemes.absorb(other.schemes);
         for (issuer, requests) in other.issuers {
             *self.issuers.entry(issuer).or_default() += requests;
         }

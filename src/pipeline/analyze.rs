@@ -1,6 +1,7 @@
 //! The main job: inputs and documents in, inventory and findings out.
 
 use crate::access_log;
+use crate::caller::AuthScheme;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
 use crate::finding::Finding;
@@ -215,6 +216,18 @@ impl Taken {
     #[must_use]
     pub fn learner_counters(&self) -> LearnerCounters {
         self.collector.learner_counters()
+    }
+
+    /// Distinct callers.
+    #[must_use]
+    pub fn callers(&self) -> u64 {
+        self.collector.callers()
+    }
+
+    /// Requests by authentication scheme.
+    #[must_use]
+    pub const fn schemes(&self) -> &BTreeMap<AuthScheme, u64> {
+        self.collector.schemes()
     }
 
     /// Requests by the host names of their tokens' issuers.

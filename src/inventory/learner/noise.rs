@@ -63,6 +63,10 @@ const SUSPICIOUS_ENDS: [&[u8]; 7] = [b".php", b".asp", b".aspx", b".jsp", b".cgi
 impl Hostility {
     /// The hostility of one segment.
     pub(super) fn of(segment: &[u8]) -> Self {
+        // Numbers and UUIDs, which most identifiers are, hold no letter or sign of those names.
+        if segment.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') {
+            return Self::None;
+        }
         let lower = segment.get(..segment.len().min(256)).unwrap_or_default().to_ascii_lowercase();
         let any = |list: &[&[u8]], holds: &dyn Fn(&[u8]) -> bool| list.iter().any(|part| holds(part));
         if any(&HOSTILE_STARTS, &|part| lower.starts_with(part))
