@@ -38,6 +38,20 @@ pub enum LinkType {
     Ethernet,
     /// 12, 14, 101, 228, 229: IPv4 or IPv6 without link layer.
     RawIp,
+    /// 9, 50: PPP, with or without HDLC-like framing.
+    Ppp,
+    /// 51: PPP over Ethernet, session stage.
+    PppOverEthernet,
+    /// 104: Cisco HDLC.
+    CiscoHdlc,
+    /// 105: IEEE 802.11.
+    Ieee80211,
+    /// 119, 127, 163: IEEE 802.11 behind Prism, radiotap or AVS radio information.
+    Ieee80211Radio(u16),
+    /// 219: MPLS labels.
+    Mpls,
+    /// 239: Linux netfilter log.
+    Nflog,
     /// 108: OpenBSD loopback, address family in network byte order.
     Loop,
     /// 113: Linux cooked capture, version 1.
@@ -56,6 +70,13 @@ impl LinkType {
             0 => Self::Null,
             1 => Self::Ethernet,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            9 | 50 => Self::Ppp,
+            51 => Self::PppOverEthernet,
+            104 => Self::CiscoHdlc,
+            105 => Self::Ieee80211,
+            119 | 127 | 163 => Self::Ieee80211Radio(number),
+            219 => Self::Mpls,
+            239 => Self::Nflog,
             108 => Self::Loop,
             113 => Self::LinuxSll,
             276 => Self::LinuxSll2,
@@ -176,6 +197,13 @@ pub fn decode<'a>(frame: &Frame<'a>, options: &Options) -> Decoded<'a> {
         LinkType::Null | LinkType::Loop => Layer::Loopback,
         LinkType::LinuxSll => Layer::LinuxSll,
         LinkType::LinuxSll2 => Layer::LinuxSll2,
+        LinkType::Ppp => Layer::Ppp,
+        LinkType::PppOverEthernet => Layer::EtherType(0x8864),
+        LinkType::CiscoHdlc => Layer::CiscoHdlc,
+        LinkType::Ieee80211 => Layer::Ieee80211,
+        LinkType::Ieee80211Radio(kind) => Layer::Ieee80211Radio(kind),
+        LinkType::Mpls => Layer::Mpls,
+        LinkType::Nflog => Layer::Nflog,
         LinkType::Unknown(_) => return Decoded::Other(Fate::UnknownLink),
     };
     decode_from(layer, frame.bytes, frame.ts, options)
@@ -291,7 +319,7 @@ fn checksum_holds(ip: &LaxIpSlice<'_>, tcp: &TcpSlice<'_>) -> bool {
 /// Feeds any bytes through every link type; the invariant is that it returns.
 pub fn fuzz(data: &[u8]) {
     let options = Options { tunnel_depth: 8, verify_checksums: true };
-    for number in [0, 1, 101, 108, 113, 276] {
+    for number in [0, 1, 9, 51, 101, 104, 105, 108, 113, 119, 127, 163, 219, 239, 276] {
         let frame = Frame {
             ts: Timestamp::EPOCH,
             link: LinkType::from_number(number),
@@ -321,6 +349,19 @@ mod tests {
         bytes
     }
 
+    fn length(bytes: usize) -> [u8; 2] {
+        u16::try_from(bytes).unwrap().to_le_bytes()
+    }
+
+    /// An Ethernet frame with UDP to `port`, which tunnels `inner` behind `head`.
+    fn outer(port: u16, head: &[u8], inner: &[u8]) -> Vec<u8> {
+        let builder =
+            PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([198, 18, 0, 1], [198, 18, 0, 2], 64).udp(9, port);
+        let mut bytes = Vec::new();
+        builder.write(&mut bytes, &[head, inner].concat()).expect("a vector takes it");
+        bytes
+    }
+
     fn payload_of(link: u16, bytes: &[u8]) -> Option<(Vec<u8>, u32)> {
         let frame = Frame {
             ts: Timestamp::EPOCH,
@@ -346,7 +387,24 @@ mod tests {
         sll.extend_from_slice(ip);
         let mut sll2 = vec![8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 1, 1, 1, 1, 1, 1, 0, 0];
         sll2.extend_from_slice(ip);
+        let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        let data = [&[0x08, 0x02][..], &[0; 22]].concat();
+        let quality = [&[0x88, 0x01][..], &[0; 24]].concat();
+        let radiotap = [&[0, 0, 8, 0, 0, 0, 0, 0][..], &data, &snap].concat();
+        let nflog = [&[2, 0, 0, 0, 8, 0, 1, 0, 8, 0, 0, 0][..], &length(ip.len() + 4), &[9, 0]].concat();
         for (link, bytes) in [
+            (9, with(&[0xff, 3, 0, 0x21], ip)),
+            (9, with(&[0x21], ip)),
+            (51, with(&[0x11, 0, 0, 1, 0, 47, 0, 0x21], ip)),
+            (104, with(&[0x0f, 0, 8, 0], ip)),
+            (105, with(&data, &with(&snap, ip))),
+            (105, with(&quality, &with(&snap, ip))),
+            (127, with(&radiotap, ip)),
+            (219, with(&[0, 1, 1, 64], ip)),
+            (239, with(&nflog, ip)),
+            (1, with(&outer(2152, &[&[0x30, 0xff][..], &[0; 6]].concat(), ip), &[])),
+            (1, with(&outer(1701, &[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21], ip), &[])),
+            (1, with(&outer(6635, &[0, 1, 1, 64], ip), &[])),
             (1, frame.clone()),
             (1, qinq),
             (1, mpls),

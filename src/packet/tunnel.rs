@@ -20,6 +20,11 @@ pub(super) enum Layer {
     /// Point-to-point protocol number in front.
     Ppp,
     Mpls,
+    CiscoHdlc,
+    Ieee80211,
+    /// Radio information of this link type in front of IEEE 802.11.
+    Ieee80211Radio(u16),
+    Nflog,
     Ip,
 }
 
@@ -110,8 +115,70 @@ pub(super) fn step(layer: Layer, bytes: &[u8]) -> Result<(Layer, &[u8]), Fate> {
                 None => Err(Fate::Malformed),
             }
         }
+        // Address, control, then an Ethernet type.
+        Layer::CiscoHdlc => {
+            let kind = u16_at(bytes, 2).ok_or(Fate::Malformed)?;
+            Ok((Layer::EtherType(kind), behind(4)?))
+        }
+        Layer::Ieee80211Radio(link) => {
+            let length = match link {
+                // Radiotap: version, pad, length in little-endian order.
+                127 => u16_at(bytes, 2).map(|length| usize::from(length.swap_bytes())),
+                // Prism and AVS: a magic number, then the length.
+                _ => u32_at(bytes, 4).and_then(|length| {
+                    let length = if length > 0xffff { length.swap_bytes() } else { length };
+                    usize::try_from(length).ok()
+                }),
+            };
+            Ok((Layer::Ieee80211, behind(length.ok_or(Fate::Malformed)?)?))
+        }
+        Layer::Ieee80211 => ieee80211(bytes),
+        Layer::Nflog => nflog(bytes),
         Layer::Ip => Ok((Layer::Ip, bytes)),
     }
+}
+
+/// A data frame in the clear (IEEE 802.11-2020 section 9.2.4), with LLC and SNAP behind its header.
+fn ieee80211(bytes: &[u8]) -> Result<(Layer, &[u8]), Fate> {
+    let &[control, flags] = bytes.first_chunk().ok_or(Fate::Malformed)?;
+    let (kind, subtype) = (control >> 2 & 3, control >> 4);
+    // Type 2 is data; subtypes with bit 2 carry none; the protected flag means that it is encrypted.
+    if kind != 2 || subtype & 4 != 0 || flags & 0x40 != 0 {
+        return Err(Fate::NotIp);
+    }
+    let four_addresses = flags & 3 == 3;
+    let quality_of_service = subtype & 8 != 0;
+    let mut length = 24 + 6 * usize::from(four_addresses) + 2 * usize::from(quality_of_service);
+    if quality_of_service && flags & 0x80 != 0 {
+        // High-throughput control.
+        length += 4;
+    }
+    let rest = bytes.get(length..).ok_or(Fate::Malformed)?;
+    match rest.get(..6) {
+        Some(&[0xaa, 0xaa, 3, 0, 0, 0 | 0xf8]) => {
+            let kind = u16_at(rest, 6).ok_or(Fate::Malformed)?;
+            Ok((Layer::EtherType(kind), rest.get(8..).ok_or(Fate::Malformed)?))
+        }
+        Some(_) => Err(Fate::NotIp),
+        None => Err(Fate::Malformed),
+    }
+}
+
+/// Netfilter's log: a head of four bytes, then attributes of length, type and value; type 9 is the packet.
+fn nflog(bytes: &[u8]) -> Result<(Layer, &[u8]), Fate> {
+    let mut rest = bytes.get(4..).ok_or(Fate::Malformed)?;
+    for _ in 0..32 {
+        let &[a, b, c, d] = rest.first_chunk().ok_or(Fate::NotIp)?;
+        let (length, kind) = (usize::from(u16::from_le_bytes([a, b])), u16::from_le_bytes([c, d]));
+        if length < 4 {
+            return Err(Fate::Malformed);
+        }
+        if kind == 9 {
+            return Ok((Layer::Ip, rest.get(4..length.min(rest.len())).ok_or(Fate::Malformed)?));
+        }
+        rest = rest.get(length.next_multiple_of(4)..).ok_or(Fate::NotIp)?;
+    }
+    Err(Fate::NotIp)
 }
 
 /// What an IP packet of protocol `number` tunnels, with the network id it names.
@@ -184,6 +251,46 @@ pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
             let network = u32_at(payload, 4)? >> 8;
             Some((Layer::EtherType(kind), payload.get(length..)?, network))
         }
+        // GTP-U (3GPP TS 29.281 section 5.1): version 1, a user packet, perhaps extension headers.
+        2152 => {
+            let &[flags, 0xff] = payload.first_chunk()? else { return None };
+            (flags >> 5 == 1).then_some(())?;
+            let mut at = 8;
+            if flags & 7 != 0 {
+                let mut next = *payload.get(11)?;
+                at = 12;
+                for _ in 0..8 {
+                    if next == 0 || flags & 4 == 0 {
+                        break;
+                    }
+                    let length = 4 * usize::from(*payload.get(at)?);
+                    (length > 0).then_some(())?;
+                    next = *payload.get(at + length - 1)?;
+                    at += length;
+                }
+            }
+            Some((Layer::Ip, payload.get(at..)?, 0))
+        }
+        // Teredo (RFC 4380 section 5.1.1): IPv6, perhaps behind an origin indication of eight bytes.
+        3544 => teredo(payload),
+        // L2TP version 2 data (RFC 2661 section 3.1): optional length, offset and sequence fields.
+        1701 => {
+            let flags = u16_at(payload, 0)?;
+            (flags & 0x800f == 2).then_some(())?;
+            let mut at = 6 + 2 * usize::from(flags & 0x4000 != 0) + 4 * usize::from(flags & 0x0800 != 0);
+            if flags & 0x0200 != 0 {
+                at += 2 + usize::from(u16_at(payload, at)?);
+            }
+            Some((Layer::Ppp, payload.get(at..)?, 0))
+        }
+        // MPLS in UDP (RFC 7510).
+        6635 => Some((Layer::Mpls, payload, 0)),
+        _ if u16_at(bytes, 0) == Some(3544) => teredo(payload),
         _ => None,
     }
+}
+
+fn teredo(payload: &[u8]) -> Option<(Layer, &[u8], u32)> {
+    let rest = if payload.starts_with(&[0, 0]) { payload.get(8..)? } else { payload };
+    (rest.first()? >> 4 == 6).then_some((Layer::Ip, rest, 0))
 }
