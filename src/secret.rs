@@ -126,6 +126,91 @@ pub enum Purpose {
     Input = 4,
 }
 
+/// The key of a fast keyed hash, for choosing samples and telling values apart in memory: SipHash-1-3, written
+/// out here because its result must never change with a library. What is written to disk is a [`Fingerprint`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HashKey([u64; 2]);
+
+impl HashKey {
+    /// A key of two secret words.
+    #[must_use]
+    pub const fn new(first: u64, second: u64) -> Self {
+        Self([first, second])
+    }
+
+    const fn start(self) -> [u64; 4] {
+        let Self([first, second]) = self;
+        [
+            first ^ 0x736f_6d65_7073_6575,
+            second ^ 0x646f_7261_6e64_6f6d,
+            first ^ 0x6c79_6765_6e65_7261,
+            second ^ 0x7465_6462_7974_6573,
+        ]
+    }
+
+    /// The hash of some bytes.
+    #[must_use]
+    pub fn hash(&self, bytes: &[u8]) -> u64 {
+        let mut v = self.start();
+        let (words, tail) = bytes.as_chunks::<8>();
+        for word in words {
+            absorb(&mut v, u64::from_le_bytes(*word));
+        }
+        let length = u64::from(u8::try_from(bytes.len() & 0xff).unwrap_or(0)) << 56;
+        absorb(&mut v, tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)) | length);
+        finish(v)
+    }
+
+    /// The hash of two hashes as one value.
+    #[must_use]
+    pub fn hash_pair(&self, a: u64, b: u64) -> u64 {
+        let mut v = self.start();
+        absorb(&mut v, a);
+        absorb(&mut v, b);
+        absorb(&mut v, 16 << 56);
+        finish(v)
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey")
+    }
+}
+
+fn absorb(v: &mut [u64; 4], word: u64) {
+    let [_, _, _, d] = v;
+    *d ^= word;
+    round(v);
+    let [a, ..] = v;
+    *a ^= word;
+}
+
+fn finish(mut v: [u64; 4]) -> u64 {
+    let [_, _, third, _] = &mut v;
+    *third ^= 0xff;
+    round(&mut v);
+    round(&mut v);
+    round(&mut v);
+    v.iter().fold(0, |all, word| all ^ word)
+}
+
+#[expect(clippy::many_single_char_names, reason = "the names of the reference")]
+fn round(v: &mut [u64; 4]) {
+    let [mut a, mut b, mut c, mut d] = *v;
+    a = a.wrapping_add(b);
+    b = b.rotate_left(13) ^ a;
+    a = a.rotate_left(32);
+    c = c.wrapping_add(d);
+    d = d.rotate_left(16) ^ c;
+    a = a.wrapping_add(d);
+    d = d.rotate_left(21) ^ a;
+    c = c.wrapping_add(b);
+    b = b.rotate_left(17) ^ c;
+    c = c.rotate_left(32);
+    *v = [a, b, c, d];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +219,14 @@ mod tests {
     fn a_sensitive_value_does_not_print() {
         let value = Sensitive::new("4111111111111111");
         assert_eq!(format!("{value:?}"), "[sensitive]");
+    }
+
+    #[test]
+    fn the_hash_of_a_value_never_changes() {
+        let key = HashKey::new(0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908);
+        // The reference vector of SipHash-1-3 for the empty message.
+        assert_eq!(key.hash(b""), 0xabac_0158_050f_c4dc);
+        assert_ne!(key.hash(b""), key.hash(b"\0"));
     }
 
     #[test]

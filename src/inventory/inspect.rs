@@ -13,7 +13,7 @@ use crate::classify::{
 use crate::limits::Limits;
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
-use crate::secret::{FingerprintKey, Purpose};
+use crate::secret::{FingerprintKey, HashKey, Purpose};
 use crate::transaction::{Fields, Transaction};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub struct Inspector {
     classifier: Arc<Classifier>,
     limits: Limits,
-    hash_key: (u64, u64),
+    hash_key: HashKey,
     collect: bool,
     work: Work,
 }
@@ -158,7 +158,7 @@ impl Inspector {
         let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
         let [a, b] = [derived.first_chunk(), derived.last_chunk()]
             .map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
-        Self { classifier, limits, hash_key: (a, b), collect: false, work: Work::default() }
+        Self { classifier, limits, hash_key: HashKey::new(a, b), collect: false, work: Work::default() }
     }
 
     /// Whether each exchange's tags are collected, for `--tags`. Off, they cost nothing.
@@ -358,7 +358,7 @@ impl Inspector {
             if location == Location::RequestPath && hits.is_empty() {
                 self.classifier.international_phone(value, &mut hits);
             }
-            let hash = if hits.is_empty() { 0 } else { hash(self.hash_key, value) };
+            let hash = if hits.is_empty() { 0 } else { self.hash_key.hash(value) };
             if let Some(key) = remembered {
                 if self.work.remembered.len() >= MAX_REMEMBERED {
                     self.work.remembered.clear();
@@ -648,7 +648,7 @@ struct Held<'a> {
 struct Walker<'w, 'a> {
     classifier: &'w Classifier,
     limits: &'w Limits,
-    hash_key: (u64, u64),
+    hash_key: HashKey,
     collect: bool,
     location: Location,
     status: u16,
@@ -815,7 +815,7 @@ impl<'a> Walker<'_, 'a> {
                 (None, None) => {}
             }
             if !hits.is_empty() {
-                let hash = hash(self.hash_key, value);
+                let hash = self.hash_key.hash(value);
                 for hit in &hits {
                     // What running text and pairs hold beside it does not speak against a value.
                     let loose = instead.is_some() && hit.strength == 0;
@@ -1004,7 +1004,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
                 if self.work.hits.is_empty() {
                     return;
                 }
-                let hash = hash(self.hash_key, value);
+                let hash = self.hash_key.hash(value);
                 let mut valid = None;
                 for hit in &self.work.hits {
                     evidence.count(*hit, hash);
@@ -1070,7 +1070,7 @@ struct Inner<'w> {
     key: Option<Arc<KeyVerdict>>,
     names: Vec<Option<Arc<KeyVerdict>>>,
     found: Vec<(Hit, u64)>,
-    hash_key: (u64, u64),
+    hash_key: HashKey,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -1113,58 +1113,12 @@ impl<'a> Visitor<'a> for Inner<'_> {
         let value = text.decode(&mut scratch);
         let mut hits = Vec::new();
         self.classifier.classify(&key, kind, value, &mut hits);
-        let hash = hash(self.hash_key, value);
+        let hash = self.hash_key.hash(value);
         self.found.extend(hits.into_iter().map(|hit| (hit, hash)));
         self.scratch = scratch;
     }
 
     fn labelled(&mut self, _label: Option<&'a [u8]>, _text: Text<'a>) {}
-}
-
-/// `SipHash` 1-3: a keyed hash of a value, 64 bits, that says nothing without the key.
-#[expect(clippy::many_single_char_names, reason = "the algorithm's own names")]
-fn hash((k0, k1): (u64, u64), value: &[u8]) -> u64 {
-    let mut v = [
-        k0 ^ 0x736f_6d65_7073_6575,
-        k1 ^ 0x646f_7261_6e64_6f6d,
-        k0 ^ 0x6c79_6765_6e65_7261,
-        k1 ^ 0x7465_6462_7974_6573,
-    ];
-    let round = |v: &mut [u64; 4]| {
-        let [mut a, mut b, mut c, mut d] = *v;
-        a = a.wrapping_add(b);
-        b = b.rotate_left(13) ^ a;
-        a = a.rotate_left(32);
-        c = c.wrapping_add(d);
-        d = d.rotate_left(16) ^ c;
-        a = a.wrapping_add(d);
-        d = d.rotate_left(21) ^ a;
-        c = c.wrapping_add(b);
-        b = b.rotate_left(17) ^ c;
-        c = c.rotate_left(32);
-        *v = [a, b, c, d];
-    };
-    let mut absorb = |word: u64| {
-        v[3] ^= word;
-        round(&mut v);
-        v[0] ^= word;
-    };
-    let mut rest = value;
-    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-        absorb(u64::from_le_bytes(*word));
-        rest = tail;
-    }
-    let mut last = [0_u8; 8];
-    for (slot, byte) in last.iter_mut().zip(rest) {
-        *slot = *byte;
-    }
-    last[7] = u8::try_from(value.len() & 0xff).unwrap_or_default();
-    absorb(u64::from_le_bytes(last));
-    v[2] ^= 0xff;
-    for _ in 0..3 {
-        round(&mut v);
-    }
-    v[0] ^ v[1] ^ v[2] ^ v[3]
 }
 
 fn itoa(mut number: usize, buffer: &mut [u8; 20]) -> &str {
