@@ -119,7 +119,11 @@ impl Collector {
         } else {
             None
         };
-        let client = exchange.client.map_or(0, |(address, _)| self.client(address));
+        let client = match exchange.client {
+            Some((address, _)) => self.client(address),
+            // A source without addresses still tells one program from another.
+            None => self.agent(exchange),
+        };
         let path = exchange.path();
         let facts = self.learner.observe(&Sighting {
             host: &self.host,
@@ -218,6 +222,11 @@ impl Collector {
         }
         self.clients.insert(address, hash.rank());
         hash.rank()
+    }
+
+    fn agent(&self, exchange: &Transaction) -> u64 {
+        let Some(agent) = exchange.request.fields.get("user-agent") else { return 0 };
+        self.key.fingerprint(Purpose::Caller, agent.expose()).rank()
     }
 
     fn media_of(&mut self, value: Option<&[u8]>) -> Option<Arc<str>> {
@@ -342,7 +351,7 @@ impl Snapshot<'_> {
 struct Routes<'a>(&'a DocumentSet);
 
 impl Documented for Routes<'_> {
-    fn route(&self, host: &str, segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+    fn route(&self, host: &str, methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
         if self.0.is_empty() {
             return None;
         }
@@ -354,7 +363,7 @@ impl Documented for Routes<'_> {
                 Segment::Value { suffix, .. } => PathSegment::ValueBefore(suffix),
             })
             .collect();
-        let routed = self.0.route(host, &path)?;
+        let routed = self.0.route_requests(host, methods, &path)?;
         let template = self.0.template(routed.route);
         let parameters = template
             .split('/')

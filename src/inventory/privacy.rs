@@ -132,13 +132,13 @@ pub fn shown_host(host: &str) -> String {
 #[must_use]
 pub fn shown_name(raw: &[u8]) -> Cow<'_, str> {
     let digits = raw.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let plain = raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*".contains(byte));
+    let plain = raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*<>".contains(byte));
     let text = if plain {
         std::str::from_utf8(raw).map_or(Cow::Borrowed(MASKED), Cow::Borrowed)
     } else {
         let mut decoded = Vec::with_capacity(raw.len());
         crate::payload::form::percent(raw, true, &mut decoded);
-        let good = decoded.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*".contains(byte));
+        let good = decoded.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]$:~*<>".contains(byte));
         if good { Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()) } else { Cow::Borrowed(MASKED) }
     };
     if text.len() > 64 || digits > 4 { Cow::Borrowed(MASKED) } else { text }

@@ -354,7 +354,8 @@ impl<'a, F: Facts> Gathered<'a, F> {
                 .collect();
             let known = !spot.segments.iter().any(|sym| self.sheet.get(*sym).rest);
             if known && let Some(host) = self.hosts.get(spot.host) {
-                spot.route = documented.route(host, &segments);
+                let methods: Vec<&str> = spot.operations.keys().map(|method| method.name()).collect();
+                spot.route = documented.route(host, &methods, &segments);
             }
         }
     }

@@ -167,8 +167,9 @@ pub struct DocumentedRoute {
 
 /// Spec first: what documents know is not learnt.
 pub trait Documented {
-    /// The route that a path of `host` follows, if there is one.
-    fn route(&self, host: &str, segments: &[Segment<'_>]) -> Option<DocumentedRoute>;
+    /// The route that a path of `host` follows, if there is one. `methods` were used on the very path: a word
+    /// where a document has a parameter may be a name of its own, and the method may tell.
+    fn route(&self, host: &str, methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute>;
 }
 
 /// No document at all.
@@ -176,7 +177,7 @@ pub trait Documented {
 pub struct Undocumented;
 
 impl Documented for Undocumented {
-    fn route(&self, _host: &str, _segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+    fn route(&self, _host: &str, _methods: &[&str], _segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
         None
     }
 }

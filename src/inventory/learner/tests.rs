@@ -264,7 +264,7 @@ fn preflights_files_health_checks_and_probes_are_not_claimed() {
 fn documents_come_first() {
     struct Spec;
     impl Documented for Spec {
-        fn route(&self, _host: &str, segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+        fn route(&self, _host: &str, _methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
             match segments {
                 [Segment::Name("v1"), Segment::Name("sort"), _] => {
                     Some(DocumentedRoute { id: 7, parameters: 0b100 })
