@@ -135,7 +135,9 @@ pub(super) fn inventory(out: &mut String, endpoints: &[EndpointRow], all: bool, 
         let total = rows.len();
         if !all && total > ENDPOINTS_SHOWN {
             // The busiest, and whatever no document knows, say most.
-            rows.sort_by_key(|row| (row.spec.as_deref() != Some("shadow"), std::cmp::Reverse(row.count)));
+            let known =
+                |row: &EndpointRow| !matches!(row.spec.as_deref(), Some("shadow" | "undocumented_method"));
+            rows.sort_by_key(|row| (known(row), std::cmp::Reverse(row.count)));
             rows.truncate(ENDPOINTS_SHOWN);
             rows.sort_by_key(|row| (&row.host, &row.path_template, &row.method));
         }
