@@ -665,20 +665,29 @@ struct Walker<'w, 'a> {
 }
 
 impl<'a> Walker<'_, 'a> {
-    #[inline]
     /// The node of the next value: what a key has named, or the items of the innermost array.
-    fn place(&mut self) -> (Option<NodeId>, Option<Text<'a>>) {
+    #[inline]
+    fn place(&mut self) -> Option<NodeId> {
         match self.frames.last() {
             Some(frame) if frame.array => {
-                let node = frame.node.and_then(|node| self.shape.item(node, self.limits.shape_nodes));
-                (node, frame.name)
+                frame.node.and_then(|node| self.shape.item(node, self.limits.shape_nodes))
             }
-            Some(_) => (self.next.take(), self.next_name.take()),
-            None if self.root_done => (None, None),
+            Some(_) => self.next.take(),
+            None if self.root_done => None,
             None => {
                 self.root_done = true;
-                (self.next.take(), None)
+                self.next.take()
             }
+        }
+    }
+
+    /// The name of the value that [`Walker::place`] found a node for.
+    #[inline]
+    fn name(&self) -> Option<Text<'a>> {
+        match self.frames.last() {
+            Some(frame) if frame.array => frame.name,
+            Some(_) => self.next_name,
+            None => None,
         }
     }
 
@@ -690,7 +699,7 @@ impl<'a> Walker<'_, 'a> {
     }
 
     fn enter(&mut self, array: bool) {
-        let (node, name) = self.place();
+        let (node, name) = (self.place(), self.name());
         if let Some(node) = node {
             let kind = if array { JsonType::Array } else { JsonType::Object };
             self.shape.count(node, kind);
@@ -977,8 +986,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
     }
 
     fn scalar(&mut self, kind: JsonType, text: Text<'a>) {
-        let (node, name) = self.place();
-        let Some(node) = node else { return };
+        let Some(node) = self.place() else { return };
         let in_object = self.frames.last().is_some_and(|frame| !frame.array);
         let raw = text.raw();
         if let Some(recording) = &mut self.work.recording {
@@ -988,7 +996,6 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
             return;
         }
-        let name = name.unwrap_or(EMPTY);
         let role = match &evidence.verdict {
             // By far the most values: a known field that neither names nor is named, holding no document.
             Some(verdict)
@@ -1018,6 +1025,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
                 }
                 if self.collect && valid.is_some() {
                     let hits = std::mem::take(&mut self.work.hits);
+                    let name = self.name().unwrap_or(EMPTY);
                     for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
                         self.found(hit.class, Some(name));
                     }
@@ -1026,8 +1034,12 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
                 return;
             }
             Some(verdict) => verdict.role,
-            None => self.ensure_verdict(node, name).role,
+            None => {
+                let name = self.name().unwrap_or(EMPTY);
+                self.ensure_verdict(node, name).role
+            }
         };
+        let name = self.name().unwrap_or(EMPTY);
         if role == Role::Plain || !in_object {
             self.judge(Some(node), name, kind, text, None);
             return;

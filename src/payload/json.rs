@@ -151,14 +151,28 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string, from its opening quote. `None` when it has no end.
-    // Inlined: handed back through memory, the text would be read before it is all written.
+    /// The string whose opening quote is next.
     #[inline]
     fn string(&mut self) -> Option<Text<'a>> {
         let start = self.at + 1;
-        let mut at = start;
+        let (end, escaped) = match self.string_end() {
+            Self::NO_END => return None,
+            end => (end >> 1, end & 1 == 1),
+        };
+        let raw = self.bytes.get(start..end)?;
+        Some(Text::coded(raw, if escaped { Coding::Json } else { Coding::Plain }))
+    }
+
+    const NO_END: usize = usize::MAX;
+
+    /// Goes behind the closing quote and returns its position, doubled, plus one when the string has escapes:
+    /// in one word, since what is handed back through memory is waited for.
+    fn string_end(&mut self) -> usize {
+        let mut at = self.at + 1;
         let mut escaped = false;
         loop {
-            at += quote_or_backslash(self.bytes.get(at..)?)?;
+            let Some(found) = self.bytes.get(at..).and_then(quote_or_backslash) else { return Self::NO_END };
+            at += found;
             if self.bytes.get(at) == Some(&b'"') {
                 break;
             }
@@ -166,8 +180,7 @@ impl<'a> Scanner<'a> {
             at += 2;
         }
         self.at = at + 1;
-        let raw = self.bytes.get(start..at)?;
-        Some(Text::coded(raw, if escaped { Coding::Json } else { Coding::Plain }))
+        at << 1 | usize::from(escaped)
     }
 
     #[inline]
