@@ -158,10 +158,9 @@ impl<A: Application> FlowTable<A> {
         }
     }
 
-    /// What was counted so far.
-    #[must_use]
-    pub const fn counters(&self) -> &FlowCounters {
-        &self.counters
+    /// What was counted since this was last asked.
+    pub fn take_counters(&mut self) -> FlowCounters {
+        std::mem::take(&mut self.counters)
     }
 
     /// Takes in a segment, captured as frame `frame` of input `input`.

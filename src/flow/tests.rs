@@ -71,7 +71,7 @@ fn run_with(limits: FlowLimits, packets: &[Packet], apart: Duration) -> (Vec<Str
         ts = ts.plus(apart);
     }
     table.finish(&mut log);
-    (log.0, table.counters().clone())
+    (log.0, table.take_counters())
 }
 
 fn run(packets: &[Packet]) -> Vec<String> {
@@ -201,7 +201,7 @@ fn a_full_table_makes_room_by_the_longest_idle() {
         table.segment(&segment, 0, 0, &mut log);
     }
     assert_eq!(log.0, [">1", ">2", "Open", ">3", "Open", ">2"]);
-    assert_eq!(table.counters().evicted, 2);
+    assert_eq!(table.take_counters().evicted, 2);
 }
 
 proptest! {

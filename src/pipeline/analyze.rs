@@ -76,6 +76,8 @@ pub struct Taken {
     pub inputs: Vec<InputStats>,
     /// Counters of all shards.
     pub counters: ShardCounters,
+    /// The same by position of the input.
+    pub by_input: BTreeMap<u32, ShardCounters>,
     /// Exchanges by protocol.
     pub logged: u64,
     /// Lines of `--transactions`, in order.
@@ -118,16 +120,25 @@ impl Analysis {
         let mut counters = ShardCounters::default();
         let mut all = logs;
         let logged = inputs.iter().map(|stats| stats.logged).sum();
-        for (intake, counted) in shards.finish() {
+        // What still was open when all was read is told of the last capture, whichever shard had it.
+        let last = inputs.iter().rposition(|stats| stats.segments > 0).unwrap_or_default();
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        let mut by_input: BTreeMap<u32, ShardCounters> = BTreeMap::new();
+        for (intake, (booked, rest)) in shards.finish() {
             all.collector.absorb(intake.collector);
             all.rows.absorb(intake.rows);
-            counters.absorb(counted);
+            by_input.absorb(booked);
+            by_input.entry(last).or_default().absorb(rest);
+        }
+        for counted in by_input.values() {
+            counters.absorb(counted.clone());
         }
         let rows_dropped = all.rows.dropped();
         Ok(Taken {
             collector: all.collector,
             inputs,
             counters,
+            by_input,
             logged,
             rows: all.rows.into_sorted(),
             rows_dropped,

@@ -7,7 +7,7 @@
 use crate::merge::Merge;
 use crate::packet::fragment::Fragments;
 use crate::packet::{Decoded, Fate, Options, decode, decode_ip};
-use crate::pipeline::shard::{Batch, Intake, Shard, ShardCounters};
+use crate::pipeline::shard::{Batch, CountersByInput, Intake, Shard};
 use crate::source::capture_file::{CaptureError, CaptureReader};
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -64,7 +64,7 @@ enum Worker {
         full: Sender<Batch>,
         empty: Receiver<Batch>,
         next: Batch,
-        thread: JoinHandle<(Intake, ShardCounters)>,
+        thread: JoinHandle<(Intake, CountersByInput)>,
     },
 }
 
@@ -180,7 +180,7 @@ impl Shards {
 
     /// Ends all shards. Returns what each learnt and counted.
     #[must_use]
-    pub fn finish(self) -> Vec<(Intake, ShardCounters)> {
+    pub fn finish(self) -> Vec<(Intake, CountersByInput)> {
         self.workers
             .into_iter()
             .filter_map(|worker| match worker {

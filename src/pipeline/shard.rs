@@ -9,6 +9,7 @@ use crate::pipeline::rows::{Row, Rows, RowsWanted};
 use crate::time::Timestamp;
 use crate::transaction::Transaction;
 use crate::transaction::pairing::{Conversation, Exchanges, HttpCounters, Sink};
+use std::collections::BTreeMap;
 
 /// What a shard is built from.
 #[derive(Clone, Debug)]
@@ -59,11 +60,17 @@ impl Merge for ShardCounters {
     }
 }
 
+/// Counters of a shard by input, and what was counted when it ended, which belongs to the last input of all.
+pub type CountersByInput = (BTreeMap<u32, ShardCounters>, ShardCounters);
+
 /// A worker's whole state.
 #[derive(Debug)]
 pub struct Shard {
     flows: FlowTable<Conversation<Intake>>,
     exchanges: Exchanges<Intake>,
+    /// The input of the last segment.
+    input: u32,
+    by_input: BTreeMap<u32, ShardCounters>,
 }
 
 impl Shard {
@@ -74,26 +81,37 @@ impl Shard {
         Self {
             flows: FlowTable::new(FlowLimits::new(&settings.limits, settings.overlap)),
             exchanges: Exchanges::new(&settings.limits, settings.inspect_bodies, intake),
+            input: 0,
+            by_input: BTreeMap::new(),
         }
     }
 
     /// Takes a segment.
     pub fn segment(&mut self, segment: &Segment<'_>, input: u32, frame: u64) {
+        if input != self.input {
+            self.close_input();
+            self.input = input;
+        }
         self.flows.segment(segment, input, frame, &mut self.exchanges);
     }
 
-    /// Takes an exchange that a log told.
-    pub fn logged(&mut self, transaction: &Transaction) {
-        self.exchanges.sink.transaction(transaction);
+    /// Books what was counted since the input began.
+    fn close_input(&mut self) {
+        let counters = self.take_counters();
+        self.by_input.entry(self.input).or_default().absorb(counters);
+    }
+
+    fn take_counters(&mut self) -> ShardCounters {
+        ShardCounters { flows: self.flows.take_counters(), http: self.exchanges.take_counters() }
     }
 
     /// Ends every connection and returns what was learnt and counted.
     #[must_use]
-    pub fn finish(mut self) -> (Intake, ShardCounters) {
+    pub fn finish(mut self) -> (Intake, CountersByInput) {
+        self.close_input();
         self.flows.finish(&mut self.exchanges);
-        let counters =
-            ShardCounters { flows: self.flows.counters().clone(), http: self.exchanges.counters().clone() };
-        (self.exchanges.sink, counters)
+        let rest = self.take_counters();
+        (self.exchanges.sink, (self.by_input, rest))
     }
 }
 

@@ -127,32 +127,35 @@ pub fn findings(report: &Report<'_>) -> Vec<FindingRow> {
     report.findings.iter().map(FindingRow::from).collect()
 }
 
-/// A row for each input. What connections and messages came to is told of the first, for all.
+/// A row for each input. A connection that goes on in a later input is told of where it ended.
 #[must_use]
 pub fn captures(taken: &Taken) -> Vec<CaptureRow> {
-    let mut rows: Vec<CaptureRow> = taken.inputs.iter().map(capture).collect();
-    if let Some(row) = rows.iter_mut().find(|row| row.format == "capture") {
-        let (flows, http) = (&taken.counters.flows, &taken.counters.http);
-        row.flows = flows.flows;
-        row.gaps = flows.gaps;
-        row.missing_bytes = flows.lost_bytes;
-        row.exchanges = Count::list([("http1", http.transactions)]);
-        row.unparsed_bytes = Count::list(
-            [
-                ("http2", http.http2.bytes),
-                ("tls", http.tls.bytes),
-                ("upgraded", http.upgraded.bytes),
-                ("other_protocol", http.other.bytes),
-                ("outside_messages", http.unread_bytes),
-            ]
-            .into_iter()
-            .filter(|(_, bytes)| *bytes > 0),
-        );
-        let mut anomalies = flows.anomalies.clone();
-        crate::merge::Merge::absorb(&mut anomalies, http.anomalies.clone());
-        row.anomalies = Count::list(anomalies.met().map(|(anomaly, count)| (anomaly.name(), count)));
-    }
-    rows
+    let row = |(position, stats): (u32, &InputStats)| {
+        let mut row = capture(stats);
+        if let Some(counters) = taken.by_input.get(&position).filter(|_| row.format == "capture") {
+            let (flows, http) = (&counters.flows, &counters.http);
+            row.flows = flows.flows;
+            row.gaps = flows.gaps;
+            row.missing_bytes = flows.lost_bytes;
+            row.exchanges = Count::list([("http1", http.transactions)]);
+            row.unparsed_bytes = Count::list(
+                [
+                    ("http2", http.http2.bytes),
+                    ("tls", http.tls.bytes),
+                    ("upgraded", http.upgraded.bytes),
+                    ("other_protocol", http.other.bytes),
+                    ("outside_messages", http.unread_bytes),
+                ]
+                .into_iter()
+                .filter(|(_, bytes)| *bytes > 0),
+            );
+            let mut anomalies = flows.anomalies.clone();
+            crate::merge::Merge::absorb(&mut anomalies, http.anomalies.clone());
+            row.anomalies = Count::list(anomalies.met().map(|(anomaly, count)| (anomaly.name(), count)));
+        }
+        row
+    };
+    (0..).zip(&taken.inputs).map(row).collect()
 }
 
 fn capture(stats: &InputStats) -> CaptureRow {

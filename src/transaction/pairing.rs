@@ -111,10 +111,9 @@ impl<S: Sink> Exchanges<S> {
         }
     }
 
-    /// What was counted so far.
-    #[must_use]
-    pub const fn counters(&self) -> &HttpCounters {
-        &self.counters
+    /// What was counted since this was last asked.
+    pub fn take_counters(&mut self) -> HttpCounters {
+        std::mem::take(&mut self.counters)
     }
 
     fn take_spare(&mut self) -> Box<Transaction> {
