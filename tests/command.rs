@@ -129,6 +129,20 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_does_not_cost_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = folder.path().join("inventory").display().to_string();
+    let output = analyze(
+        folder.path(),
+        &[&scenario(), "--findings", "/dev/full", "--transactions", "/dev/full", "--inventory", &inventory],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output).matches("write /dev/full: No space left on device").count(), 2);
+    assert!(stdout(&output).contains("INVENTORY"), "the summary is shown");
+    assert!(!lines(&std::fs::read_to_string(&inventory).unwrap()).is_empty());
+}
+
+#[test]
 fn a_key_is_made_once_and_kept_from_others() {
     let folder = tempfile::tempdir().unwrap();
     let run = || {

@@ -209,29 +209,26 @@ fn write(
 ) -> Result<()> {
     let endpoints = tables::endpoints(report, &analysis.classifier, &analysis.documents);
     let findings = tables::findings(report);
+    // An output that cannot be written does not cost the others.
+    let mut failures = Vec::new();
     if let Some(folder) = &args.lake {
-        write_lake(args, analysis, taken, report, folder, &endpoints, &findings)?;
+        failures.extend(write_lake(args, analysis, taken, report, folder, &endpoints, &findings).err());
     }
     if let Some(file) = &args.inventory {
-        to(file, |out| jsonl::write_inventory(out, &endpoints))?;
+        failures.extend(to(file, |out| jsonl::write_inventory(out, &endpoints)).err());
     }
     if let Some(file) = &args.findings {
-        to(file, |out| jsonl::write_findings(out, &findings))?;
+        failures.extend(to(file, |out| jsonl::write_findings(out, &findings)).err());
     }
     if let Some(file) = &args.transactions {
         let names: Vec<&str> = taken.inputs.iter().map(|input| input.name.as_str()).collect();
-        to(file, |out| {
+        let written = to(file, |out| {
             rows.iter().try_for_each(|row| transaction(out, row, report, &names, args.unredacted))
-        })?;
+        });
+        failures.extend(written.err());
     }
     if let Some(file) = &args.tags {
-        to(file, |out| tags(out, rows, analysis, report))?;
-    }
-    if args.json {
-        return to("-".as_ref(), |out| {
-            jsonl::write_inventory(out, &endpoints)?;
-            jsonl::write_findings(out, &findings)
-        });
+        failures.extend(to(file, |out| tags(out, rows, analysis, report)).err());
     }
     let view = summary::View {
         endpoints: &endpoints,
@@ -247,13 +244,28 @@ fn write(
     let taken_away = [&args.inventory, &args.findings, &args.transactions, &args.tags]
         .iter()
         .any(|file| file.as_deref().is_some_and(|file| file.as_os_str() == "-"));
-    if taken_away {
+    let shown = if args.json {
+        to("-".as_ref(), |out| {
+            jsonl::write_inventory(out, &endpoints)?;
+            jsonl::write_findings(out, &findings)
+        })
+    } else if taken_away {
         let text = summary::text(&view, Colours(false));
         drop(io::stderr().lock().write_all(text.as_bytes()));
-        return Ok(());
+        Ok(())
+    } else {
+        let text = summary::text(&view, Colours::for_stdout());
+        to("-".as_ref(), |out| out.write_all(text.as_bytes()))
+    };
+    failures.extend(shown.err());
+    // A reader that has seen enough must not hide a disk that is full.
+    failures.sort_by_key(super::is_closed_pipe);
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    for failure in failures.filter(|failure| !super::is_closed_pipe(failure)) {
+        complain(&format!("{failure:#}"));
     }
-    let text = summary::text(&view, Colours::for_stdout());
-    to("-".as_ref(), |out| out.write_all(text.as_bytes()))
+    first.map_or(Ok(()), Err)
 }
 
 /// Writes the line of an exchange.
@@ -416,6 +428,7 @@ fn write_lake(
 
 /// The digest that names a run: what was read and how it was asked to be read. The number of shards and the
 /// folders that inputs lie in change nothing.
+#[cfg(feature = "lake")]
 fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut add = |text: &str| {
