@@ -44,12 +44,6 @@ pub struct Limits {
     pub fresh_keys: usize,
     /// Segments of one path that are inspected.
     pub path_segments: usize,
-    /// Hosts, endpoints' skeletons and callers that one inventory holds.
-    pub hosts: usize,
-    /// Callers counted exactly per endpoint before a sketch takes over.
-    pub callers_exact: usize,
-    /// Distinct callers whose claims are kept.
-    pub callers: usize,
 }
 
 impl Default for Limits {
@@ -73,9 +67,6 @@ impl Default for Limits {
             loose_fields: 512,
             fresh_keys: 1_024,
             path_segments: 64,
-            hosts: 4_096,
-            callers_exact: 64,
-            callers: 65_536,
         }
     }
 }

@@ -122,8 +122,6 @@ pub enum Purpose {
     Segment = 2,
     /// A data value, to count distinct ones.
     Value = 3,
-    /// The name of an input file, in run ids.
-    Input = 4,
 }
 
 /// The key of a fast keyed hash, for choosing samples and telling values apart in memory: SipHash-1-3, written

@@ -5,7 +5,7 @@
 //! other end has acknowledged it and [`super::FlowLimits::reorder_wait`] of packet time has passed, when a
 //! limit is reached, or when the connection ends; then a gap is delivered in its place.
 
-use super::half::{HalfStream, OverlapPolicy};
+use super::half::HalfStream;
 use super::{Application, Chunk, Close, Direction, FlowCounters, FlowLimits, Moment, SeqNum};
 use crate::anomaly::Anomaly;
 use crate::packet::Segment;
@@ -330,18 +330,6 @@ impl Connection {
         {
             self.give_up(direction, until, to);
             self.drain(to);
-        }
-    }
-}
-
-impl OverlapPolicy {
-    /// The policy of this name: `first` or `last`.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "first" => Some(Self::First),
-            "last" => Some(Self::Last),
-            _ => None,
         }
     }
 }

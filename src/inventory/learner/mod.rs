@@ -69,7 +69,8 @@ pub struct Sighting<'a> {
     pub client: u64,
 }
 
-/// Bounds on what traffic can make the learner keep. All of them merge exactly.
+/// Bounds on what traffic can make the learner keep. Each merges exactly by itself; only
+/// when `nodes` and `names` are both reached may the outcome depend on order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearnerLimits {
     /// Hosts; what exceeds it shares one host without a name.
