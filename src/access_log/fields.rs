@@ -3,12 +3,13 @@
 //! Names are compared without case and punctuation, so that `request_method`, `requestMethod` and
 //! `request.method` are one. Where a log tells the same thing twice, the word closest to the wire wins.
 
-use super::base64;
 use super::names::{Meaning, Unit, meaning};
 use super::{BadReason, har, instant};
 use crate::anomaly::Anomaly;
 use crate::time::Timestamp;
 use crate::transaction::{Completeness, Protocol, Transaction};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -198,10 +199,9 @@ impl Scratch {
         }
         if !self.user.is_empty() && into.request.fields.get("authorization").is_none() {
             // The server authenticated a user by name: as far as a log tells, Basic (RFC 7617).
-            let mut value = b"Basic ".to_vec();
             self.user.push(b':');
-            base64::encode(&self.user, &mut value);
-            into.request.fields.push(b"Authorization", &value);
+            let value = format!("Basic {}", STANDARD.encode(&self.user));
+            into.request.fields.push(b"Authorization", value.as_bytes());
         }
         into.request.body.whole = into.request.body.len == 0;
         into.response.body.whole = into.response.body.len == 0;
