@@ -84,6 +84,8 @@ pub struct Taken {
     pub rows: Vec<Row>,
     /// Lines that found no room.
     pub rows_dropped: u64,
+    /// Packets whose fragments found no room.
+    pub fragments_evicted: u64,
 }
 
 impl Analysis {
@@ -119,6 +121,7 @@ impl Analysis {
         }
         let mut counters = ShardCounters::default();
         let mut all = logs;
+        let fragments_evicted = shards.fragments_evicted();
         let logged = inputs.iter().map(|stats| stats.logged).sum();
         // What still was open when all was read is told of the last capture, whichever shard had it.
         let last = inputs.iter().rposition(|stats| stats.segments > 0).unwrap_or_default();
@@ -142,6 +145,7 @@ impl Analysis {
             logged,
             rows: all.rows.into_sorted(),
             rows_dropped,
+            fragments_evicted,
         })
     }
 
@@ -263,6 +267,7 @@ impl Taken {
                 flows.evicted,
                 format!("connections were dropped for others (limit max_flows = {})", limits.max_flows),
             ),
+            (self.fragments_evicted, "packets in fragments were given up (limit MAX_PACKETS)".to_owned()),
             (learner.nodes_overflowed, "path nodes found no room (limit nodes)".to_owned()),
             (learner.clients_overflowed, "clients were not scored (limit clients)".to_owned()),
             (

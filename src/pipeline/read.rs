@@ -178,6 +178,12 @@ impl Shards {
         }
     }
 
+    /// Packets whose fragments were given up to make room for others.
+    #[must_use]
+    pub const fn fragments_evicted(&self) -> u64 {
+        self.fragments.evicted()
+    }
+
     /// Ends all shards. Returns what each learnt and counted.
     #[must_use]
     pub fn finish(self) -> Vec<(Intake, CountersByInput)> {
