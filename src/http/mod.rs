@@ -8,6 +8,8 @@ pub mod content;
 pub mod detect;
 pub mod h1;
 pub mod head;
+pub mod hpack;
+pub mod huffman;
 
 /// How a message's body ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
