@@ -134,7 +134,7 @@ fn decode_into(coded: &[u8], slots: &mut [u8]) -> Result<usize, HuffmanError> {
         let quick = usize::try_from(window >> (64 - QUICK)).unwrap_or_default();
         let (length, symbol) = match CODE.quick.get(quick) {
             Some(&found) if found != 0 => (u32::from(found >> 8), found & 0xff),
-            Some(_) | None => long_word((window >> 32) as u32),
+            Some(_) | None => long_word(u32::try_from(window >> 32).unwrap_or(u32::MAX)),
         };
         if length > bits {
             // Zeros were taken into account: what is left is padding.
@@ -142,11 +142,9 @@ fn decode_into(coded: &[u8], slots: &mut [u8]) -> Result<usize, HuffmanError> {
             let filled = all - slots.len();
             return if bits < 8 && window == ones { Ok(filled) } else { Err(HuffmanError::BadPadding) };
         }
-        if symbol == END_OF_STRING {
-            return Err(HuffmanError::EndOfString);
-        }
+        let Ok(symbol) = u8::try_from(symbol) else { return Err(HuffmanError::EndOfString) };
         if let Some(slot) = slots.next() {
-            *slot = symbol as u8;
+            *slot = symbol;
         }
         window <<= length;
         bits -= length;
@@ -179,11 +177,11 @@ pub(crate) fn encode(plain: &[u8], out: &mut Vec<u8>) {
         bits += u32::try_from(length).unwrap();
         while bits >= 8 {
             bits -= 8;
-            out.push((window >> bits) as u8);
+            out.push(u8::try_from(window >> bits & 0xff).unwrap());
         }
     }
     if bits > 0 {
-        out.push((window << (8 - bits)) as u8 | (0xff >> bits));
+        out.push(u8::try_from(window << (8 - bits) & 0xff).unwrap() | (0xff >> bits));
     }
 }
 

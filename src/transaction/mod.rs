@@ -4,6 +4,8 @@
 //! inside are reused: whoever is handed a transaction borrows it and keeps nothing but verdicts, counts,
 //! shapes and fingerprints. Values of a target, header or body come out as [`Sensitive`].
 
+mod exchanges;
+mod in_order;
 pub mod pairing;
 
 pub use crate::http::End;
