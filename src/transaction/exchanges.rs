@@ -3,11 +3,13 @@
 //! Whatever paired a request with its response hands it to [`Exchanges::hand_on`], which judges how much was
 //! seen, undoes content codings and gives it to the [`Sink`]. Its buffers are used again.
 
-use super::{Body, Completeness, End, Transaction};
+use super::{Body, Call, Completeness, End, Protocol, Transaction};
 use crate::anomaly::{Anomaly, AnomalyCounts, AnomalySet};
 use crate::flow::{Direction, FlowKey, Moment, SeqNum};
 use crate::http::content::{ContentDecoder, Decoded};
-use crate::http::h1::ReadLimits;
+use crate::http::grpc::{self, MessageReader};
+use crate::http::hpack::{HeaderList, ListLimits};
+use crate::http::{h1, h2};
 use crate::limits::Limits;
 use crate::merge::Merge;
 
@@ -22,17 +24,19 @@ pub trait Sink {
 pub struct HttpCounters {
     /// Exchanges handed on.
     pub transactions: u64,
+    /// Those among them that were HTTP/2.
+    pub http2_transactions: u64,
     /// Connections that spoke HTTP/1.
     pub http1_flows: u64,
-    /// Connections that spoke HTTP/2 in the clear, which is not read yet, and their bytes.
-    pub http2: Opaque,
+    /// Connections that spoke HTTP/2 in the clear.
+    pub http2_flows: u64,
     /// TLS connections, which need keys, and their bytes.
     pub tls: Opaque,
     /// Connections that changed to another protocol by `Upgrade`, and their bytes from there on.
     pub upgraded: Opaque,
     /// Connections that spoke nothing known, and their bytes.
     pub other: Opaque,
-    /// Bytes on HTTP/1 connections that belong to no message that could be read.
+    /// Bytes on HTTP connections that belong to no message that could be read.
     pub unread_bytes: u64,
     /// Interim responses.
     pub interim: u64,
@@ -59,8 +63,9 @@ impl Merge for Opaque {
 impl Merge for HttpCounters {
     fn absorb(&mut self, other: Self) {
         self.transactions.absorb(other.transactions);
+        self.http2_transactions.absorb(other.http2_transactions);
         self.http1_flows.absorb(other.http1_flows);
-        self.http2.absorb(other.http2);
+        self.http2_flows.absorb(other.http2_flows);
         self.tls.absorb(other.tls);
         self.upgraded.absorb(other.upgraded);
         self.other.absorb(other.other);
@@ -79,8 +84,17 @@ pub struct Exchanges<S> {
     decoder: ContentDecoder,
     #[expect(clippy::vec_box, reason = "they move between here and the connections without being copied")]
     spare: Vec<Box<Transaction>>,
-    pub(super) read: ReadLimits,
+    pub(super) read: h1::ReadLimits,
+    pub(super) read_h2: h2::ReadLimits,
+    /// Fields of the block that is being read.
+    pub(super) list: HeaderList,
     pub(super) pipelined: usize,
+    /// Open HTTP/2 streams of a connection.
+    pub(super) streams: usize,
+    /// Bytes of bodies that those keep together.
+    pub(super) stream_bytes: usize,
+    /// HTTP/2 requests reset before any answer, per second.
+    pub(super) early_resets: u32,
     /// Bytes of a body that are kept; 0 when bodies are not inspected.
     pub(super) body_bytes: usize,
 }
@@ -98,8 +112,18 @@ impl<S: Sink> Exchanges<S> {
             counters: HttpCounters::default(),
             decoder: ContentDecoder::default(),
             spare: Vec::new(),
-            read: ReadLimits { head_bytes: limits.head_bytes, head_lines: limits.head_lines },
+            read: h1::ReadLimits { head_bytes: limits.head_bytes, head_lines: limits.head_lines },
+            read_h2: h2::ReadLimits {
+                list: ListLimits { bytes: limits.head_bytes, lines: limits.head_lines },
+                continuations: limits.continuations,
+                idle_frames: limits.idle_frames,
+                table: limits.header_table,
+            },
+            list: HeaderList::default(),
             pipelined: limits.pipelined,
+            streams: limits.streams,
+            stream_bytes: limits.stream_bytes,
+            early_resets: limits.early_resets,
             body_bytes: if inspect_bodies { limits.body_bytes } else { 0 },
         }
     }
@@ -114,8 +138,14 @@ impl<S: Sink> Exchanges<S> {
     }
 
     pub(super) fn hand_on(&mut self, pending: Pending) {
-        let Pending { mut exchange, request_over, keep_request, keep_response, .. } = pending;
-        let (asked, answered) = (!exchange.request.method.is_empty(), exchange.response.status != 0);
+        let Pending { mut exchange, request_over, answered, fields_missing, calls, .. } = pending;
+        let asked = !exchange.request.method.is_empty();
+        if !asked && exchange.response.status == 0 {
+            // Neither head could be read: nothing is known of it.
+            exchange.clear();
+            self.spare.push(exchange);
+            return;
+        }
         if !request_over && asked && exchange.request.body.end == End::Complete {
             exchange.request.body.end = End::Closed;
         }
@@ -126,20 +156,26 @@ impl<S: Sink> Exchanges<S> {
                 let whole = [&exchange.request.body, &exchange.response.body]
                     .iter()
                     .all(|body| body.end == End::Complete);
-                if whole { Completeness::Complete } else { Completeness::Partial }
+                if whole && !fields_missing { Completeness::Complete } else { Completeness::Partial }
             }
         };
         if asked && answered {
             let latency = exchange.response.started.since(exchange.request.ended);
             exchange.latency_us = Some(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
         }
-        if keep_request {
+        if let Some([requests, responses]) = calls.as_deref() {
+            let call = exchange.call.get_or_insert_default();
+            (call.requests, call.responses) = (requests.messages, responses.messages);
+            call.status = call.status.or(responses.status);
+        }
+        if pending.keep_request {
             self.decode(&mut exchange, true);
         }
-        if keep_response {
+        if pending.keep_response {
             self.decode(&mut exchange, false);
         }
         self.counters.transactions += 1;
+        self.counters.http2_transactions += u64::from(exchange.protocol == Protocol::Http2);
         self.sink.transaction(&exchange);
         if self.spare.len() < MAX_SPARE {
             exchange.clear();
@@ -162,20 +198,37 @@ impl<S: Sink> Exchanges<S> {
         if body.bytes.expose().is_empty() {
             return;
         }
-        let Some(encoding) = fields.get("content-encoding") else { return };
-        let anomaly = match self.decoder.decode(encoding.expose(), body.bytes.expose_mut(), self.body_bytes) {
-            Decoded::Whole => return,
-            Decoded::Front => {
-                body.whole = false;
-                return;
+        let mut anomaly = None;
+        if let Some(encoding) = fields.get("content-encoding") {
+            match self.decoder.decode(encoding.expose(), body.bytes.expose_mut(), self.body_bytes) {
+                Decoded::Whole => {}
+                Decoded::Front => body.whole = false,
+                Decoded::Damaged => anomaly = Some(Anomaly::BadContentCoding),
+                Decoded::Unknown => anomaly = Some(Anomaly::UnknownContentCoding),
             }
-            Decoded::Damaged => Anomaly::BadContentCoding,
-            Decoded::Unknown => Anomaly::UnknownContentCoding,
-        };
-        body.whole = false;
-        body.bytes.expose_mut().clear();
-        exchange.anomalies.insert(anomaly);
-        self.counters.anomalies.count(anomaly);
+            if anomaly.is_some() {
+                body.whole = false;
+                body.bytes.expose_mut().clear();
+            }
+        }
+        if exchange.call.is_some()
+            && let Some(content_type) = fields.get("content-type")
+        {
+            let encoding = fields.get("grpc-encoding").map(|encoding| *encoding.expose());
+            let kept = body.bytes.expose_mut();
+            match grpc::unframe(content_type.expose(), encoding, kept, &mut self.decoder, self.body_bytes) {
+                Decoded::Whole => {}
+                Decoded::Front => body.whole = false,
+                Decoded::Damaged | Decoded::Unknown => {
+                    body.whole = false;
+                    anomaly = Some(Anomaly::BadMessage);
+                }
+            }
+        }
+        if let Some(anomaly) = anomaly {
+            exchange.anomalies.insert(anomaly);
+            self.counters.anomalies.count(anomaly);
+        }
     }
 }
 
@@ -187,12 +240,67 @@ pub(super) struct Pending {
     pub(super) request_over: bool,
     /// The response's last byte was seen, or will never be.
     pub(super) response_over: bool,
+    /// A response's head was seen.
+    pub(super) answered: bool,
+    /// Fields of a head could not be read.
+    pub(super) fields_missing: bool,
     /// What the client had received when it sent the request.
     pub(super) ack: Option<SeqNum>,
     pub(super) keep_request: bool,
     pub(super) keep_response: bool,
     /// The connection speaks something else if this request is accepted.
     pub(super) connect: bool,
+    /// The connection goes on with HTTP/2, and the first stream of that answers this request.
+    pub(super) upgrades: bool,
+    /// The messages of a gRPC call, to the server and to the client.
+    calls: Option<Box<[MessageReader; 2]>>,
+}
+
+impl Pending {
+    /// Takes the content type of a message: whether its body is worth keeping, and whether this is gRPC.
+    pub(super) fn media(&mut self, media: &[u8]) -> bool {
+        if self.calls.is_none() && grpc::coding(media).is_some() {
+            self.calls = Some(Box::default());
+            self.exchange.call = Some(Call::default());
+        }
+        worth_keeping(media)
+    }
+
+    /// Takes bytes of the request's body; at most `cap` of all of them are kept.
+    pub(super) fn request_bytes(&mut self, bytes: &[u8], cap: usize) {
+        let cap = if self.keep_request { cap } else { 0 };
+        append(&mut self.exchange.request.body, bytes, cap);
+        if let Some([requests, _]) = self.calls.as_deref_mut() {
+            requests.feed(bytes);
+        }
+    }
+
+    /// Takes bytes of the response's body; at most `cap` of all of them are kept.
+    pub(super) fn response_bytes(&mut self, bytes: &[u8], cap: usize) {
+        let cap = if self.keep_response { cap } else { 0 };
+        append(&mut self.exchange.response.body, bytes, cap);
+        if let Some([_, responses]) = self.calls.as_deref_mut() {
+            responses.feed(bytes);
+        }
+    }
+
+    /// Bytes of the request's body were never captured.
+    pub(super) fn request_gap(&mut self, lost: u64) {
+        lose(&mut self.exchange.request.body);
+        self.exchange.anomalies.insert(Anomaly::Gap);
+        if let Some([requests, _]) = self.calls.as_deref_mut() {
+            requests.lose(lost);
+        }
+    }
+
+    /// Bytes of the response's body were never captured.
+    pub(super) fn response_gap(&mut self, lost: u64) {
+        lose(&mut self.exchange.response.body);
+        self.exchange.anomalies.insert(Anomaly::Gap);
+        if let Some([_, responses]) = self.calls.as_deref_mut() {
+            responses.lose(lost);
+        }
+    }
 }
 
 /// The connection that exchanges are on, as they tell of it.
@@ -230,16 +338,20 @@ impl Origin {
             exchange,
             request_over: false,
             response_over: false,
+            answered: false,
+            fields_missing: false,
             ack: at.ack,
             keep_request: false,
             keep_response: false,
             connect: false,
+            upgrades: false,
+            calls: None,
         }
     }
 }
 
 /// Media types whose bodies hold nothing to classify: they are counted, not kept.
-pub(super) fn worth_keeping(media: &[u8]) -> bool {
+fn worth_keeping(media: &[u8]) -> bool {
     let top = media.split(|byte| *byte == b'/').next().unwrap_or_default();
     let opaque =
         [&b"image"[..], b"video", b"audio", b"font"].iter().any(|kind| top.eq_ignore_ascii_case(kind));
@@ -247,7 +359,7 @@ pub(super) fn worth_keeping(media: &[u8]) -> bool {
     !opaque || svg
 }
 
-pub(super) fn append(body: &mut Body, bytes: &[u8], cap: usize) {
+fn append(body: &mut Body, bytes: &[u8], cap: usize) {
     body.len += bytes.len() as u64;
     if !body.whole {
         return;
@@ -258,7 +370,7 @@ pub(super) fn append(body: &mut Body, bytes: &[u8], cap: usize) {
     body.whole = bytes.len() <= room;
 }
 
-pub(super) fn lose(body: &mut Body) {
+fn lose(body: &mut Body) {
     body.end = End::Gap;
     body.whole = false;
 }

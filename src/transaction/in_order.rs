@@ -4,10 +4,11 @@
 //! finds no request waiting lost its request, and a request sent after the client had received more than its
 //! predecessor knew of proves that the predecessor was answered.
 
-use super::exchanges::{Exchanges, Origin, Pending, Sink, append, lose, worth_keeping};
+use super::exchanges::{Exchanges, Origin, Pending, Sink};
 use super::{End, Protocol};
 use crate::anomaly::Anomaly;
 use crate::flow::Moment;
+use crate::http::grpc;
 use crate::http::h1::{BodyRule, Receiver};
 use crate::http::head::{Head, Start};
 use std::collections::VecDeque;
@@ -86,7 +87,7 @@ impl<S: Sink> Receiver for Requests<'_, S> {
         request.started = first.ts;
         request.ended = last.ts;
         exchange.anomalies = exchange.anomalies.union(head.anomalies);
-        pending.keep_request = self.shared.body_bytes > 0 && worth_keeping(media.unwrap_or_default());
+        pending.keep_request = pending.media(media.unwrap_or_default()) && self.shared.body_bytes > 0;
         pending.connect = method == b"CONNECT";
         for anomaly in head.anomalies.iter() {
             self.shared.counters.anomalies.count(anomaly);
@@ -103,15 +104,13 @@ impl<S: Sink> Receiver for Requests<'_, S> {
     fn body(&mut self, bytes: &[u8], at: &Moment) {
         if let Some(pending) = self.pairing.pending.back_mut() {
             pending.exchange.request.ended = at.ts;
-            let cap = if pending.keep_request { self.shared.body_bytes } else { 0 };
-            append(&mut pending.exchange.request.body, bytes, cap);
+            pending.request_bytes(bytes, self.shared.body_bytes);
         }
     }
 
-    fn body_gap(&mut self, _: u64) {
+    fn body_gap(&mut self, lost: u64) {
         if let Some(pending) = self.pairing.pending.back_mut() {
-            lose(&mut pending.exchange.request.body);
-            pending.exchange.anomalies.insert(Anomaly::Gap);
+            pending.request_gap(lost);
         }
     }
 
@@ -167,12 +166,17 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         let Some(pending) = self.pairing.pending.front_mut() else { return BodyRule::AsFramed };
         let exchange = &mut *pending.exchange;
         exchange.response.status = status;
-        let mut media = None;
+        let (mut media, mut outcome) = (None, None);
         let lines = head.fields.iter().map(|field| (field.name, field.value));
         exchange.response.fields.copy_head(head.bytes, lines);
         for field in head.fields {
             if field.name.eq_ignore_ascii_case(b"content-type") {
                 media = Some(field.value);
+            } else if field.name.eq_ignore_ascii_case(b"grpc-status") {
+                outcome = grpc::status(field.value);
+            } else if status == 101 && field.name.eq_ignore_ascii_case(b"upgrade") {
+                let mut offers = field.value.split(|byte| *byte == b',');
+                pending.upgrades |= offers.any(|offer| offer.trim_ascii().eq_ignore_ascii_case(b"h2c"));
             }
         }
         exchange.response.started = first.ts;
@@ -181,13 +185,18 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         for anomaly in head.anomalies.iter() {
             self.shared.counters.anomalies.count(anomaly);
         }
-        pending.keep_response = self.shared.body_bytes > 0 && worth_keeping(media.unwrap_or_default());
+        let is_head = exchange.request.method == b"HEAD";
+        pending.answered = true;
+        pending.keep_response = pending.media(media.unwrap_or_default()) && self.shared.body_bytes > 0;
+        if let Some(call) = &mut pending.exchange.call {
+            call.status = outcome;
+        }
         let accepted = (200..300).contains(&status);
         match status {
             101 => BodyRule::Tunnel,
             204 | 304 => BodyRule::None,
             _ if pending.connect && accepted => BodyRule::Tunnel,
-            _ if exchange.request.method == b"HEAD" => BodyRule::None,
+            _ if is_head => BodyRule::None,
             _ => BodyRule::AsFramed,
         }
     }
@@ -195,15 +204,13 @@ impl<S: Sink> Receiver for Responses<'_, S> {
     fn body(&mut self, bytes: &[u8], at: &Moment) {
         if let Some(pending) = self.pairing.pending.front_mut() {
             pending.exchange.response.ended = at.ts;
-            let cap = if pending.keep_response { self.shared.body_bytes } else { 0 };
-            append(&mut pending.exchange.response.body, bytes, cap);
+            pending.response_bytes(bytes, self.shared.body_bytes);
         }
     }
 
-    fn body_gap(&mut self, _: u64) {
+    fn body_gap(&mut self, lost: u64) {
         if let Some(pending) = self.pairing.pending.front_mut() {
-            lose(&mut pending.exchange.response.body);
-            pending.exchange.anomalies.insert(Anomaly::Gap);
+            pending.response_gap(lost);
         }
     }
 
@@ -211,6 +218,9 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         if let Some(pending) = self.pairing.pending.front_mut() {
             if let Some(at) = at {
                 pending.exchange.response.ended = at.ts;
+            }
+            if pending.upgrades {
+                return;
             }
             let body = &mut pending.exchange.response.body;
             if body.end == End::Complete {

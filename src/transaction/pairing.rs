@@ -1,7 +1,8 @@
 //! Requests and responses of one connection, put together.
 //!
 //! A [`Conversation`] is the application of one flow. It finds out by content what the connection speaks and who
-//! is the client, and has both directions read and paired: [`super::in_order`] for HTTP/1. A finished exchange is
+//! is the client, and has both directions read and paired: [`super::in_order`] for HTTP/1, [`super::streams`] for
+//! HTTP/2. A finished exchange is
 //! handed to [`Sink::transaction`] and its buffers are used again.
 
 pub use super::exchanges::{Exchanges, HttpCounters, Opaque, Sink};
@@ -9,10 +10,12 @@ pub use super::exchanges::{Exchanges, HttpCounters, Opaque, Sink};
 use super::End;
 use super::exchanges::Origin;
 use super::in_order::{Pairing, Requests, Responses};
+use super::streams::{Messages, Streams};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::flow::{Application, Chunk, Close, Direction, FlowKey, Moment};
 use crate::http::detect::{Looks, detect};
 use crate::http::h1::Reader;
+use crate::http::h2::{self, Toward};
 
 /// What a connection is found to speak.
 #[derive(Debug)]
@@ -22,13 +25,14 @@ enum Talk {
     Unknown { seen: [Vec<u8>; 2] },
     /// HTTP/1.
     Http1 { pairing: Pairing, requests: Reader, responses: Reader },
+    /// HTTP/2 in the clear.
+    Http2 { streams: Streams, frames: Box<h2::Connection> },
     /// Something that is counted, not read.
     Opaque(Kind),
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Http2,
     Tls,
     Upgraded,
     Other,
@@ -37,7 +41,6 @@ enum Kind {
 impl Kind {
     const fn counter<S>(self, shared: &mut Exchanges<S>) -> &mut Opaque {
         match self {
-            Self::Http2 => &mut shared.counters.http2,
             Self::Tls => &mut shared.counters.tls,
             Self::Upgraded => &mut shared.counters.upgraded,
             Self::Other => &mut shared.counters.other,
@@ -79,14 +82,21 @@ impl<S: Sink> Conversation<S> {
                 *before = bytes.to_vec();
                 return;
             }
-            Looks::Http2 => return self.give_up(shared, Kind::Http2, bytes.len()),
+            Looks::Http2 => return self.begin_http2(shared, direction, direction, bytes, at),
+            Looks::Http2Server if self.from_start => {
+                return self.begin_http2(shared, direction.reverse(), direction, bytes, at);
+            }
             Looks::Tls => return self.give_up(shared, Kind::Tls, bytes.len()),
-            Looks::Unsure | Looks::Other => {
+            // Midway, a client's SETTINGS look the same.
+            Looks::Http2Server | Looks::Unsure | Looks::Other => {
                 // Midway, what comes first may be the rest of a body: the next segment may start a message.
-                if self.from_start {
-                    self.give_up(shared, Kind::Other, bytes.len());
-                } else {
-                    shared.counters.unread_bytes += bytes.len() as u64;
+                match h2::recognise(bytes) {
+                    _ if self.from_start => self.give_up(shared, Kind::Other, bytes.len()),
+                    Some(Toward::Server) => self.begin_http2(shared, direction, direction, bytes, at),
+                    Some(Toward::Client) => {
+                        self.begin_http2(shared, direction.reverse(), direction, bytes, at);
+                    }
+                    None => shared.counters.unread_bytes += bytes.len() as u64,
                 }
                 return;
             }
@@ -102,6 +112,42 @@ impl<S: Sink> Conversation<S> {
         if !other.is_empty() {
             self.read(shared, direction.reverse(), &other, at);
         }
+    }
+
+    /// The connection speaks HTTP/2; `bytes` come from `direction`, and others may have waited.
+    fn begin_http2(
+        &mut self,
+        shared: &mut Exchanges<S>,
+        client: Direction,
+        direction: Direction,
+        bytes: &[u8],
+        at: &Moment,
+    ) {
+        let Talk::Unknown { seen } = &mut self.talk else { return };
+        let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
+        // A preface is always the start; whatever else was recognised is one when the connection's was seen.
+        let from_start = self.from_start || client == direction && detect(bytes) == Looks::Http2;
+        shared.counters.http2_flows += 1;
+        let origin = Origin::new(self.key, client, std::mem::take(&mut self.odd));
+        let limits = shared.read_h2;
+        let frames = if from_start { h2::Connection::new(limits) } else { h2::Connection::joined(limits) };
+        self.talk = Talk::Http2 { streams: Streams::new(origin), frames: Box::new(frames) };
+        self.read_http2(shared, direction, Chunk::Data(bytes), at);
+        if !other.is_empty() {
+            self.read_http2(shared, direction.reverse(), Chunk::Data(&other), at);
+        }
+    }
+
+    fn read_http2(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
+        let Talk::Http2 { streams, frames } = &mut self.talk else { return };
+        let toward = if direction == streams.origin.client { Toward::Server } else { Toward::Client };
+        let (limits, mut list) = (shared.read_h2, std::mem::take(&mut shared.list));
+        let mut messages = Messages { streams, shared, toward };
+        match chunk {
+            Chunk::Data(bytes) => frames.feed(toward, bytes, at, limits, &mut list, &mut messages),
+            Chunk::Gap(lost) => frames.gap(toward, lost, at, limits, &mut list, &mut messages),
+        }
+        shared.list = list;
     }
 
     fn give_up(&mut self, shared: &mut Exchanges<S>, kind: Kind, bytes: usize) {
@@ -136,6 +182,21 @@ impl<S: Sink> Conversation<S> {
         rest: &[u8],
         at: &Moment,
     ) {
+        if let Talk::Http1 { pairing, .. } = &mut self.talk
+            && pairing.pending.front().is_some_and(|pending| pending.upgrades)
+            && let Some(pending) = pairing.pending.pop_front()
+        {
+            let client = pairing.origin.client;
+            self.close_messages(shared, Close::Finished);
+            let mut streams = Streams::new(Origin::new(self.key, client, AnomalySet::default()));
+            streams.upgraded(shared, pending);
+            shared.counters.http2_flows += 1;
+            self.talk = Talk::Http2 { streams, frames: Box::new(h2::Connection::new(shared.read_h2)) };
+            if !rest.is_empty() {
+                self.read_http2(shared, direction, Chunk::Data(rest), at);
+            }
+            return;
+        }
         self.close_messages(shared, Close::Finished);
         if connects {
             // Inside a tunnel anything may follow, HTTP too.
@@ -151,6 +212,13 @@ impl<S: Sink> Conversation<S> {
 
     /// Ends what is being read and hands on every exchange.
     fn close_messages(&mut self, shared: &mut Exchanges<S>, how: Close) {
+        if let Talk::Http2 { streams, frames } = &mut self.talk {
+            for toward in [Toward::Server, Toward::Client] {
+                frames.close(toward, &mut Messages { streams, shared, toward });
+            }
+            streams.close(shared, if how == Close::Reset { End::Reset } else { End::Closed });
+            return;
+        }
         let Talk::Http1 { pairing, requests, responses } = &mut self.talk else { return };
         let (clean, end) = match how {
             Close::Finished => (true, End::Closed),
@@ -189,6 +257,7 @@ impl<S: Sink> Application for Conversation<S> {
                     seen.clear();
                 }
             }
+            (Talk::Http2 { .. }, chunk) => self.read_http2(shared, direction, chunk, at),
             (Talk::Http1 { .. }, Chunk::Data(bytes)) => self.read(shared, direction, bytes, at),
             (Talk::Http1 { pairing, requests, responses }, Chunk::Gap(lost)) => {
                 if direction == pairing.origin.client {
@@ -217,6 +286,9 @@ impl<S: Sink> Application for Conversation<S> {
                 Some(pending) => pending.exchange.anomalies.insert(anomaly),
                 None => pairing.origin.odd.insert(anomaly),
             },
+            // Which streams a hole hit is told when their frames are.
+            Talk::Http2 { .. } if matches!(anomaly, Anomaly::Gap | Anomaly::CutPacket) => {}
+            Talk::Http2 { streams, .. } => streams.note(anomaly),
             Talk::Unknown { .. } | Talk::Opaque(_) => self.odd.insert(anomaly),
         }
     }
