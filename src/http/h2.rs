@@ -732,3 +732,385 @@ fn behind_prefix(head: FrameHead, payload: &[u8]) -> Option<(Option<u32>, &[u8])
 pub const fn second(ts: Timestamp) -> i64 {
     ts.as_nanos().div_euclid(1_000_000_000)
 }
+
+/// Takes any bytes as a connection in both directions, whole and byte by byte, and asserts that it reads the same.
+pub fn fuzz(data: &[u8]) {
+    /// A digest of what was told, and how often a direction was lost.
+    #[derive(Default, PartialEq, Eq, Debug)]
+    struct Told(Vec<(u32, u8)>, Vec<u8>);
+
+    impl Receiver for Told {
+        fn headers(&mut self, stream: u32, list: &HeaderList, whole: bool, _: &Moment, _: &Moment) {
+            self.0.push((stream, u8::from(whole)));
+            self.1.extend_from_slice(list.bytes());
+        }
+        fn promise(&mut self, promised: u32, list: &HeaderList, _: bool, _: &Moment, _: &Moment) {
+            self.0.push((promised, 2));
+            self.1.extend_from_slice(list.bytes());
+        }
+        fn data(&mut self, _: u32, bytes: &[u8], _: &Moment) {
+            self.1.extend_from_slice(bytes);
+        }
+        fn data_gap(&mut self, stream: u32, _: u64) {
+            self.0.push((stream, 3));
+        }
+        fn end(&mut self, stream: u32, _: Option<&Moment>) {
+            self.0.push((stream, 4));
+        }
+        fn reset(&mut self, stream: u32, _: &Moment) {
+            self.0.push((stream, 5));
+        }
+        fn go_away(&mut self, last_stream: u32) {
+            self.0.push((last_stream, 6));
+        }
+        fn lost(&mut self) {
+            self.0.push((0, 7));
+        }
+        fn anomaly(&mut self, _: Anomaly) {}
+        fn unread(&mut self, _: u64) {}
+    }
+
+    const LIMITS: ReadLimits = ReadLimits {
+        list: ListLimits { bytes: 1 << 12, lines: 100 },
+        continuations: 4,
+        idle_frames: 10,
+        table: 1 << 12,
+    };
+    let at = Moment { ts: Timestamp::EPOCH, input: 0, frame: 0, ack: None };
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut connection, mut told, mut list) =
+            (Connection::new(LIMITS), Told::default(), HeaderList::default());
+        // From where a direction is lost, what is found depends on where segments begin.
+        for piece in pieces {
+            if told.0.contains(&(0, 7)) {
+                break;
+            }
+            connection.feed(Toward::Client, piece, &at, LIMITS, &mut list, &mut told);
+        }
+        let until = told.0.iter().position(|event| *event == (0, 7)).unwrap_or(told.0.len());
+        told.0.truncate(until);
+        told
+    };
+    assert_eq!(read(&mut std::iter::once(data)).0, read(&mut data.chunks(1)).0, "cutting does not matter");
+    let mut joined = (Connection::joined(LIMITS), Told::default(), HeaderList::default());
+    for (number, piece) in data.chunks(50).enumerate() {
+        let toward = if number % 2 == 0 { Toward::Server } else { Toward::Client };
+        joined.0.feed(toward, piece, &at, LIMITS, &mut joined.2, &mut joined.1);
+        if let [0..=40, ..] = piece {
+            joined.0.gap(toward, piece.len() as u64, &at, LIMITS, &mut joined.2, &mut joined.1);
+        }
+    }
+    let _who = recognise(data);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hpack::tests::Encoder;
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: ReadLimits = ReadLimits {
+        list: ListLimits { bytes: 1 << 14, lines: 100 },
+        continuations: 4,
+        idle_frames: 10,
+        table: 1 << 16,
+    };
+
+    #[derive(Default)]
+    struct Log {
+        lines: Vec<String>,
+        content: Vec<u8>,
+    }
+
+    impl Receiver for Log {
+        fn headers(&mut self, stream: u32, list: &HeaderList, whole: bool, _: &Moment, _: &Moment) {
+            let fields: Vec<String> = list
+                .iter()
+                .map(|(name, value)| {
+                    format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+                })
+                .collect();
+            let unknown = if list.unknown > 0 { format!(" ?{}", list.unknown) } else { String::new() };
+            let cut = if whole { "" } else { " cut" };
+            self.lines.push(format!("{stream} {}{unknown}{cut}", fields.join(" ")));
+        }
+        fn promise(&mut self, promised: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
+            self.lines.push("promise".into());
+            self.headers(promised, list, whole, first, last);
+        }
+        fn data(&mut self, stream: u32, bytes: &[u8], _: &Moment) {
+            self.content.extend_from_slice(bytes);
+            // Pieces of one frame are one line.
+            match self.lines.last_mut() {
+                Some(line) if line.starts_with(&format!("{stream} +")) => {
+                    let len: usize = line.split('+').nth(1).unwrap().parse().unwrap();
+                    *line = format!("{stream} +{}", len + bytes.len());
+                }
+                _ => self.lines.push(format!("{stream} +{}", bytes.len())),
+            }
+        }
+        fn data_gap(&mut self, stream: u32, lost: u64) {
+            self.lines.push(format!("{stream} -{lost}"));
+        }
+        fn end(&mut self, stream: u32, _: Option<&Moment>) {
+            self.lines.push(format!("{stream} end"));
+        }
+        fn reset(&mut self, stream: u32, _: &Moment) {
+            self.lines.push(format!("{stream} reset"));
+        }
+        fn go_away(&mut self, last_stream: u32) {
+            self.lines.push(format!("go away {last_stream}"));
+        }
+        fn lost(&mut self) {
+            self.lines.push("lost".into());
+        }
+        fn anomaly(&mut self, anomaly: Anomaly) {
+            self.lines.push(anomaly.name().into());
+        }
+        fn unread(&mut self, _: u64) {}
+    }
+
+    enum Piece<'a> {
+        Bytes(&'a [u8]),
+        Gap(u64),
+    }
+
+    fn moment() -> Moment {
+        Moment { ts: Timestamp::from_secs(1_790_000_000, 0), input: 0, frame: 0, ack: None }
+    }
+
+    fn read(connection: &mut Connection, toward: Toward, pieces: &[Piece<'_>]) -> Vec<String> {
+        let (mut log, mut list, at) = (Log::default(), HeaderList::default(), moment());
+        for piece in pieces {
+            match piece {
+                Piece::Bytes(bytes) => connection.feed(toward, bytes, &at, LIMITS, &mut list, &mut log),
+                Piece::Gap(lost) => connection.gap(toward, *lost, &at, LIMITS, &mut list, &mut log),
+            }
+        }
+        log.lines
+    }
+
+    fn answers(pieces: &[Piece<'_>]) -> Vec<String> {
+        read(&mut Connection::new(LIMITS), Toward::Client, pieces)
+    }
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    fn block(encoder: &mut Encoder, fields: &[(&str, &str)]) -> Vec<u8> {
+        let mut block = Vec::new();
+        fields.iter().for_each(|(name, value)| encoder.field(&mut block, name, value, true));
+        block
+    }
+
+    const OK: &[u8] = b"\x88";
+
+    #[test]
+    fn frames_become_messages() {
+        let mut encoder = Encoder::default();
+        let padded = [&[3][..], OK, &[0, 0, 0]].concat();
+        let advised = [&[2, 0x80, 0, 0, 1, 200][..], &block(&mut encoder, &[("a", "b")]), &[0, 0]].concat();
+        let promise = [&[0, 0, 0, 2][..], &[0x82, 0x86, 0x84]].concat();
+        for (frames, told) in [
+            (frame(1, 4, 1, OK), &["1 :status=200"][..]),
+            (frame(1, 5, 1, OK), &["1 :status=200", "1 end"]),
+            (frame(1, 0xc, 1, &padded), &["1 :status=200"]),
+            (frame(1, 0x2c, 1, &advised), &["1 a=b"]),
+            (
+                [frame(1, 1, 1, OK), frame(9, 0, 1, b"\x40\x01a"), frame(9, 4, 1, b"\x01b")].concat(),
+                &["1 :status=200 a=b", "1 end"],
+            ),
+            (frame(0, 0, 3, b"hello"), &["3 +5"]),
+            (frame(0, 9, 3, b"\x02hello\0\0"), &["3 +5", "3 end"]),
+            (frame(0, 1, 3, b""), &["3 end"]),
+            (frame(0, 9, 3, b"\0"), &["3 end"]),
+            (frame(5, 4, 1, &promise), &["promise", "2 :method=GET :scheme=http :path=/"]),
+            (frame(3, 0, 5, &[0, 0, 0, 8]), &["5 reset"]),
+            (frame(7, 0, 0, &[0, 0, 0, 9, 0, 0, 0, 0]), &["go away 9"]),
+            (
+                [
+                    frame(6, 0, 0, &[0; 8]),
+                    frame(8, 0, 0, &[0, 0, 1, 0]),
+                    frame(2, 0, 3, &[0; 5]),
+                    frame(0x42, 7, 9, b"?"),
+                ]
+                .concat(),
+                &[],
+            ),
+            // What must not be.
+            (frame(1, 4, 0, OK), &["bad_frame", "lost"]),
+            (frame(4, 0, 0, &[0; 5]), &["bad_frame", "lost"]),
+            (b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), &["bad_frame", "lost"]),
+            (
+                [frame(1, 0, 1, OK), frame(0, 0, 1, b"x")].concat(),
+                &["bad_frame", "1 :status=200 cut", "1 +1"],
+            ),
+            (frame(1, 4, 1, b"\xbe"), &["bad_header_block", "1  cut"]),
+            (frame(1, 0xc, 1, b"\x09\x88"), &["bad_frame", "1  cut"]),
+        ] {
+            assert_eq!(answers(&[Piece::Bytes(&frames)]), told, "{frames:x?}");
+            let cut: Vec<Piece<'_>> = frames.chunks(1).map(Piece::Bytes).collect();
+            assert_eq!(answers(&cut), told, "byte by byte: {frames:x?}");
+        }
+    }
+
+    #[test]
+    fn a_hole_costs_what_it_hits() {
+        let mut encoder = Encoder::default();
+        let first = frame(
+            1,
+            4,
+            1,
+            &block(&mut encoder, &[(":status", "200"), ("x-one", "value one"), ("x-two", "value two")]),
+        );
+        let again = frame(1, 5, 3, &block(&mut encoder, &[(":status", "200"), ("x-one", "value one")]));
+        let data = frame(0, 1, 1, b"0123456789");
+        let ping = frame(6, 0, 0, &[0; 8]);
+        let whole = ["1 :status=200 x-one=value one x-two=value two"];
+        let after = ["3 :status=200 x-one=value one", "3 end"];
+        let unknown = ["3 :status=200 ?1", "3 end"];
+        let stream = [first.clone(), data.clone(), ping, again].concat();
+        let (d, p) = (first.len(), first.len() + data.len());
+        for (from, lost, told) in [
+            // In content: its bytes, up to its last.
+            (d + 9, 4, [&whole[..], &["1 -4", "1 +6", "1 end"], &after].concat()),
+            (d + 12, 7, [&whole[..], &["1 +3", "1 -7", "1 end"], &after].concat()),
+            // In a frame of no account: nothing.
+            (p + 10, 3, [&whole[..], &["1 +10", "1 end"], &after].concat()),
+            // In a block: what stands behind, and what refers to it.
+            (12, 5, [&["1 :status=200 cut", "1 +10", "1 end"][..], &unknown].concat()),
+            (d - 3, 3, [&["1 :status=200 x-one=value one cut", "1 +10", "1 end"][..], &unknown].concat()),
+            // Elsewhere: what cannot be told apart, and what refers to it.
+            (d + 4, 2, [&whole[..], &["lost"], &unknown].concat()),
+            (d + 15, 10, [&whole[..], &["1 +6", "1 -4", "lost"], &unknown].concat()),
+            (d - 3, 5, [&["1 :status=200 x-one=value one cut", "lost"][..], &unknown].concat()),
+        ] {
+            let pieces = [
+                Piece::Bytes(&stream[..from]),
+                Piece::Gap(lost as u64),
+                Piece::Bytes(&stream[from + lost..]),
+            ];
+            assert_eq!(answers(&pieces), told, "{lost} bytes at {from}");
+        }
+    }
+
+    #[test]
+    fn table_sizes_are_agreed_on_by_both_ends() {
+        let raised = frame(4, 0, 0, &[0, 1, 0, 0, 0x20, 0]);
+        let mut encoder = Encoder::default();
+        let mut larger = Vec::new();
+        encoder.resize(&mut larger, 8_192);
+        let larger = frame(1, 4, 1, &[larger.as_slice(), OK].concat());
+        let acknowledged = frame(4, 1, 0, b"");
+        for (announced, told) in
+            [(false, &["header_table_limit", "1 :status=200"][..]), (true, &["1 :status=200"])]
+        {
+            let mut connection = Connection::new(LIMITS);
+            if announced {
+                read(&mut connection, Toward::Server, &[Piece::Bytes(PREFACE), Piece::Bytes(&raised)]);
+                read(&mut connection, Toward::Client, &[Piece::Bytes(&acknowledged)]);
+            }
+            assert_eq!(read(&mut connection, Toward::Client, &[Piece::Bytes(&larger)]), told);
+        }
+    }
+
+    #[test]
+    fn floods_are_named_and_cost_little() {
+        let continuations: Vec<u8> = (0..6).flat_map(|_| frame(9, 0, 1, b"")).collect();
+        let flood = [frame(1, 0, 1, OK), continuations, frame(9, 4, 1, b""), frame(1, 5, 3, OK)].concat();
+        assert_eq!(
+            answers(&[Piece::Bytes(&flood)]),
+            ["continuation_flood", "1 :status=200 cut", "3 :status=200", "3 end"]
+        );
+        let long = [
+            frame(1, 0, 1, &[OK, &[0, 3, b'a', b'b', b'c', 3, b'x', b'y', b'z'].repeat(1_000)].concat()),
+            frame(9, 0, 1, &[0x88; 9_000]),
+            frame(9, 4, 1, b"\x88"),
+            frame(1, 5, 3, OK),
+        ];
+        let told = answers(&[Piece::Bytes(&long.concat())]);
+        assert!(
+            told[0] == "head_too_long" && told[1].ends_with(" cut") && told[2] == "3 :status=200",
+            "{told:?}"
+        );
+        let empty: Vec<u8> = (0..30).flat_map(|_| frame(0, 0, 1, b"")).collect();
+        assert_eq!(answers(&[Piece::Bytes(&empty)]), ["frame_flood"]);
+    }
+
+    #[test]
+    fn who_is_who_is_told_by_the_first_fields() {
+        let request = frame(1, 0x25, 7, &[0x80, 0, 0, 0, 9, 0x82, 0x86, 0x84, 0x41, 0x01, b'h']);
+        for (bytes, told) in [
+            (request.clone(), Some(Toward::Server)),
+            (frame(1, 4, 7, OK), Some(Toward::Client)),
+            ([frame(0, 0, 3, b"content"), frame(1, 4, 7, OK)].concat(), Some(Toward::Client)),
+            (
+                [&b"rest of content"[..], &request, &frame(8, 0, 0, &[0, 0, 1, 0])].concat(),
+                Some(Toward::Server),
+            ),
+            (frame(0, 0, 3, b"content"), None),
+            (frame(1, 4, 7, b"\xbe\xbf"), None),
+            (frame(1, 4, 7, b"\x82"), None),
+            (b"\x00\x00\x00\x2a some other protocol".to_vec(), None),
+        ] {
+            assert_eq!(recognise(&bytes), told, "{bytes:x?}");
+        }
+    }
+
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let flags = prop_oneof![Just(0_u8), Just(1), Just(4), Just(5), Just(0xc), Just(0x24), any::<u8>()];
+        let kind = prop_oneof![8 => 0_u8..10, 1 => any::<u8>()];
+        let payload = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            Just(vec![0x82, 0x86, 0x84]),
+            Just(vec![0, 1, 0, 0, 0x10, 0]),
+            Just(vec![0; 4]),
+            Just(vec![0; 8]),
+        ];
+        let one = (kind, flags, 0_u32..6, payload)
+            .prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload));
+        proptest::collection::vec(one, 0..12).prop_map(|frames| frames.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken(data in proptest::collection::vec(any::<u8>(), 0..300)) {
+            fuzz(&data);
+        }
+
+        #[test]
+        fn any_frames_are_taken(data in frames()) {
+            fuzz(&data);
+        }
+
+        /// A hole anywhere makes no field up, and what follows in order is read on.
+        #[test]
+        fn no_hole_makes_anything_up(from in 0_usize..400, lost in 1_usize..60, cut in 1_usize..80) {
+            let mut encoder = Encoder::default();
+            let mut stream = Vec::new();
+            let mut truth = Vec::new();
+            for number in 0..12_u32 {
+                let (one, two) = (format!("one {}", number / 3), format!("two {}", number / 4));
+                let fields = [(":status", "200"), ("x-one", one.as_str()), ("x-two", two.as_str())];
+                stream.extend(frame(1, 4, number * 2 + 1, &block(&mut encoder, &fields)));
+                stream.extend(frame(0, 1, number * 2 + 1, &[b'.'; 30]));
+                truth.push(format!("{} :status=200 x-one={one} x-two={two}", number * 2 + 1));
+            }
+            prop_assume!(from + lost < stream.len());
+            let mut pieces: Vec<Piece<'_>> = stream[..from].chunks(cut).map(Piece::Bytes).collect();
+            pieces.push(Piece::Gap(lost as u64));
+            pieces.extend(stream[from + lost..].chunks(cut).map(Piece::Bytes));
+            for line in answers(&pieces).iter().filter(|line| line.contains(":status") || line.contains('=')) {
+                let stream = line.split(' ').next().unwrap();
+                let whole = truth.iter().find(|told| told.starts_with(&format!("{stream} "))).unwrap();
+                for field in line.split('=').skip(1) {
+                    let value = field.split(" x-").next().unwrap().split(" ?").next().unwrap();
+                    let value = value.strip_suffix(" cut").unwrap_or(value);
+                    prop_assert!(whole.contains(&format!("={value}")), "{} in {}", line, whole);
+                }
+            }
+        }
+    }
+}

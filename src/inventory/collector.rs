@@ -13,6 +13,7 @@ use super::learner::{
 use super::privacy;
 use super::sketch::CallerSketch;
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
+use crate::anomaly::Anomaly;
 use crate::caller::{AuthScheme, CallerReader};
 use crate::classify::Classifier;
 use crate::limits::Limits;
@@ -107,6 +108,11 @@ impl Collector {
         let Some(method) = exchange.method() else {
             return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
         };
+        let unknown = exchange.anomalies.contains(Anomaly::UnknownFields);
+        if unknown && (exchange.path().expose().is_empty() || exchange.authority().is_none()) {
+            // Nor does a request whose path or host was lost.
+            return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
+        }
         let mut tags = Vec::new();
         let at = exchange.started();
         self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
@@ -465,6 +471,10 @@ impl learner::Facts for EndpointFacts {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    fn is_procedure(&self) -> bool {
+        self.request_media.keys().any(|media| media.starts_with("application/grpc"))
     }
 }
 
