@@ -39,9 +39,9 @@ pub enum Toward {
 pub trait Receiver {
     /// A block of fields that begins or ends a message, with the moments of its first and its last byte. It is
     /// not `whole` when only its front was captured or could be read.
-    fn headers(&mut self, stream: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment);
+    fn headers(&mut self, stream: u32, fields: &HeaderList, whole: bool, first: &Moment, last: &Moment);
     /// The fields of a request that the server asks itself, which `promised` will answer.
-    fn promise(&mut self, promised: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment);
+    fn promise(&mut self, promised: u32, fields: &HeaderList, whole: bool, first: &Moment, last: &Moment);
     /// The next bytes of content.
     fn data(&mut self, stream: u32, bytes: &[u8], at: &Moment);
     /// So many bytes of content were never captured.
@@ -101,18 +101,18 @@ impl Connection {
         Self { to_server: reader(), to_client: reader() }
     }
 
-    /// Takes the next bytes of a direction. `list` is scratch.
+    /// Takes the next bytes of a direction. `fields` is scratch.
     pub fn feed(
         &mut self,
         toward: Toward,
         bytes: &[u8],
         at: &Moment,
         limits: ReadLimits,
-        list: &mut HeaderList,
+        fields: &mut HeaderList,
         to: &mut impl Receiver,
     ) {
         let (reader, other) = self.readers(toward);
-        Feed { reader, other, at, limits, list, to }.bytes(bytes);
+        Feed { reader, other, at, limits, fields, to }.bytes(bytes);
     }
 
     /// Takes a hole of `lost` bytes.
@@ -122,11 +122,11 @@ impl Connection {
         lost: u64,
         at: &Moment,
         limits: ReadLimits,
-        list: &mut HeaderList,
+        fields: &mut HeaderList,
         to: &mut impl Receiver,
     ) {
         let (reader, other) = self.readers(toward);
-        Feed { reader, other, at, limits, list, to }.gap(lost);
+        Feed { reader, other, at, limits, fields, to }.gap(lost);
     }
 
     /// Nothing more will come.
@@ -158,21 +158,18 @@ const PEEKED: usize = 512;
 #[must_use]
 pub fn recognise(bytes: &[u8]) -> Option<Toward> {
     let start = h2_frame::find(bytes)?;
-    let mut list = HeaderList::default();
+    let mut fields = HeaderList::default();
     h2_frame::frames(bytes.get(start..)?).take_while(|(head, _)| head.is_usual()).find_map(
         |(head, payload)| {
             if head.kind != Kind::Headers || !head.has(flag::END_HEADERS) {
                 return None;
             }
-            let block = match head.has(flag::PADDED) {
-                true => payload.get(1..)?,
-                false => payload,
-            };
-            let block = if head.has(flag::PRIORITY) { block.get(5..)? } else { block };
+            let (_, block) = front_fragment(head, payload)?;
             let limits = ListLimits { bytes: 4 * PEEKED, lines: 4 };
             // The rest of the block may be cut off or padding: only its front counts.
-            let _cut = Decoder::joined(4_096).decode(block.get(..PEEKED).unwrap_or(block), limits, &mut list);
-            let mut fields = list.iter();
+            let _cut =
+                Decoder::joined(4_096).decode(block.get(..PEEKED).unwrap_or(block), limits, &mut fields);
+            let mut fields = fields.iter();
             match fields.next()? {
                 (b":status", [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9']) => Some(Toward::Client),
                 first => {
@@ -257,7 +254,7 @@ struct Feed<'a, R> {
     other: &'a mut Reader,
     at: &'a Moment,
     limits: ReadLimits,
-    list: &'a mut HeaderList,
+    fields: &'a mut HeaderList,
     to: &'a mut R,
 }
 
@@ -443,13 +440,14 @@ impl<R: Receiver> Feed<'_, R> {
     /// A frame that was read as a whole.
     fn payload(&mut self, head: FrameHead, first: &Moment, payload: &[u8]) {
         match head.kind {
-            Kind::Headers | Kind::PushPromise => match fragment(head, payload) {
-                Some((promised, fragment)) => self.fragment(head, promised, first, fragment),
-                None => {
+            Kind::Headers | Kind::PushPromise => {
+                if let Some((promised, fragment)) = fragment(head, payload) {
+                    self.fragment(head, promised, first, fragment);
+                } else {
                     self.to.anomaly(Anomaly::BadFrame);
                     self.give_up(head, first, &[]);
                 }
-            },
+            }
             Kind::Continuation => self.continuation(head, payload),
             Kind::Settings => self.settings(head, payload),
             Kind::ResetStream => self.to.reset(head.stream, self.at),
@@ -510,7 +508,7 @@ impl<R: Receiver> Feed<'_, R> {
 
     /// A block that is whole.
     fn block(&mut self, block: Block, bytes: &[u8]) {
-        let read = self.reader.decoder.decode(bytes, self.limits.list, self.list);
+        let read = self.reader.decoder.decode(bytes, self.limits.list, self.fields);
         if read.is_err() {
             self.to.anomaly(Anomaly::BadHeaderBlock);
         }
@@ -520,18 +518,18 @@ impl<R: Receiver> Feed<'_, R> {
     /// The front of a block whose rest is missing.
     fn front(&mut self, block: Block, bytes: &[u8]) {
         // That it ends early is known; the fields before that are read.
-        let _cut = self.reader.decoder.decode(bytes, self.limits.list, self.list);
+        let _cut = self.reader.decoder.decode(bytes, self.limits.list, self.fields);
         self.reader.decoder.poison();
         self.tell(block, false);
     }
 
     fn tell(&mut self, block: Block, whole: bool) {
-        if self.list.table_too_large {
+        if self.fields.table_too_large {
             self.to.anomaly(Anomaly::HeaderTableLimit);
         }
         match block.promised {
-            Some(promised) => self.to.promise(promised, self.list, whole, &block.first, self.at),
-            None => self.to.headers(block.stream, self.list, whole, &block.first, self.at),
+            Some(promised) => self.to.promise(promised, self.fields, whole, &block.first, self.at),
+            None => self.to.headers(block.stream, self.fields, whole, &block.first, self.at),
         }
         if block.end_stream {
             self.to.end(block.stream, Some(self.at));
@@ -740,13 +738,13 @@ pub fn fuzz(data: &[u8]) {
     struct Told(Vec<(u32, u8)>, Vec<u8>);
 
     impl Receiver for Told {
-        fn headers(&mut self, stream: u32, list: &HeaderList, whole: bool, _: &Moment, _: &Moment) {
+        fn headers(&mut self, stream: u32, fields: &HeaderList, whole: bool, _: &Moment, _: &Moment) {
             self.0.push((stream, u8::from(whole)));
-            self.1.extend_from_slice(list.bytes());
+            self.1.extend_from_slice(fields.bytes());
         }
-        fn promise(&mut self, promised: u32, list: &HeaderList, _: bool, _: &Moment, _: &Moment) {
+        fn promise(&mut self, promised: u32, fields: &HeaderList, _: bool, _: &Moment, _: &Moment) {
             self.0.push((promised, 2));
-            self.1.extend_from_slice(list.bytes());
+            self.1.extend_from_slice(fields.bytes());
         }
         fn data(&mut self, _: u32, bytes: &[u8], _: &Moment) {
             self.1.extend_from_slice(bytes);
@@ -778,14 +776,14 @@ pub fn fuzz(data: &[u8]) {
     };
     let at = Moment { ts: Timestamp::EPOCH, input: 0, frame: 0, ack: None };
     let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let (mut connection, mut told, mut list) =
+        let (mut connection, mut told, mut fields) =
             (Connection::new(LIMITS), Told::default(), HeaderList::default());
         // From where a direction is lost, what is found depends on where segments begin.
         for piece in pieces {
             if told.0.contains(&(0, 7)) {
                 break;
             }
-            connection.feed(Toward::Client, piece, &at, LIMITS, &mut list, &mut told);
+            connection.feed(Toward::Client, piece, &at, LIMITS, &mut fields, &mut told);
         }
         let until = told.0.iter().position(|event| *event == (0, 7)).unwrap_or(told.0.len());
         told.0.truncate(until);
@@ -823,20 +821,27 @@ mod tests {
     }
 
     impl Receiver for Log {
-        fn headers(&mut self, stream: u32, list: &HeaderList, whole: bool, _: &Moment, _: &Moment) {
-            let fields: Vec<String> = list
+        fn headers(&mut self, stream: u32, fields: &HeaderList, whole: bool, _: &Moment, _: &Moment) {
+            let pairs: Vec<String> = fields
                 .iter()
                 .map(|(name, value)| {
                     format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
                 })
                 .collect();
-            let unknown = if list.unknown > 0 { format!(" ?{}", list.unknown) } else { String::new() };
+            let unknown = if fields.unknown > 0 { format!(" ?{}", fields.unknown) } else { String::new() };
             let cut = if whole { "" } else { " cut" };
-            self.lines.push(format!("{stream} {}{unknown}{cut}", fields.join(" ")));
+            self.lines.push(format!("{stream} {}{unknown}{cut}", pairs.join(" ")));
         }
-        fn promise(&mut self, promised: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
+        fn promise(
+            &mut self,
+            promised: u32,
+            fields: &HeaderList,
+            whole: bool,
+            first: &Moment,
+            last: &Moment,
+        ) {
             self.lines.push("promise".into());
-            self.headers(promised, list, whole, first, last);
+            self.headers(promised, fields, whole, first, last);
         }
         fn data(&mut self, stream: u32, bytes: &[u8], _: &Moment) {
             self.content.extend_from_slice(bytes);
@@ -880,11 +885,11 @@ mod tests {
     }
 
     fn read(connection: &mut Connection, toward: Toward, pieces: &[Piece<'_>]) -> Vec<String> {
-        let (mut log, mut list, at) = (Log::default(), HeaderList::default(), moment());
+        let (mut log, mut fields, at) = (Log::default(), HeaderList::default(), moment());
         for piece in pieces {
             match piece {
-                Piece::Bytes(bytes) => connection.feed(toward, bytes, &at, LIMITS, &mut list, &mut log),
-                Piece::Gap(lost) => connection.gap(toward, *lost, &at, LIMITS, &mut list, &mut log),
+                Piece::Bytes(bytes) => connection.feed(toward, bytes, &at, LIMITS, &mut fields, &mut log),
+                Piece::Gap(lost) => connection.gap(toward, *lost, &at, LIMITS, &mut fields, &mut log),
             }
         }
         log.lines
@@ -901,7 +906,9 @@ mod tests {
 
     fn block(encoder: &mut Encoder, fields: &[(&str, &str)]) -> Vec<u8> {
         let mut block = Vec::new();
-        fields.iter().for_each(|(name, value)| encoder.field(&mut block, name, value, true));
+        for (name, value) in fields {
+            encoder.field(&mut block, name, value, true);
+        }
         block
     }
 

@@ -105,7 +105,7 @@ impl FrameHead {
                 Kind::Data | Kind::Headers | Kind::PushPromise | Kind::Continuation => self.stream != 0,
                 Kind::Priority => self.stream != 0 && len == 5,
                 Kind::ResetStream => self.stream != 0 && len == 4,
-                Kind::Settings => self.stream == 0 && len % 6 == 0,
+                Kind::Settings => self.stream == 0 && len.is_multiple_of(6),
                 Kind::Ping => self.stream == 0 && len == 8,
                 Kind::GoAway => self.stream == 0 && len >= 8,
                 Kind::WindowUpdate => len == 4,

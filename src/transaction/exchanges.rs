@@ -87,7 +87,7 @@ pub struct Exchanges<S> {
     pub(super) read: h1::ReadLimits,
     pub(super) read_h2: h2::ReadLimits,
     /// Fields of the block that is being read.
-    pub(super) list: HeaderList,
+    pub(super) fields: HeaderList,
     pub(super) pipelined: usize,
     /// Open HTTP/2 streams of a connection.
     pub(super) streams: usize,
@@ -119,7 +119,7 @@ impl<S: Sink> Exchanges<S> {
                 idle_frames: limits.idle_frames,
                 table: limits.header_table,
             },
-            list: HeaderList::default(),
+            fields: HeaderList::default(),
             pipelined: limits.pipelined,
             streams: limits.streams,
             stream_bytes: limits.stream_bytes,

@@ -19,7 +19,6 @@ use crate::http::h2::{self, Toward};
 
 /// What a connection is found to speak.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a connection is boxed as a whole")]
 enum Talk {
     /// Nothing was recognised yet; the first bytes of each direction that leave it open.
     Unknown { seen: [Vec<u8>; 2] },
@@ -141,13 +140,13 @@ impl<S: Sink> Conversation<S> {
     fn read_http2(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
         let Talk::Http2 { streams, frames } = &mut self.talk else { return };
         let toward = if direction == streams.origin.client { Toward::Server } else { Toward::Client };
-        let (limits, mut list) = (shared.read_h2, std::mem::take(&mut shared.list));
+        let (limits, mut fields) = (shared.read_h2, std::mem::take(&mut shared.fields));
         let mut messages = Messages { streams, shared, toward };
         match chunk {
-            Chunk::Data(bytes) => frames.feed(toward, bytes, at, limits, &mut list, &mut messages),
-            Chunk::Gap(lost) => frames.gap(toward, lost, at, limits, &mut list, &mut messages),
+            Chunk::Data(bytes) => frames.feed(toward, bytes, at, limits, &mut fields, &mut messages),
+            Chunk::Gap(lost) => frames.gap(toward, lost, at, limits, &mut fields, &mut messages),
         }
-        shared.list = list;
+        shared.fields = fields;
     }
 
     fn give_up(&mut self, shared: &mut Exchanges<S>, kind: Kind, bytes: usize) {

@@ -209,16 +209,16 @@ pub(super) struct Messages<'a, S> {
 
 impl<S: Sink> Messages<'_, S> {
     /// Whether a block begins a request, as far as can be told.
-    fn is_request(list: &HeaderList) -> bool {
-        list.iter().next().map_or(list.unknown > 0, |(name, _)| {
+    fn is_request(block: &HeaderList) -> bool {
+        block.iter().next().map_or(block.unknown > 0, |(name, _)| {
             name.first() == Some(&b':') && name != b":status"
                 // The pseudo-fields stand in front, and those that are unknown are left out.
-                || list.unknown > 0 && name.first() != Some(&b':')
+                || block.unknown > 0 && name.first() != Some(&b':')
         })
     }
 
-    fn request(&mut self, number: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
-        if self.streams.stream(number).is_some_and(|stream| stream.asked) || !Self::is_request(list) {
+    fn request(&mut self, number: u32, block: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
+        if self.streams.stream(number).is_some_and(|stream| stream.asked) || !Self::is_request(block) {
             // Trailers of a request say nothing of it.
             return;
         }
@@ -232,7 +232,7 @@ impl<S: Sink> Messages<'_, S> {
         let request = &mut pending.exchange.request;
         (request.started, request.ended) = (first.ts, last.ts);
         let (mut authority, mut host, mut media, mut protocol) = (None, None, None, false);
-        for (name, value) in list.iter() {
+        for (name, value) in block.iter() {
             match name {
                 b":method" => value.clone_into(&mut request.method),
                 b":path" => value.clone_into(request.target.expose_mut()),
@@ -253,13 +253,13 @@ impl<S: Sink> Messages<'_, S> {
         }
         // What follows a `:authority` under the name of Host says the same or less (RFC 9113 section 8.3.1).
         let named = authority.map(|authority| (&b"host"[..], authority));
-        let fields = list.iter().filter(|(name, _)| name.first() != Some(&b':'));
+        let fields = block.iter().filter(|(name, _)| name.first() != Some(&b':'));
         let fields = fields.filter(|(name, _)| authority.is_none() || *name != b"host");
-        request.fields.copy_head(list.bytes(), named.into_iter().chain(fields));
+        request.fields.copy_head(block.bytes(), named.into_iter().chain(fields));
         let has_target = !request.target.expose().is_empty();
         let media = media.unwrap_or_default();
         pending.keep_request = pending.media(media) && keep;
-        let missing = !whole || list.unknown > 0;
+        let missing = !whole || block.unknown > 0;
         pending.fields_missing |= missing;
         if missing {
             self.streams.odd(self.shared, Some(number), Anomaly::UnknownFields);
@@ -275,8 +275,8 @@ impl<S: Sink> Messages<'_, S> {
         }
     }
 
-    fn response(&mut self, number: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
-        let status = list.iter().find(|(name, _)| *name == b":status").and_then(|(_, value)| {
+    fn response(&mut self, number: u32, block: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
+        let status = block.iter().find(|(name, _)| *name == b":status").and_then(|(_, value)| {
             std::str::from_utf8(value).ok().filter(|value| value.len() == 3)?.parse::<u16>().ok()
         });
         if status.is_some_and(|status| (100..200).contains(&status)) {
@@ -285,7 +285,7 @@ impl<S: Sink> Messages<'_, S> {
         }
         let known = self.streams.stream(number);
         if known.as_ref().is_some_and(|stream| stream.pending.answered) {
-            return self.trailers(number, list, whole);
+            return self.trailers(number, block, whole);
         }
         // Trailers of an answer that was not seen look like a head that lost its status.
         let unseen = known.is_none();
@@ -303,10 +303,10 @@ impl<S: Sink> Messages<'_, S> {
         let response = &mut pending.exchange.response;
         response.status = status.unwrap_or(0);
         (response.started, response.ended) = (first.ts, last.ts);
-        let fields = list.iter().filter(|(name, _)| name.first() != Some(&b':'));
-        response.fields.copy_head(list.bytes(), fields);
+        let fields = block.iter().filter(|(name, _)| name.first() != Some(&b':'));
+        response.fields.copy_head(block.bytes(), fields);
         let (mut media, mut outcome) = (None, None);
-        for (name, value) in list.iter() {
+        for (name, value) in block.iter() {
             match name {
                 b"content-type" => media = Some(value),
                 b"content-length" => set(&mut stream.stated, RESPONSE, number_in(value)),
@@ -319,7 +319,7 @@ impl<S: Sink> Messages<'_, S> {
         if let Some(call) = &mut pending.exchange.call {
             call.status = outcome;
         }
-        let missing = !whole || list.unknown > 0;
+        let missing = !whole || block.unknown > 0;
         pending.fields_missing |= missing;
         let accepted = pending.connect && status.is_some_and(|status| (200..300).contains(&status));
         if missing {
@@ -345,13 +345,13 @@ impl<S: Sink> Messages<'_, S> {
         }
     }
 
-    fn trailers(&mut self, number: u32, list: &HeaderList, whole: bool) {
+    fn trailers(&mut self, number: u32, block: &HeaderList, whole: bool) {
         let Some(stream) = self.streams.stream(number) else { return };
         let Some(call) = &mut stream.pending.exchange.call else { return };
-        let outcome = list.iter().find(|(name, _)| *name == b"grpc-status");
+        let outcome = block.iter().find(|(name, _)| *name == b"grpc-status");
         match outcome.and_then(|(_, value)| grpc::status(value)) {
             Some(outcome) => call.status = Some(outcome),
-            None if !whole || list.unknown > 0 => {
+            None if !whole || block.unknown > 0 => {
                 stream.pending.fields_missing = true;
                 self.streams.odd(self.shared, Some(number), Anomaly::UnknownFields);
             }
@@ -371,18 +371,18 @@ impl<S: Sink> Messages<'_, S> {
 }
 
 impl<S: Sink> Receiver for Messages<'_, S> {
-    fn headers(&mut self, stream: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
+    fn headers(&mut self, stream: u32, block: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
         match self.toward {
-            Toward::Server => self.request(stream, list, whole, first, last),
-            Toward::Client => self.response(stream, list, whole, first, last),
+            Toward::Server => self.request(stream, block, whole, first, last),
+            Toward::Client => self.response(stream, block, whole, first, last),
         }
-        if list.cut {
+        if block.cut {
             self.streams.odd(self.shared, Some(stream), Anomaly::HeadTooLong);
         }
     }
 
-    fn promise(&mut self, promised: u32, list: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
-        self.request(promised, list, whole, first, last);
+    fn promise(&mut self, promised: u32, block: &HeaderList, whole: bool, first: &Moment, last: &Moment) {
+        self.request(promised, block, whole, first, last);
         if let Some(stream) = self.streams.stream(promised) {
             stream.pending.request_over = true;
         }

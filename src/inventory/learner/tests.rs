@@ -8,14 +8,14 @@ use super::*;
 /// Facts that only remember the response keys and count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Keys {
-    keys: std::collections::BTreeSet<u64>,
+    names: std::collections::BTreeSet<u64>,
     calls: u64,
     procedure: bool,
 }
 
 impl Merge for Keys {
     fn absorb(&mut self, other: Self) {
-        self.keys.extend(other.keys);
+        self.names.extend(other.names);
         self.calls += other.calls;
         self.procedure |= other.procedure;
     }
@@ -23,7 +23,7 @@ impl Merge for Keys {
 
 impl Facts for Keys {
     fn response_keys(&self) -> Vec<u64> {
-        self.keys.iter().copied().collect()
+        self.names.iter().copied().collect()
     }
 
     fn is_procedure(&self) -> bool {
@@ -50,7 +50,7 @@ fn ok(path: &str) -> Sighting<'_> {
 /// Sees a successful JSON answer with these keys.
 fn see(learner: &mut Learner<Keys>, path: &str, keys: &[u64]) {
     let facts = learner.observe(&ok(path));
-    facts.keys.extend(keys);
+    facts.names.extend(keys);
     facts.calls += 1;
 }
 
@@ -413,7 +413,7 @@ fn feed(learner: &mut Learner<Keys>, call: &Call) {
         ..ok(&call.path)
     });
     facts.calls += 1;
-    facts.keys.extend(&call.keys);
+    facts.names.extend(&call.keys);
 }
 
 /// Limits so small that every sample overflows; nodes are left alone, see `store`.
