@@ -43,10 +43,25 @@ fn every_wire_case_gives_its_exchanges() {
         let capture = fixture("wire").join(text(&expected, "capture"));
         let output =
             analyze(state.path(), &["--transactions", "-", "--unredacted", capture.to_str().unwrap()]);
-        let got: Vec<_> = lines(&stdout(&output)).iter().map(told).collect();
-        let wanted: Vec<_> =
-            expected.get("transactions").and_then(Value::as_array).into_iter().flatten().map(told).collect();
+        let rows = lines(&stdout(&output));
+        let got: Vec<_> = rows.iter().map(told).collect();
+        let exchanges: Vec<_> =
+            expected.get("transactions").and_then(Value::as_array).into_iter().flatten().collect();
+        let wanted: Vec<_> = exchanges.iter().copied().map(told).collect();
         assert_eq!(got, wanted, "{}: {}", case.display(), text(&expected, "story"));
+        for (row, exchange) in rows.iter().zip(exchanges) {
+            if exchange.get("protocol").is_some() {
+                assert_eq!(text(row, "protocol"), text(exchange, "protocol"), "{}", case.display());
+            }
+            for (name, stated) in [
+                ("status", "grpc_status"),
+                ("request_messages", "request_messages"),
+                ("response_messages", "response_messages"),
+            ] {
+                let call = row.get("grpc").and_then(|call| call.get(name));
+                assert_eq!(call, exchange.get(stated), "{stated}: {}", case.display());
+            }
+        }
         cases += 1;
     }
     assert!(cases > 50, "only {cases} wire cases were found");

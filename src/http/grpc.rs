@@ -63,6 +63,8 @@ const MAX_TRAILERS: usize = 4_096;
 /// Counts messages while the bytes of a body pass.
 #[derive(Clone, Debug, Default)]
 pub struct MessageReader {
+    /// Where the body is in Base64: the group of characters that is not whole.
+    text: Option<Group>,
     /// What was counted.
     pub messages: Messages,
     /// The outcome, when the body tells it.
@@ -76,8 +78,26 @@ pub struct MessageReader {
 }
 
 impl MessageReader {
+    /// A reader at the start of a body.
+    #[must_use]
+    pub fn new(coding: Coding) -> Self {
+        Self { text: (coding == Coding::Text).then(Group::default), ..Self::default() }
+    }
+
     /// Takes the next bytes of the body.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let Some(mut group) = self.text.take() else { return self.binary(bytes) };
+        for byte in bytes {
+            match group.push(*byte) {
+                Ok(None) => {}
+                Ok(Some((three, length))) => self.binary(three.get(..length).unwrap_or_default()),
+                Err(NotBase64) => self.lost = true,
+            }
+        }
+        self.text = Some(group);
+    }
+
+    fn binary(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.lost {
             if self.left > 0 {
                 let (content, rest) = bytes.split_at((self.left as usize).min(bytes.len()));
@@ -115,8 +135,8 @@ impl MessageReader {
 
     /// Bytes of the body were never captured.
     pub const fn lose(&mut self, lost: u64) {
-        // A hole within a message costs nothing: its length was told.
-        if lost <= self.left as u64 {
+        // A hole within a message costs nothing: its length was told. In Base64 it costs what follows.
+        if lost <= self.left as u64 && self.text.is_none() {
             #[expect(clippy::cast_possible_truncation, reason = "not above `left`")]
             let lost = lost as u32;
             self.left -= lost;
@@ -206,21 +226,43 @@ fn messages(body: &[u8]) -> impl Iterator<Item = (u8, usize, &[u8])> {
     })
 }
 
-/// Undoes Base64 that may be padded wherever a server flushed.
+/// Up to four characters of Base64, which may be padded wherever a server flushed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    four: [u8; 4],
+    filled: usize,
+}
+
+struct NotBase64;
+
+impl Group {
+    /// Takes a character; returns the bytes of a group that is whole, and how many they are.
+    fn push(&mut self, byte: u8) -> Result<Option<([u8; 3], usize)>, NotBase64> {
+        if byte.is_ascii_whitespace() {
+            return Ok(None);
+        }
+        if let Some(slot) = self.four.get_mut(self.filled) {
+            *slot = byte;
+        }
+        self.filled += 1;
+        if self.filled < self.four.len() {
+            return Ok(None);
+        }
+        self.filled = 0;
+        let mut three = [0; 3];
+        let length = STANDARD.decode_slice(self.four, &mut three).map_err(|_| NotBase64)?;
+        Ok(Some((three, length)))
+    }
+}
+
 fn from_base64(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let mut four = [0; 4];
-    let mut filled = 0;
-    for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace()) {
-        if let Some(slot) = four.get_mut(filled) {
-            *slot = *byte;
-        }
-        filled += 1;
-        if filled == four.len() {
-            filled = 0;
-            let mut three = [0; 3];
-            let Ok(length) = STANDARD.decode_slice(four, &mut three) else { break };
-            out.extend(three.iter().take(length));
+    let mut group = Group::default();
+    for byte in text {
+        match group.push(*byte) {
+            Ok(None) => {}
+            Ok(Some((three, length))) => out.extend(three.iter().take(length)),
+            Err(NotBase64) => break,
         }
     }
     out
@@ -228,10 +270,12 @@ fn from_base64(text: &[u8]) -> Vec<u8> {
 
 /// Reads any bytes as messages and asserts that the cap holds and that cutting does not matter.
 pub fn fuzz(data: &[u8]) {
-    let (mut whole, mut bitwise) = (MessageReader::default(), MessageReader::default());
-    whole.feed(data);
-    data.chunks(1).for_each(|byte| bitwise.feed(byte));
-    assert_eq!((whole.messages, whole.status), (bitwise.messages, bitwise.status), "cutting does not matter");
+    for coding in [Coding::Binary, Coding::Text] {
+        let (mut whole, mut cut) = (MessageReader::new(coding), MessageReader::new(coding));
+        whole.feed(data);
+        data.chunks(1).for_each(|byte| cut.feed(byte));
+        assert_eq!((whole.messages, whole.status), (cut.messages, cut.status), "cutting does not matter");
+    }
     for content_type in [&b"application/grpc"[..], b"application/grpc+json", b"application/grpc-web-text"] {
         let mut body = data.to_vec();
         unframe(content_type, Some(b"gzip"), &mut body, &mut ContentDecoder::default(), 1_000);
@@ -276,7 +320,7 @@ mod tests {
             [message(0, b"one"), message(1, b"three"), message(TRAILERS, b"grpc-status: 7\r\nx:1\r\n")]
                 .concat();
         for size in 1..body.len() {
-            let mut reader = MessageReader::default();
+            let mut reader = MessageReader::new(Coding::Binary);
             body.chunks(size).for_each(|piece| reader.feed(piece));
             assert_eq!(reader.messages, Messages { count: 2, bytes: 8, largest: 5 });
             assert_eq!(reader.status, Some(7));
@@ -285,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_hole_within_a_message_costs_nothing_else() {
-        let mut reader = MessageReader::default();
+        let mut reader = MessageReader::new(Coding::Binary);
         reader.feed(&message(0, b"0123456789")[..8]);
         reader.lose(7);
         reader.feed(&message(0, b"next"));

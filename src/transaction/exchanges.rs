@@ -259,8 +259,10 @@ pub(super) struct Pending {
 impl Pending {
     /// Takes the content type of a message: whether its body is worth keeping, and whether this is gRPC.
     pub(super) fn media(&mut self, media: &[u8]) -> bool {
-        if self.calls.is_none() && grpc::coding(media).is_some() {
-            self.calls = Some(Box::default());
+        if self.calls.is_none()
+            && let Some(coding) = grpc::coding(media)
+        {
+            self.calls = Some(Box::new([MessageReader::new(coding), MessageReader::new(coding)]));
             self.exchange.call = Some(Call::default());
         }
         worth_keeping(media)
