@@ -35,7 +35,7 @@ fn exchanges(c: &mut Criterion) {
                 let limits = Limits::default();
                 let mut table =
                     FlowTable::<Conversation<Counter>>::new(FlowLimits::new(&limits, OverlapPolicy::First));
-                let mut shared = Exchanges::new(&limits, bodies, Counter(0));
+                let mut shared = Exchanges::new(&limits, bodies, Arc::new(Keys::new(1)), Counter(0));
                 let mut reader = CaptureReader::new(capture.file.as_slice()).expect("a capture");
                 while let Ok(Some(frame)) = reader.next_frame() {
                     if let Decoded::Tcp(segment) = decode(&frame, &OPTIONS) {

@@ -87,6 +87,14 @@ anomalies! {
     StreamLimit => "stream_limit",
     /// gRPC messages whose framing or compression cannot be read.
     BadMessage => "bad_message",
+    /// TLS records that did not open with the keys of their connection.
+    TlsUnopened => "tls_unopened",
+    /// A TLS connection kept more waiting for its keys than the limit allows.
+    TlsWaitingLimit => "tls_waiting_limit",
+    /// A TLS 1.2 connection began a new handshake inside; what follows is not read.
+    TlsRenegotiation => "tls_renegotiation",
+    /// A TLS handshake message longer than the limit.
+    HandshakeLimit => "handshake_limit",
 }
 
 const KINDS: usize = Anomaly::ALL.len();

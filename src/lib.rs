@@ -3,7 +3,7 @@
 //! to what it watches.
 //!
 //! ```text
-//!  source ─▶ packet ─▶ flow ─▶ http ─▶ transaction ─▶ caller / classify / schema ─▶ inventory ─▶ compare ─▶ lake, sink
+//!  source ─▶ packet ─▶ flow ─▶ (tls) ─▶ http ─▶ transaction ─▶ caller / classify / schema ─▶ inventory ─▶ compare ─▶ lake, sink
 //!                                          ▲                                         ▲           finding
 //!                             access_log ──┘                                 spec ───┘
 //! ```
@@ -20,7 +20,7 @@
 //! | 0 | [`time`], [`secret`], [`merge`], [`anomaly`], [`limits`], [`problem`] | packet time; values that must not leave, and their keyed fingerprints; the law of merging; oddities of the wire; every bound on what a peer can make us keep; what is wrong with an input, and where |
 //! | 1 | [`packet`] | a captured frame becomes a TCP segment: link types, tunnels, fragments |
 //! | 2 | [`flow`] | segments become the bytes of two streams, in order, with gaps of known length |
-//! | 3 | [`http`] | stream bytes become heads, bodies and ends; the one decompressor, capped |
+//! | 3 | [`http`], [`tls`] | stream bytes become heads, bodies and ends; the one decompressor, capped. TLS records become hellos, and with keys the bytes inside |
 //! | 4 | [`transaction`] | a request with its response, or what was seen of them |
 //! | 5 | [`access_log`], [`payload`] | log lines and HAR entries become transactions; bodies become keys and scalars, walked once without a document in memory, for `classify` and `schema` alike |
 //! | 6 | [`caller`], [`classify`], [`schema`] | who calls and how they prove it; what the values are; which shapes bodies have |
@@ -84,4 +84,5 @@ pub mod sink;
 pub mod source;
 pub mod spec;
 pub mod time;
+pub mod tls;
 pub mod transaction;

@@ -38,6 +38,20 @@ pub struct Limits {
     pub idle_frames: u32,
     /// HTTP/2 requests reset before any answer, per second of packet time, before they count as a flood.
     pub early_resets: u32,
+    /// Connections whose TLS secrets are kept, of all shards together; about 300 bytes each.
+    pub tls_secrets: usize,
+    /// Bytes of one TLS connection that wait for its keys, or for its server's answer.
+    pub tls_waiting_bytes: usize,
+    /// Bytes that all TLS connections of a shard together keep waiting.
+    pub tls_waiting_bytes_total: usize,
+    /// Packet time that records wait for keys which may still be told.
+    pub tls_waiting: Duration,
+    /// Bytes of one TLS handshake message. A longer one is skipped.
+    pub tls_handshake_bytes: usize,
+    /// Lost records of a TLS direction that are bridged by trying numbers; each costs a decryption.
+    pub tls_lost_records: u64,
+    /// Services behind TLS that are told apart.
+    pub tls_services: usize,
     /// Bytes of one body that are kept for inspection, before and after content decoding.
     pub body_bytes: usize,
     /// Nested encapsulations of one frame.
@@ -76,6 +90,13 @@ impl Default for Limits {
             continuations: 64,
             idle_frames: 2_000,
             early_resets: 200,
+            tls_secrets: 262_144,
+            tls_waiting_bytes: 1 << 20,
+            tls_waiting_bytes_total: 64 << 20,
+            tls_waiting: Duration::from_secs(30),
+            tls_handshake_bytes: 128 << 10,
+            tls_lost_records: 64,
+            tls_services: 4_096,
             body_bytes: 256 << 10,
             tunnel_depth: 8,
             transaction_rows: 4_000_000,

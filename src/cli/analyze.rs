@@ -16,12 +16,14 @@ use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::tables;
 use crate::sink::jsonl;
 use crate::spec::DocumentSet;
+use crate::tls::keylog::Keys;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Arguments.
@@ -91,6 +93,10 @@ pub(super) struct Args {
     /// Keep reading a file that grows until nothing was added for this many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "How to read")]
     follow: Option<u64>,
+
+    /// A log of TLS secrets, as SSLKEYLOGFILE makes browsers and servers write it: what they open is read
+    #[arg(long, value_name = "FILE", help_heading = "How to read")]
+    keylog: Vec<PathBuf>,
 
     /// Drop segments whose TCP checksum is wrong; taps see packets before network cards fill it in
     #[arg(long, help_heading = "How to read")]
@@ -165,12 +171,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 (true, true) => RowsWanted::Unredacted,
             },
             tags: args.tags.is_some(),
+            keys: Arc::new(Keys::new(Limits::default().tls_secrets)),
         },
         packets: Options {
             tunnel_depth: Limits::default().tunnel_depth,
             verify_checksums: args.verify_checksums,
         },
         follow: args.follow.map(Duration::from_secs),
+        key_logs: args.keylog.clone(),
         key,
         classifier: Classifier::built_in(),
         documents,
@@ -181,6 +189,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut taken = taken?;
     for complaint in &complaints {
         complain(complaint);
+    }
+    for damage in &taken.key_log_damage {
+        complain(damage);
     }
     for input in &taken.inputs {
         for damage in &input.damage {

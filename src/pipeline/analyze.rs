@@ -11,6 +11,7 @@ use crate::inventory::learner::LearnerCounters;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::packet::Options;
+use crate::pipeline::key_logs::KeyLogs;
 use crate::pipeline::read::{InputStats, Shards};
 use crate::pipeline::rows::{Row, Rows};
 use crate::pipeline::shard::{Intake, Shard, ShardCounters, ShardSettings};
@@ -40,6 +41,8 @@ pub struct Analysis {
     pub packets: Options,
     /// How long a file that is still written may rest before it counts as whole.
     pub follow: Option<Duration>,
+    /// Logs of TLS secrets. With `follow` they are read on as they grow.
+    pub key_logs: Vec<PathBuf>,
     /// The key of fingerprints.
     pub key: FingerprintKey,
     /// The signatures of data classes.
@@ -86,6 +89,10 @@ pub struct Taken {
     pub rows_dropped: u64,
     /// Packets whose fragments found no room.
     pub fragments_evicted: u64,
+    /// Connections whose TLS secrets found no room.
+    pub secrets_evicted: u64,
+    /// What is wrong with the key logs, in words.
+    pub key_log_damage: Vec<String>,
 }
 
 impl Analysis {
@@ -98,8 +105,12 @@ impl Analysis {
             collector.collect_tags(self.shard.tags);
             collector
         };
-        let mut shards = Shards::start(self.shards, self.packets, &|| Shard::new(&self.shard, collector()))
-            .context("start the worker threads")?;
+        let keys = &self.shard.keys;
+        let mut shards = Shards::start(self.shards, self.packets, Arc::clone(keys), &|| {
+            Shard::new(&self.shard, collector())
+        })
+        .context("start the worker threads")?;
+        let key_logs = KeyLogs::open(&self.key_logs, keys, self.follow.is_some())?;
         // Logs are read on this thread: their exchanges need no connection to be put together.
         let mut logs =
             Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
@@ -123,6 +134,8 @@ impl Analysis {
         let mut all = logs;
         let fragments_evicted = shards.fragments_evicted();
         let logged = inputs.iter().map(|stats| stats.logged).sum();
+        // What still waits for keys is read with all that were told.
+        let key_log_damage = key_logs.finish();
         // What still was open when all was read is told of the last capture, whichever shard had it.
         let last = inputs.iter().rposition(|stats| stats.segments > 0).unwrap_or_default();
         let last = u32::try_from(last).unwrap_or(u32::MAX);
@@ -146,6 +159,8 @@ impl Analysis {
             rows: all.rows.into_sorted(),
             rows_dropped,
             fragments_evicted,
+            secrets_evicted: keys.evicted(),
+            key_log_damage,
         })
     }
 
@@ -266,6 +281,13 @@ impl Taken {
             (
                 flows.evicted,
                 format!("connections were dropped for others (limit max_flows = {})", limits.max_flows),
+            ),
+            (
+                self.secrets_evicted,
+                format!(
+                    "connections' TLS secrets were dropped for others (limit tls_secrets = {})",
+                    limits.tls_secrets
+                ),
             ),
             (self.fragments_evicted, "packets in fragments were given up (limit MAX_PACKETS)".to_owned()),
             (learner.nodes_overflowed, "path nodes found no room (limit nodes)".to_owned()),

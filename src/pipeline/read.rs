@@ -10,9 +10,11 @@ use crate::packet::{Decoded, Fate, Options, decode, decode_ip};
 use crate::pipeline::shard::{Batch, CountersByInput, Intake, Shard};
 use crate::source::capture_file::{CaptureError, CaptureReader};
 use crate::time::Timestamp;
+use crate::tls::keylog::Keys;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// What was seen of one input.
@@ -71,6 +73,7 @@ enum Worker {
 /// The shards and the way to them.
 pub struct Shards {
     workers: Vec<Worker>,
+    keys: Arc<Keys>,
     fragments: Fragments,
     options: Options,
 }
@@ -82,14 +85,19 @@ impl std::fmt::Debug for Shards {
 }
 
 impl Shards {
-    /// Starts `count` shards.
-    pub fn start(count: usize, options: Options, build: &dyn Fn() -> Shard) -> std::io::Result<Self> {
+    /// Starts `count` shards. Secrets that captures carry go to `keys`.
+    pub fn start(
+        count: usize,
+        options: Options,
+        keys: Arc<Keys>,
+        build: &dyn Fn() -> Shard,
+    ) -> std::io::Result<Self> {
         let workers = if count <= 1 {
             vec![Worker::Here(Box::new(build()))]
         } else {
             (0..count).map(|number| start_worker(number, build())).collect::<std::io::Result<_>>()?
         };
-        Ok(Self { workers, fragments: Fragments::default(), options })
+        Ok(Self { workers, keys, fragments: Fragments::default(), options })
     }
 
     /// Reads a capture to its end or damage. `tick` is called every few thousand frames with how many
@@ -109,6 +117,7 @@ impl Shards {
             }
         };
         stats.readable = true;
+        reader.hand_secrets_to(Arc::clone(&self.keys));
         loop {
             let frame_number = stats.records;
             let frame = match reader.next_frame() {

@@ -7,9 +7,11 @@ use crate::merge::Merge;
 use crate::packet::{Flags, Segment};
 use crate::pipeline::rows::{Row, Rows, RowsWanted};
 use crate::time::Timestamp;
+use crate::tls::keylog::Keys;
 use crate::transaction::Transaction;
 use crate::transaction::pairing::{Conversation, Exchanges, HttpCounters, Sink};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a shard is built from.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct ShardSettings {
     pub rows: RowsWanted,
     /// Whether the data classes of each exchange are kept, for `--tags`.
     pub tags: bool,
+    /// Where TLS connections find their secrets: all shards share it, and secrets may come at any time.
+    pub keys: Arc<Keys>,
 }
 
 /// What becomes of a shard's exchanges.
@@ -80,7 +84,12 @@ impl Shard {
         let intake = Intake { collector, rows: Rows::new(settings.rows, settings.limits.transaction_rows) };
         Self {
             flows: FlowTable::new(FlowLimits::new(&settings.limits, settings.overlap)),
-            exchanges: Exchanges::new(&settings.limits, settings.inspect_bodies, intake),
+            exchanges: Exchanges::new(
+                &settings.limits,
+                settings.inspect_bodies,
+                Arc::clone(&settings.keys),
+                intake,
+            ),
             input: 0,
             by_input: BTreeMap::new(),
         }
@@ -110,6 +119,7 @@ impl Shard {
     pub fn finish(mut self) -> (Intake, CountersByInput) {
         self.close_input();
         self.flows.finish(&mut self.exchanges);
+        self.exchanges.finish();
         let rest = self.take_counters();
         (self.exchanges.sink, (self.by_input, rest))
     }

@@ -2,12 +2,14 @@
 //!
 //! Reads any `Read` through one large buffer and lends frames out of it. Both byte orders and resolutions
 //! of pcap (draft-ietf-opsawg-pcap), pcapng with several sections and interfaces, each with its own
-//! resolution (draft-ietf-opsawg-pcapng); comments and other blocks are skipped. Where a file is damaged,
+//! resolution (draft-ietf-opsawg-pcapng) and with the TLS secrets that some carry; other blocks are skipped. Where a file is damaged,
 //! the frames before are given and the damage is named with its offset.
 
 use crate::packet::{Frame, LinkType};
 use crate::time::Timestamp;
+use crate::tls::keylog::{KeyLogReader, Keys};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Bytes read ahead: few enough to stay in a core's own cache until they are looked at.
 const BUFFER: usize = 256 << 10;
@@ -128,6 +130,8 @@ pub struct CaptureReader<R> {
     offset: u64,
     format: Format,
     frames: u64,
+    /// Where the secrets go that it carries.
+    keys: Option<Arc<Keys>>,
 }
 
 impl<R> std::fmt::Debug for CaptureReader<R> {
@@ -148,8 +152,16 @@ impl<R: Read> CaptureReader<R> {
     /// Reads the file header.
     pub fn new(input: R) -> Result<Self, CaptureError> {
         let format = Format::PcapNg { order: Order::Little, interfaces: Vec::new() };
-        let mut reader =
-            Self { input, buffer: vec![0; BUFFER], start: 0, end: 0, offset: 0, format, frames: 0 };
+        let mut reader = Self {
+            input,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            offset: 0,
+            format,
+            frames: 0,
+            keys: None,
+        };
         if !reader.have(4)? {
             return Err(CaptureError::NotACapture);
         }
@@ -174,6 +186,15 @@ impl<R: Read> CaptureReader<R> {
         reader.format = Format::Pcap { order, nanos, record_header, link: LinkType::from_number(number) };
         reader.skip(24);
         Ok(reader)
+    }
+
+    /// Hands the TLS secrets that the file carries to `keys`, from here on. Those of a pcapng file may stand behind
+    /// the packets that they open.
+    pub fn hand_secrets_to(&mut self, keys: Arc<Keys>) {
+        if let Format::PcapNg { .. } = self.format {
+            keys.expect_more();
+        }
+        self.keys = Some(keys);
     }
 
     /// How many frames were read.
@@ -312,10 +333,28 @@ impl<R: Read> CaptureReader<R> {
                         bytes,
                     }));
                 }
+                DECRYPTION_SECRETS => {
+                    if let (Some(keys), Some(secrets)) = (&self.keys, tls_secrets(order, body)) {
+                        let mut reader = KeyLogReader::default();
+                        reader.feed(secrets, keys);
+                        reader.finish(keys);
+                    }
+                }
                 _ => {}
             }
         }
     }
+}
+
+/// The type of a block that carries secrets (draft-ietf-opsawg-pcapng section 4.7), and of secrets that are a key
+/// log of TLS.
+const DECRYPTION_SECRETS: u32 = 10;
+const TLS_KEY_LOG: u32 = 0x544c_534b;
+
+fn tls_secrets(order: Order, body: &[u8]) -> Option<&[u8]> {
+    let (kind, length) = (order.u32(word(body, 0)?), order.u32(word(body, 4)?));
+    let secrets = body.get(8..)?.get(..usize::try_from(length).ok()?)?;
+    (kind == TLS_KEY_LOG).then_some(secrets)
 }
 
 fn interface(order: Order, body: &[u8]) -> Option<Interface> {

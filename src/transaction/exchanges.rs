@@ -3,6 +3,7 @@
 //! Whatever paired a request with its response hands it to [`Exchanges::hand_on`], which judges how much was
 //! seen, undoes content codings and gives it to the [`Sink`]. Its buffers are used again.
 
+use super::inside::Parked;
 use super::{Body, Call, Completeness, End, Protocol, Transaction};
 use crate::anomaly::{Anomaly, AnomalyCounts, AnomalySet};
 use crate::flow::{Direction, FlowKey, Moment, SeqNum};
@@ -12,6 +13,10 @@ use crate::http::hpack::{HeaderList, ListLimits};
 use crate::http::{h1, h2};
 use crate::limits::Limits;
 use crate::merge::Merge;
+use crate::tls::connection::Workspace;
+use crate::tls::keylog::Keys;
+use crate::tls::service::Services;
+use std::sync::Arc;
 
 /// Whoever finished exchanges are handed to.
 pub trait Sink {
@@ -28,10 +33,14 @@ pub struct HttpCounters {
     pub http2_transactions: u64,
     /// Connections that spoke HTTP/1.
     pub http1_flows: u64,
-    /// Connections that spoke HTTP/2 in the clear.
+    /// Connections that spoke HTTP/2, in the clear or read with keys.
     pub http2_flows: u64,
-    /// TLS connections, which need keys, and their bytes.
+    /// TLS connections that were not read for want of keys, and their bytes.
     pub tls: Opaque,
+    /// TLS connections that were read with keys, and their bytes.
+    pub tls_read: Opaque,
+    /// The services that TLS connections led to.
+    pub services: Services,
     /// Connections that changed to another protocol by `Upgrade`, and their bytes from there on.
     pub upgraded: Opaque,
     /// Connections that spoke nothing known, and their bytes.
@@ -44,7 +53,7 @@ pub struct HttpCounters {
     pub anomalies: AnomalyCounts,
 }
 
-/// Connections whose content is not read.
+/// Connections of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Opaque {
     /// How many.
@@ -67,6 +76,8 @@ impl Merge for HttpCounters {
         self.http1_flows.absorb(other.http1_flows);
         self.http2_flows.absorb(other.http2_flows);
         self.tls.absorb(other.tls);
+        self.tls_read.absorb(other.tls_read);
+        self.services.absorb(other.services);
         self.upgraded.absorb(other.upgraded);
         self.other.absorb(other.other);
         self.unread_bytes.absorb(other.unread_bytes);
@@ -84,6 +95,8 @@ pub struct Exchanges<S> {
     decoder: ContentDecoder,
     #[expect(clippy::vec_box, reason = "they move between here and the connections without being copied")]
     spare: Vec<Box<Transaction>>,
+    pub(super) tls: Workspace,
+    pub(super) parked: Parked<S>,
     pub(super) read: h1::ReadLimits,
     pub(super) read_h2: h2::ReadLimits,
     /// Fields of the block that is being read.
@@ -105,13 +118,16 @@ const MAX_SPARE: usize = 256;
 const MAX_SPARE_BYTES: usize = 64 << 10;
 
 impl<S: Sink> Exchanges<S> {
-    /// Shared state for a shard; `inspect_bodies` says whether bodies are kept for inspection.
-    pub fn new(limits: &Limits, inspect_bodies: bool, sink: S) -> Self {
+    /// Shared state for a shard; `inspect_bodies` says whether bodies are kept for inspection. TLS connections find
+    /// their secrets in `keys`.
+    pub fn new(limits: &Limits, inspect_bodies: bool, keys: Arc<Keys>, sink: S) -> Self {
         Self {
             sink,
             counters: HttpCounters::default(),
             decoder: ContentDecoder::default(),
             spare: Vec::new(),
+            tls: Workspace::new(limits, keys),
+            parked: Parked::default(),
             read: h1::ReadLimits { head_bytes: limits.head_bytes, head_lines: limits.head_lines },
             read_h2: h2::ReadLimits {
                 list: ListLimits { bytes: limits.head_bytes, lines: limits.head_lines },
@@ -310,6 +326,8 @@ impl Pending {
 pub(super) struct Origin {
     pub(super) key: FlowKey,
     pub(super) client: Direction,
+    /// TLS is around it.
+    tls: bool,
     /// A frame in which exchanges began, and how many.
     last_start: Option<(u32, u64, u32)>,
     /// Oddities of the connection that concern the next exchange.
@@ -317,8 +335,8 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) const fn new(key: FlowKey, client: Direction, odd: AnomalySet) -> Self {
-        Self { key, client, last_start: None, odd }
+    pub(super) const fn new(key: FlowKey, client: Direction, tls: bool, odd: AnomalySet) -> Self {
+        Self { key, client, tls, last_start: None, odd }
     }
 
     /// An exchange that begins at `at`.
@@ -333,6 +351,7 @@ impl Origin {
         let client = self.key.sender(self.client);
         exchange.client = Some((client.ip(), Some(client.port())));
         exchange.server = Some(self.key.sender(self.client.reverse()));
+        exchange.tls = self.tls;
         exchange.anomalies = std::mem::take(&mut self.odd);
         exchange.request.body.whole = true;
         exchange.response.body.whole = true;

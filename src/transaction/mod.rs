@@ -6,6 +6,7 @@
 
 mod exchanges;
 mod in_order;
+mod inside;
 pub mod pairing;
 mod streams;
 

@@ -2,30 +2,33 @@
 //!
 //! A [`Conversation`] is the application of one flow. It finds out by content what the connection speaks and who
 //! is the client, and has both directions read and paired: [`super::in_order`] for HTTP/1, [`super::streams`] for
-//! HTTP/2. A finished exchange is
-//! handed to [`Sink::transaction`] and its buffers are used again.
+//! HTTP/2. What is inside TLS is a conversation of its own: [`super::inside`]. A finished exchange is handed to [`Sink::transaction`] and its buffers are used again.
 
 pub use super::exchanges::{Exchanges, HttpCounters, Opaque, Sink};
 
 use super::End;
 use super::exchanges::Origin;
 use super::in_order::{Pairing, Requests, Responses};
+use super::inside::{Inside, MAX_DEPTH};
 use super::streams::{Messages, Streams};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::flow::{Application, Chunk, Close, Direction, FlowKey, Moment};
 use crate::http::detect::{Looks, detect};
 use crate::http::h1::Reader;
 use crate::http::h2::{self, Toward};
+use crate::tls::record;
 
 /// What a connection is found to speak.
 #[derive(Debug)]
-enum Talk {
+enum Talk<S> {
     /// Nothing was recognised yet; the first bytes of each direction that leave it open.
     Unknown { seen: [Vec<u8>; 2] },
     /// HTTP/1.
     Http1 { pairing: Pairing, requests: Reader, responses: Reader },
-    /// HTTP/2 in the clear.
+    /// HTTP/2.
     Http2 { streams: Streams, frames: Box<h2::Connection> },
+    /// TLS, and what is inside.
+    Tls(Box<Inside<S>>),
     /// Something that is counted, not read.
     Opaque(Kind),
 }
@@ -54,7 +57,9 @@ pub struct Conversation<S> {
     /// Whether the connection was seen from its start, so that its first bytes tell what it speaks.
     from_start: bool,
     odd: AnomalySet,
-    talk: Talk,
+    /// How many TLS connections are around it.
+    depth: u8,
+    talk: Talk<S>,
     sink: std::marker::PhantomData<fn(S)>,
 }
 
@@ -62,6 +67,18 @@ pub struct Conversation<S> {
 const MAX_SEEN: usize = 16 << 10;
 
 impl<S: Sink> Conversation<S> {
+    /// A conversation inside `depth` TLS connections.
+    pub(super) fn inside(key: FlowKey, from_start: bool, depth: u8, odd: AnomalySet) -> Self {
+        Self {
+            key,
+            from_start,
+            odd,
+            depth,
+            talk: Talk::Unknown { seen: [Vec::new(), Vec::new()] },
+            sink: std::marker::PhantomData,
+        }
+    }
+
     /// Looks at the next bytes of a connection that speaks nothing known yet.
     fn recognise(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
         let Talk::Unknown { seen } = &mut self.talk else { return };
@@ -85,7 +102,7 @@ impl<S: Sink> Conversation<S> {
             Looks::Http2Server if self.from_start => {
                 return self.begin_http2(shared, direction.reverse(), direction, bytes, at);
             }
-            Looks::Tls => return self.give_up(shared, Kind::Tls, bytes.len()),
+            Looks::Tls => return self.begin_tls(shared, direction, bytes, at),
             // Midway, a client's SETTINGS look the same.
             Looks::Http2Server | Looks::Unsure | Looks::Other => {
                 // Midway, what comes first may be the rest of a body: the next segment may start a message.
@@ -95,6 +112,7 @@ impl<S: Sink> Conversation<S> {
                     Some(Toward::Client) => {
                         self.begin_http2(shared, direction.reverse(), direction, bytes, at);
                     }
+                    None if record::looks_protected(bytes) => self.begin_tls(shared, direction, bytes, at),
                     None => shared.counters.unread_bytes += bytes.len() as u64,
                 }
                 return;
@@ -103,7 +121,12 @@ impl<S: Sink> Conversation<S> {
         shared.counters.http1_flows += 1;
         let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
         self.talk = Talk::Http1 {
-            pairing: Pairing::new(Origin::new(self.key, client, std::mem::take(&mut self.odd))),
+            pairing: Pairing::new(Origin::new(
+                self.key,
+                client,
+                self.depth > 0,
+                std::mem::take(&mut self.odd),
+            )),
             requests: Reader::new(false),
             responses: Reader::new(true),
         };
@@ -127,7 +150,7 @@ impl<S: Sink> Conversation<S> {
         // A preface is always the start; whatever else was recognised is one when the connection's was seen.
         let from_start = self.from_start || client == direction && detect(bytes) == Looks::Http2;
         shared.counters.http2_flows += 1;
-        let origin = Origin::new(self.key, client, std::mem::take(&mut self.odd));
+        let origin = Origin::new(self.key, client, self.depth > 0, std::mem::take(&mut self.odd));
         let limits = shared.read_h2;
         let frames = if from_start { h2::Connection::new(limits) } else { h2::Connection::joined(limits) };
         self.talk = Talk::Http2 { streams: Streams::new(origin), frames: Box::new(frames) };
@@ -135,6 +158,21 @@ impl<S: Sink> Conversation<S> {
         if !other.is_empty() {
             self.read_http2(shared, direction.reverse(), Chunk::Data(&other), at);
         }
+    }
+
+    /// The connection speaks TLS; `bytes` come from `direction`, and others may have waited.
+    fn begin_tls(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
+        let Talk::Unknown { seen } = &mut self.talk else { return };
+        if self.depth >= MAX_DEPTH {
+            return self.give_up(shared, Kind::Tls, bytes.len());
+        }
+        let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
+        let mut inside = Inside::new(self.key, self.depth + 1, std::mem::take(&mut self.odd));
+        inside.chunk(shared, direction, Chunk::Data(bytes), at);
+        if !other.is_empty() {
+            inside.chunk(shared, direction.reverse(), Chunk::Data(&other), at);
+        }
+        self.talk = Talk::Tls(Box::new(inside));
     }
 
     fn read_http2(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
@@ -187,7 +225,8 @@ impl<S: Sink> Conversation<S> {
         {
             let client = pairing.origin.client;
             self.close_messages(shared, Close::Finished);
-            let mut streams = Streams::new(Origin::new(self.key, client, AnomalySet::default()));
+            let mut streams =
+                Streams::new(Origin::new(self.key, client, self.depth > 0, AnomalySet::default()));
             streams.upgraded(shared, pending);
             shared.counters.http2_flows += 1;
             self.talk = Talk::Http2 { streams, frames: Box::new(h2::Connection::new(shared.read_h2)) };
@@ -240,13 +279,16 @@ impl<S: Sink> Application for Conversation<S> {
             key,
             from_start: client.is_some(),
             odd: AnomalySet::default(),
+            depth: 0,
             talk: Talk::Unknown { seen: [Vec::new(), Vec::new()] },
             sink: std::marker::PhantomData,
         }
     }
 
     fn chunk(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
+        shared.look_at_parked(at.ts);
         match (&mut self.talk, chunk) {
+            (Talk::Tls(inside), chunk) => inside.chunk(shared, direction, chunk, at),
             (Talk::Opaque(kind), Chunk::Data(bytes)) => kind.counter(shared).bytes += bytes.len() as u64,
             (Talk::Opaque(_), Chunk::Gap(_)) => {}
             (Talk::Unknown { .. }, Chunk::Data(bytes)) => self.recognise(shared, direction, bytes, at),
@@ -270,6 +312,9 @@ impl<S: Sink> Application for Conversation<S> {
     }
 
     fn end_of_stream(&mut self, shared: &mut Exchanges<S>, direction: Direction, at: &Moment) {
+        if let Talk::Tls(inside) = &mut self.talk {
+            return inside.end_of_stream(shared, direction, at);
+        }
         if let Talk::Http1 { pairing, requests, responses } = &mut self.talk {
             if direction == pairing.origin.client {
                 requests.close(true, End::Closed, Some(at), &mut Requests { pairing, shared });
@@ -279,7 +324,7 @@ impl<S: Sink> Application for Conversation<S> {
         }
     }
 
-    fn anomaly(&mut self, _: &mut Exchanges<S>, anomaly: Anomaly) {
+    fn anomaly(&mut self, shared: &mut Exchanges<S>, anomaly: Anomaly) {
         match &mut self.talk {
             Talk::Http1 { pairing, .. } => match pairing.pending.back_mut() {
                 Some(pending) => pending.exchange.anomalies.insert(anomaly),
@@ -288,11 +333,18 @@ impl<S: Sink> Application for Conversation<S> {
             // Which streams a hole hit is told when their frames are.
             Talk::Http2 { .. } if matches!(anomaly, Anomaly::Gap | Anomaly::CutPacket) => {}
             Talk::Http2 { streams, .. } => streams.note(anomaly),
+            Talk::Tls(inside) => inside.anomaly(shared, anomaly),
             Talk::Unknown { .. } | Talk::Opaque(_) => self.odd.insert(anomaly),
         }
     }
 
     fn close(mut self, shared: &mut Exchanges<S>, how: Close) {
+        if let Talk::Tls(inside) = self.talk {
+            if inside.is_waiting(shared, shared.now()) {
+                return shared.park(inside, how);
+            }
+            return inside.close(shared, how);
+        }
         if let Talk::Unknown { seen } = &self.talk {
             let bytes: usize = seen.iter().map(Vec::len).sum();
             if bytes > 0 || !self.from_start {
