@@ -62,6 +62,7 @@ static CODE: Code = tables();
 #[expect(
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::large_stack_arrays,
     reason = "runs in the compiler, which refuses what is out of bounds; symbols are below 257"
 )]
 const fn tables() -> Code {
