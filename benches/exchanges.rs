@@ -12,8 +12,10 @@ use spanlight::pipeline::rows::RowsWanted;
 use spanlight::pipeline::shard::{Shard, ShardSettings};
 use spanlight::secret::FingerprintKey;
 use spanlight::source::capture_file::CaptureReader;
+use spanlight::tls::keylog::Keys;
 use spanlight::transaction::Transaction;
 use spanlight::transaction::pairing::{Conversation, Exchanges, Sink};
+use std::sync::Arc;
 
 const OPTIONS: Options = Options { tunnel_depth: 8, verify_checksums: false };
 
@@ -26,8 +28,12 @@ impl Sink for Counter {
 }
 
 fn exchanges(c: &mut Criterion) {
-    let capture = common::keep_alive(50, 100);
-    let mut group = c.benchmark_group("exchanges");
+    bench(c, "exchanges", &common::keep_alive(50, 100));
+    bench(c, "exchanges_http2", &common::http2(50, 100));
+}
+
+fn bench(c: &mut Criterion, name: &str, capture: &common::Capture) {
+    let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Bytes(capture.file.len() as u64));
     for (name, bodies) in [("http_no_bodies", false), ("http_bodies_kept", true)] {
         group.bench_function(name, |b| {
@@ -35,7 +41,7 @@ fn exchanges(c: &mut Criterion) {
                 let limits = Limits::default();
                 let mut table =
                     FlowTable::<Conversation<Counter>>::new(FlowLimits::new(&limits, OverlapPolicy::First));
-                let mut shared = Exchanges::new(&limits, bodies, Arc::new(Keys::new(1)), Counter(0));
+                let mut shared = Exchanges::new(&limits, bodies, Counter(0));
                 let mut reader = CaptureReader::new(capture.file.as_slice()).expect("a capture");
                 while let Ok(Some(frame)) = reader.next_frame() {
                     if let Decoded::Tcp(segment) = decode(&frame, &OPTIONS) {
@@ -58,6 +64,7 @@ fn exchanges(c: &mut Criterion) {
                     inspect_bodies: bodies,
                     rows: RowsWanted::None,
                     tags: false,
+                    keys: Arc::new(Keys::new(0)),
                 };
                 let collector = Collector::new(&settings.limits, &key, &classifier, bodies);
                 let mut shard = Shard::new(&settings, collector);

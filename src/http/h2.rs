@@ -9,12 +9,12 @@
 //!   that hides a head  Lost ─────────────┘
 //! ```
 //!
-//! A [`Reader`] for each direction takes bytes however they were cut and calls a [`Receiver`]. Only frames that
+//! A reader for each direction takes bytes however they were cut and calls a [`Receiver`]. Only frames that
 //! span segments, and blocks that span frames, are copied. A hole costs what it hits:
 //!
 //! * inside DATA, bytes of that stream;
 //! * inside a frame of no account, nothing;
-//! * inside a header block, the fields behind it, and what [`hpack`] would need them for later on;
+//! * inside a header block, the fields behind it, and what [`super::hpack`] would need them for later on;
 //! * elsewhere, all frames up to where one is found again: [`Receiver::lost`] says that any stream may lack
 //!   something.
 //!

@@ -122,6 +122,36 @@ pub struct Decoder {
     allowed: u32,
     /// What it allows besides, not acknowledged yet.
     announced: Option<u32>,
+    known: Recall,
+}
+
+/// Long strings as they were sent and as they read: a token that is kept out of the table comes again with every
+/// request, and comparing costs a fraction of decoding.
+#[derive(Debug, Default)]
+struct Recall([(Vec<u8>, Vec<u8>); 2]);
+
+/// Coded bytes from which on a string is worth remembering, and up to which it is.
+const RECALLED: std::ops::RangeInclusive<usize> = 64..=2_048;
+
+impl Recall {
+    const fn new() -> Self {
+        Self([const { (Vec::new(), Vec::new()) }; 2])
+    }
+
+    /// Appends the string that `coded` stands for.
+    fn decode(&mut self, coded: &[u8], out: &mut Vec<u8>) -> Result<(), HuffmanError> {
+        // A request may send two such strings: their lengths tell them apart as well as anything.
+        let slot = RECALLED.contains(&coded.len()).then(|| self.0.get_mut(coded.len() % 2)).flatten();
+        let Some((sent, plain)) = slot else { return huffman::decode(coded, out) };
+        if sent != coded {
+            sent.clear();
+            plain.clear();
+            huffman::decode(coded, plain)?;
+            sent.extend_from_slice(coded);
+        }
+        out.extend_from_slice(plain);
+        Ok(())
+    }
 }
 
 /// The size of a table until the peers agree on another (RFC 9113 section 6.5.2).
@@ -131,7 +161,7 @@ impl Decoder {
     /// A decoder at the start of a connection, which keeps at most `limit` bytes of table.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { table: Table::new(limit), allowed: DEFAULT_TABLE, announced: None }
+        Self { table: Table::new(limit), allowed: DEFAULT_TABLE, announced: None, known: Recall::new() }
     }
 
     /// A decoder that missed the start.
@@ -216,7 +246,7 @@ impl Decoder {
         let start = list.bytes.len();
         let named = match integer(rest, prefix)? {
             0 => {
-                string(rest, &mut list.bytes)?;
+                string(rest, &mut self.known, &mut list.bytes)?;
                 true
             }
             index => match self.table.find(index)? {
@@ -228,7 +258,7 @@ impl Decoder {
             },
         };
         let middle = list.bytes.len();
-        if let Err(error) = string(rest, &mut list.bytes) {
+        if let Err(error) = string(rest, &mut self.known, &mut list.bytes) {
             list.bytes.truncate(start);
             return Err(error);
         }
@@ -271,13 +301,13 @@ fn integer(rest: &mut &[u8], prefix: u8) -> Result<u32, HpackError> {
 }
 
 /// Appends a string (RFC 7541 section 5.2).
-fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
+fn string(rest: &mut &[u8], known: &mut Recall, out: &mut Vec<u8>) -> Result<(), HpackError> {
     let coded = rest.first().is_some_and(|first| first & 0x80 != 0);
     let length = integer(rest, 7)? as usize;
     let (raw, tail) = rest.split_at_checked(length).ok_or(HpackError::Truncated)?;
     *rest = tail;
     if coded {
-        huffman::decode(raw, out)?;
+        known.decode(raw, out)?;
     } else {
         out.extend_from_slice(raw);
     }
@@ -694,6 +724,25 @@ pub(crate) mod tests {
         decoder.decode(b"\x40\x04long\x10valuevaluevaluev\x40\x01a\x01b\x82", few, &mut list).unwrap();
         assert_eq!((fields(&list), list.cut), (named(&[("long", "valuevaluevaluev")]), true));
         assert_eq!(decode(&mut decoder, b"\xbe\xbf").0, named(&[("a", "b"), ("long", "valuevaluevaluev")]));
+    }
+
+    #[test]
+    fn long_strings_that_come_again_are_read_as_at_first() {
+        let mut decoder = Decoder::new(4_096);
+        let mut encoder = Encoder { huffman: true, ..Encoder::default() };
+        let tokens =
+            [format!("Bearer {}", "token".repeat(40)), "q".repeat(121), "q".repeat(122), "x".repeat(9_000)];
+        for token in tokens.iter().chain(&tokens).chain(tokens.iter().rev()) {
+            let mut block = Vec::new();
+            encoder.field(&mut block, "authorization", token, false);
+            assert_eq!(decode(&mut decoder, &block).0, named(&[("authorization", token)]));
+            // Damaged ones are refused, and leave nothing behind.
+            let mut damaged = block.clone();
+            *damaged.last_mut().unwrap() = 0;
+            let mut list = HeaderList::default();
+            assert!(decoder.decode(&damaged, LIMITS, &mut list).is_err() && fields(&list).is_empty());
+            assert_eq!(decode(&mut decoder, &block).0, named(&[("authorization", token)]));
+        }
     }
 
     #[test]

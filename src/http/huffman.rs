@@ -1,8 +1,8 @@
 //! The Huffman code of HPACK and QPACK strings (RFC 7541 section 5.2).
 //!
 //! The code is canonical, so the lengths of its 257 words (appendix B) are all that stands here; the tables are
-//! made of them when this is compiled. Words of up to ten bits, which is nearly all of what headers hold, take
-//! one look-up.
+//! made of them when this is compiled. One look-up settles two words as a rule: tokens, which are long and sent with
+//! every request, are what decoding costs.
 
 /// Why a string was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,13 @@ const LONGEST: usize = 30;
 /// Bits that one look-up settles.
 const QUICK: u32 = 10;
 
+/// Bits that one look-up of pairs settles: enough for two of the words that tokens are written with.
+const PAIR: u32 = 14;
+
 struct Code {
+    /// By the next fourteen bits: how many words they hold, up to two, in the upper byte; then the bits of those, the
+    /// second symbol and the first. 0 when the first word is longer than ten bits.
+    pairs: [u32; 1 << PAIR],
     /// By the next ten bits: length of the word in the upper byte, its symbol in the lower; 0 for longer words.
     quick: [u16; 1 << QUICK],
     /// Symbols in the order of their words.
@@ -56,10 +62,12 @@ static CODE: Code = tables();
 #[expect(
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::large_stack_arrays,
     reason = "runs in the compiler, which refuses what is out of bounds; symbols are below 257"
 )]
 const fn tables() -> Code {
     let mut code = Code {
+        pairs: [0; 1 << PAIR],
         quick: [0; 1 << QUICK],
         symbols: [0; SYMBOLS],
         first: [0; LONGEST + 1],
@@ -92,6 +100,23 @@ const fn tables() -> Code {
         word <<= 1;
         length += 1;
     }
+    let mut window = 0;
+    while window < 1 << PAIR {
+        let first = code.quick[window >> (PAIR - QUICK)] as u32;
+        if first != 0 {
+            let bits = first >> 8;
+            // What is left, with zeros behind it.
+            let left = (window << bits) & ((1 << PAIR) - 1);
+            let second = code.quick[left >> (PAIR - QUICK)] as u32;
+            let both = bits + (second >> 8);
+            code.pairs[window] = if second != 0 && both <= PAIR {
+                2 << 24 | both << 16 | (second & 0xff) << 8 | first & 0xff
+            } else {
+                1 << 24 | bits << 16 | first & 0xff
+            };
+        }
+        window += 1;
+    }
     code
 }
 
@@ -104,50 +129,85 @@ pub const fn longest(coded: usize) -> usize {
 /// Appends the string that `coded` stands for.
 pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), HuffmanError> {
     let start = out.len();
-    out.resize(start + longest(coded.len()), 0);
+    // A look-up writes two bytes, also where it found one word.
+    out.resize(start + longest(coded.len()) + 1, 0);
     let slots = out.get_mut(start..).unwrap_or_default();
     let decoded = decode_into(coded, slots);
     out.truncate(start + *decoded.as_ref().unwrap_or(&0));
     decoded.map(|_| ())
 }
 
+/// Bits that were not looked at, aligned to the left with zeros behind them, and the bytes behind those.
+struct Bits<'a> {
+    window: u64,
+    count: u32,
+    rest: &'a [u8],
+}
+
+impl Bits<'_> {
+    /// Makes it more than 32 bits, as long as there are bytes.
+    fn fill(&mut self) {
+        if self.count > 32 {
+            return;
+        }
+        if let Some((word, tail)) = self.rest.split_first_chunk() {
+            self.window |= u64::from(u32::from_be_bytes(*word)) << (32 - self.count);
+            self.count += 32;
+            self.rest = tail;
+        } else {
+            for byte in self.rest {
+                self.window |= u64::from(*byte) << (56 - self.count);
+                self.count += 8;
+            }
+            self.rest = &[];
+        }
+    }
+
+    fn front(&self, bits: u32) -> usize {
+        usize::try_from(self.window >> (64 - bits)).unwrap_or_default()
+    }
+
+    const fn pass(&mut self, bits: u32) {
+        self.window <<= bits;
+        self.count -= bits;
+    }
+}
+
 /// Fills `slots`, which are enough, and returns how many were filled.
 fn decode_into(coded: &[u8], slots: &mut [u8]) -> Result<usize, HuffmanError> {
-    // Bits that were not looked at stand at the left, zeros behind them.
-    let (mut window, mut bits, mut rest) = (0_u64, 0_u32, coded);
-    let all = slots.len();
-    let mut slots = slots.iter_mut();
+    let mut bits = Bits { window: 0, count: 0, rest: coded };
+    let mut filled = 0;
     loop {
-        if bits <= 32 {
-            if let Some((word, tail)) = rest.split_first_chunk() {
-                window |= u64::from(u32::from_be_bytes(*word)) << (32 - bits);
-                bits += 32;
-                rest = tail;
-            } else {
-                for byte in rest {
-                    window |= u64::from(*byte) << (56 - bits);
-                    bits += 8;
+        bits.fill();
+        // Zeros behind the last bits are in no word that these hold whole.
+        if bits.count >= PAIR {
+            let pair = CODE.pairs.get(bits.front(PAIR)).copied().unwrap_or_default();
+            let [words, length, second, first] = pair.to_be_bytes();
+            if words > 0 {
+                if let Some([a, b]) = slots.get_mut(filled..filled + 2) {
+                    (*a, *b) = (first, second);
                 }
-                rest = &[];
+                filled += usize::from(words);
+                bits.pass(u32::from(length));
+                continue;
             }
         }
-        let quick = usize::try_from(window >> (64 - QUICK)).unwrap_or_default();
-        let (length, symbol) = match CODE.quick.get(quick) {
+        let (length, symbol) = match CODE.quick.get(bits.front(QUICK)) {
             Some(&found) if found != 0 => (u32::from(found >> 8), found & 0xff),
-            Some(_) | None => long_word(u32::try_from(window >> 32).unwrap_or(u32::MAX)),
+            Some(_) | None => long_word(u32::try_from(bits.window >> 32).unwrap_or(u32::MAX)),
         };
-        if length > bits {
+        if length > bits.count {
             // Zeros were taken into account: what is left is padding.
-            let ones = if bits == 0 { 0 } else { u64::MAX << (64 - bits) };
-            let filled = all - slots.len();
-            return if bits < 8 && window == ones { Ok(filled) } else { Err(HuffmanError::BadPadding) };
+            let ones = if bits.count == 0 { 0 } else { u64::MAX << (64 - bits.count) };
+            let padding = bits.count < 8 && bits.window == ones;
+            return if padding { Ok(filled) } else { Err(HuffmanError::BadPadding) };
         }
         let Ok(symbol) = u8::try_from(symbol) else { return Err(HuffmanError::EndOfString) };
-        if let Some(slot) = slots.next() {
+        if let Some(slot) = slots.get_mut(filled) {
             *slot = symbol;
         }
-        window <<= length;
-        bits -= length;
+        filled += 1;
+        bits.pass(length);
     }
 }
 

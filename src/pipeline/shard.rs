@@ -84,12 +84,8 @@ impl Shard {
         let intake = Intake { collector, rows: Rows::new(settings.rows, settings.limits.transaction_rows) };
         Self {
             flows: FlowTable::new(FlowLimits::new(&settings.limits, settings.overlap)),
-            exchanges: Exchanges::new(
-                &settings.limits,
-                settings.inspect_bodies,
-                Arc::clone(&settings.keys),
-                intake,
-            ),
+            exchanges: Exchanges::new(&settings.limits, settings.inspect_bodies, intake)
+                .with_keys(&settings.limits, Arc::clone(&settings.keys)),
             input: 0,
             by_input: BTreeMap::new(),
         }

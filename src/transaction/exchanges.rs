@@ -118,15 +118,14 @@ const MAX_SPARE: usize = 256;
 const MAX_SPARE_BYTES: usize = 64 << 10;
 
 impl<S: Sink> Exchanges<S> {
-    /// Shared state for a shard; `inspect_bodies` says whether bodies are kept for inspection. TLS connections find
-    /// their secrets in `keys`.
-    pub fn new(limits: &Limits, inspect_bodies: bool, keys: Arc<Keys>, sink: S) -> Self {
+    /// Shared state for a shard; `inspect_bodies` says whether bodies are kept for inspection.
+    pub fn new(limits: &Limits, inspect_bodies: bool, sink: S) -> Self {
         Self {
             sink,
             counters: HttpCounters::default(),
             decoder: ContentDecoder::default(),
             spare: Vec::new(),
-            tls: Workspace::new(limits, keys),
+            tls: Workspace::new(limits, Arc::new(Keys::new(0))),
             parked: Parked::default(),
             read: h1::ReadLimits { head_bytes: limits.head_bytes, head_lines: limits.head_lines },
             read_h2: h2::ReadLimits {
@@ -142,6 +141,12 @@ impl<S: Sink> Exchanges<S> {
             early_resets: limits.early_resets,
             body_bytes: if inspect_bodies { limits.body_bytes } else { 0 },
         }
+    }
+
+    /// The same, with TLS connections finding their secrets in `keys`.
+    #[must_use]
+    pub fn with_keys(self, limits: &Limits, keys: Arc<Keys>) -> Self {
+        Self { tls: Workspace::new(limits, keys), ..self }
     }
 
     /// What was counted since this was last asked.

@@ -1,8 +1,9 @@
 //! Requests and responses of one connection, put together.
 //!
 //! A [`Conversation`] is the application of one flow. It finds out by content what the connection speaks and who
-//! is the client, and has both directions read and paired: [`super::in_order`] for HTTP/1, [`super::streams`] for
-//! HTTP/2. What is inside TLS is a conversation of its own: [`super::inside`]. A finished exchange is handed to [`Sink::transaction`] and its buffers are used again.
+//! is the client, and has both directions read and paired: `in_order` for HTTP/1, `streams` for HTTP/2. What is
+//! inside TLS is a conversation of its own: `inside`. A finished exchange is handed to [`Sink::transaction`] and its
+//! buffers are used again.
 
 pub use super::exchanges::{Exchanges, HttpCounters, Opaque, Sink};
 

@@ -535,3 +535,171 @@ fn set(slots: &mut [Option<u64>; 2], message: usize, value: Option<u64>) {
 fn number_in(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::AnomalySet;
+    use crate::flow::FlowKey;
+    use crate::http::hpack::{Decoder, ListLimits};
+    use crate::limits::Limits;
+    use crate::time::Timestamp;
+    use crate::transaction::{Completeness, Transaction};
+
+    #[derive(Default)]
+    struct Kept(Vec<Transaction>);
+
+    impl Sink for Kept {
+        fn transaction(&mut self, transaction: &Transaction) {
+            self.0.push(transaction.clone());
+        }
+    }
+
+    fn limits() -> Limits {
+        Limits { streams: 20, early_resets: 5, stream_bytes: 1_000, body_bytes: 400, ..Limits::default() }
+    }
+
+    struct Run {
+        streams: Streams,
+        shared: Exchanges<Kept>,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            let end = |text: &str, port| (text.parse().unwrap(), port);
+            let (key, client) = FlowKey::new(end("10.0.0.1", 4_000), end("10.0.0.2", 80), 0);
+            let origin = Origin::new(key, client, false, AnomalySet::default());
+            Self { streams: Streams::new(origin), shared: Exchanges::new(&limits(), true, Kept::default()) }
+        }
+
+        fn toward(&mut self, toward: Toward) -> Messages<'_, Kept> {
+            Messages { streams: &mut self.streams, shared: &mut self.shared, toward }
+        }
+
+        /// A request for `/N`, over at once.
+        fn ask(&mut self, number: u32) {
+            let path = format!("/{number:03}");
+            let block = [b"\x82\x86\x04\x04", path.as_bytes(), b"\x01\x01h"].concat();
+            let at = moment(number);
+            self.toward(Toward::Server).headers(number, &list(&block), true, &at, &at);
+            self.toward(Toward::Server).end(number, Some(&at));
+        }
+
+        fn answer(&mut self, number: u32, block: &[u8]) {
+            let at = moment(number);
+            self.toward(Toward::Client).headers(number, &list(block), true, &at, &at);
+        }
+
+        fn finished(&self) -> &[Transaction] {
+            &self.shared.sink.0
+        }
+    }
+
+    fn moment(number: u32) -> Moment {
+        Moment { ts: Timestamp::from_secs(1, 0), input: 0, frame: u64::from(number), ack: None }
+    }
+
+    fn list(block: &[u8]) -> HeaderList {
+        let mut list = HeaderList::default();
+        let limits = ListLimits { bytes: 1 << 16, lines: 100 };
+        Decoder::joined(4_096).decode(block, limits, &mut list).unwrap();
+        list
+    }
+
+    #[test]
+    fn the_oldest_stream_makes_room() {
+        let mut run = Run::new();
+        (0..25).for_each(|number| run.ask(2 * number + 1));
+        assert_eq!(run.streams.open.len(), 20);
+        let paths: Vec<_> = run.finished().iter().map(|one| one.request.target.expose().clone()).collect();
+        assert_eq!(paths, [b"/001", b"/003", b"/005", b"/007", b"/009"]);
+        assert!(run.finished().iter().all(|one| one.anomalies.contains(Anomaly::StreamLimit)));
+    }
+
+    #[test]
+    fn many_early_resets_are_named_once_and_keep_little() {
+        let mut run = Run::new();
+        for number in (0..100).map(|number| 2 * number + 1) {
+            run.ask(number);
+            run.toward(Toward::Server).reset(number, &moment(number));
+        }
+        assert!(run.streams.open.len() <= MAX_RESET);
+        let named = |anomaly| run.shared.counters.anomalies.met().find(|(met, _)| *met == anomaly);
+        assert_eq!(named(Anomaly::RapidReset), Some((Anomaly::RapidReset, 1)));
+        assert_eq!(named(Anomaly::StreamLimit), None);
+        run.streams.close(&mut run.shared, End::Closed);
+        assert_eq!(run.finished().len(), 100);
+        assert!(run.finished().iter().all(|one| one.completeness == Completeness::RequestOnly));
+    }
+
+    #[test]
+    fn bodies_of_all_streams_share_a_budget() {
+        let mut run = Run::new();
+        for number in [1, 3, 5, 7] {
+            run.ask(number);
+            run.answer(number, b"\x88");
+            run.toward(Toward::Client).data(number, &[b'x'; 350], &moment(number));
+        }
+        assert_eq!(run.streams.kept, 1_000);
+        for number in [7, 5, 3, 1] {
+            run.toward(Toward::Client).end(number, None);
+        }
+        assert_eq!(run.streams.kept, 0);
+        let told: Vec<_> = run
+            .finished()
+            .iter()
+            .map(|one| &one.response.body)
+            .map(|body| (body.len, body.bytes.expose().len(), body.whole))
+            .collect();
+        assert_eq!(told, [(350, 0, false), (350, 300, false), (350, 350, true), (350, 350, true)]);
+    }
+
+    #[test]
+    fn a_stated_length_ends_the_doubt() {
+        for (stated, doubt, completeness) in [
+            (&b"\x88"[..], false, Completeness::Complete),
+            (b"\x88", true, Completeness::Partial),
+            (b"\x88\x0f\x0d\x015", true, Completeness::Complete),
+            (b"\x88\x0f\x0d\x019", true, Completeness::Partial),
+            (b"\x89", true, Completeness::Complete),
+        ] {
+            let mut run = Run::new();
+            run.ask(1);
+            run.answer(1, stated);
+            if doubt {
+                run.toward(Toward::Client).lost();
+            }
+            if stated != b"\x89" {
+                run.toward(Toward::Client).data(1, b"hello", &moment(1));
+            }
+            run.toward(Toward::Client).end(1, None);
+            assert_eq!(run.finished()[0].completeness, completeness, "{stated:x?}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_told_as_unknown() {
+        let mut run = Run::new();
+        let at = moment(1);
+        // A literal path, and an authority that stands in a table nobody saw.
+        run.toward(Toward::Server).headers(1, &list(b"\x82\x86\x04\x02/a\xbe"), true, &at, &at);
+        run.toward(Toward::Server).end(1, None);
+        run.answer(1, b"\xbf");
+        run.toward(Toward::Client).end(1, None);
+        let one = &run.finished()[0];
+        assert_eq!((one.method(), *one.path().expose(), one.host()), (Some("GET"), &b"/a"[..], None));
+        assert_eq!((one.response.status, one.completeness), (0, Completeness::Partial));
+        assert!(one.anomalies.contains(Anomaly::UnknownFields));
+    }
+
+    #[test]
+    fn a_block_of_which_nothing_is_known_makes_no_exchange() {
+        let mut run = Run::new();
+        run.answer(1, b"\xbe");
+        run.toward(Toward::Client).end(1, None);
+        let at = moment(3);
+        run.toward(Toward::Server).headers(3, &list(b"\xbe\xbf"), true, &at, &at);
+        run.streams.close(&mut run.shared, End::Closed);
+        assert!(run.finished().is_empty());
+    }
+}
