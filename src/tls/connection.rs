@@ -512,30 +512,31 @@ impl Connection {
 
     /// Reads what is held, in order, as far as it can be.
     fn drain(&mut self, work: &mut Workspace) {
-        while !self.held.is_empty() {
-            let before = self.held.len();
-            let mut blocked = [false; 2];
-            for mut held in std::mem::take(&mut self.held) {
-                let half = self.half_mut(held.direction);
+        let mut again = !self.held.is_empty();
+        while again {
+            again = false;
+            let mut blocked = [None; 2];
+            let mut held = std::mem::take(&mut self.held);
+            while let Some(next) = held.pop_front() {
+                let direction = next.direction;
+                let half = self.half_mut(direction);
                 half.held = half.held.saturating_sub(1);
-                let is_blocked = blocked.get(held.direction as usize) == Some(&true);
-                if !is_blocked {
-                    let direction = held.direction;
-                    match self.read(held, work) {
-                        None => continue,
-                        Some(back) => held = back,
+                let is_blocked = blocked.contains(&Some(direction));
+                let back = if is_blocked { Some(next) } else { self.read(next, work) };
+                if let Some(back) = back {
+                    if let Some(slot) = blocked.get_mut(direction as usize) {
+                        *slot = Some(direction);
                     }
-                    if let Some(blocked) = blocked.get_mut(direction as usize) {
-                        *blocked = true;
-                    }
+                    self.half_mut(direction).held += 1;
+                    self.held.push_back(back);
                 }
-                self.half_mut(held.direction).held += 1;
-                self.held.push_back(held);
+                // What came before and was blocked may go first now.
+                if std::mem::take(&mut self.progress) {
+                    again = true;
+                    break;
+                }
             }
-            self.progress = false;
-            if self.held.len() == before {
-                break;
-            }
+            self.held.append(&mut held);
         }
         let kept = self.held.iter().map(|held| {
             let body = if let HeldWhat::Item(_, body) = &held.what { body.capacity() } else { 0 };
