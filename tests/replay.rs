@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{analyze, fixture, lines, stdout};
+use common::{analyze, fixture, lines, stderr, stdout};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +65,43 @@ fn every_wire_case_gives_its_exchanges() {
         cases += 1;
     }
     assert!(cases > 50, "only {cases} wire cases were found");
+}
+
+#[test]
+fn every_tls_case_gives_what_its_server_logged() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = fixture("tls");
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    let mut cases = 0;
+    for case in names.iter().filter(|path| path.extension().is_some_and(|ending| ending == "yaml")) {
+        let expected: Value = serde_norway::from_slice(&std::fs::read(case).unwrap()).unwrap();
+        let capture = folder.join(text(&expected, "capture")).display().to_string();
+        let keys = expected.get("keys").and_then(Value::as_str);
+        let keys = keys.map(|keys| folder.join(keys).display().to_string());
+        let mut args = vec!["--transactions", "-", "--unredacted", &capture];
+        args.extend(keys.iter().flat_map(|keys| ["--keylog", keys]));
+        let output = analyze(state.path(), &args);
+        let names = ["/method", "/host", "/path", "/protocol", "/status", "/request_body_len"];
+        let names = names.iter().chain(&["/response_body_len", "/completeness"]).copied().collect::<Vec<_>>();
+        let wanted = expected.get("transactions").and_then(Value::as_array).unwrap();
+        let got = lines(&stdout(&output));
+        assert_eq!(
+            counted(&got, &names),
+            counted(wanted, &names),
+            "{}: {}",
+            case.display(),
+            text(&expected, "story")
+        );
+        if let Some(told) = expected.get("summary").and_then(Value::as_array) {
+            let summary = stderr(&output);
+            for words in told {
+                assert!(summary.contains(words.as_str().unwrap()), "{words} in the summary:\n{summary}");
+            }
+        }
+        cases += 1;
+    }
+    assert!(cases > 25, "only {cases} cases of TLS were found");
 }
 
 /// How often each exchange is among `rows`, by the fields that `names` name.

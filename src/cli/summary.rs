@@ -9,6 +9,8 @@ use crate::pipeline::analyze::Taken;
 use crate::pipeline::tables;
 use crate::spec::DocumentSet;
 use crate::time::Timestamp;
+use crate::tls::service::Service;
+use crate::tls::suite::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -41,6 +43,7 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     if view.documents.is_some() || !view.findings.is_empty() {
         findings(&mut out, view.findings, view.all, colours);
     }
+    services(&mut out, view, colours);
     not_understood(&mut out, view, colours);
     footer(&mut out, view, colours);
     out
@@ -346,6 +349,74 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colo
     line(out, &format!("           {}", colours.dim(&wrapped(&text, WIDTH, 11))));
 }
 
+/// Services shown behind TLS unless all are asked for.
+const SERVICES_SHOWN: usize = 12;
+
+/// The services behind TLS, and how they are protected.
+fn services(out: &mut String, view: &View<'_>, colours: Colours) {
+    let http = &view.taken.counters.http;
+    if http.services.is_empty() {
+        return;
+    }
+    let mut rows: Vec<_> = http.services.iter().collect();
+    let about = format!(
+        "{}: {} ({}) read with keys, {} ({}) not read",
+        plural(rows.len() as u64, "service"),
+        plural(http.tls_read.flows, "connection"),
+        bytes(http.tls_read.bytes),
+        thousands(http.tls.flows),
+        bytes(http.tls.bytes)
+    );
+    section(out, "TLS SERVICES", &about, colours);
+    rows.sort_by_key(|(name, service)| (std::cmp::Reverse(service.bytes), *name));
+    let total = rows.len();
+    if !view.all {
+        rows.truncate(SERVICES_SHOWN);
+    }
+    for (name, service) in &rows {
+        let front = format!("  {:<48} {:>8}", name.to_string(), thousands(service.connections));
+        line(out, &format!("{front} {:>9}  {}", bytes(service.bytes), versions(service, colours)));
+        let mut facts: Vec<String> = service.alpn.keys().map(|alpn| alpn.name().to_owned()).collect();
+        facts.extend(service.suites.keys().map(|suite| suite.name()));
+        facts.extend(service.groups.keys().map(|group| group.name()));
+        for (count, what) in [
+            (service.read, "read with keys"),
+            (service.resumed, "resumed"),
+            (service.early_data, "with early data"),
+            (service.encrypted_hellos, "with ECH"),
+            (service.client_certificates.len() as u64, "client certificates"),
+        ] {
+            if count > 0 {
+                facts.push(format!("{} {what}", thousands(count)));
+            }
+        }
+        for certificate in &service.certificates {
+            let issuer = certificate.issuer.as_deref().unwrap_or("an unnamed issuer");
+            let ends = certificate.not_after.to_string();
+            let day = ends.split('T').next().unwrap_or_default();
+            facts.push(format!("certificate by {issuer} until {day}"));
+        }
+        line(out, &format!("    {}", colours.dim(&wrapped(&facts.join(" · "), WIDTH, 4))));
+    }
+    if rows.len() < total {
+        line(out, &colours.dim(&format!("    … and {} more (--all)", total - rows.len())));
+    }
+    if http.services.unlisted > 0 {
+        let text = format!("{} to services that found no room", plural(http.services.unlisted, "connection"));
+        line(out, &format!("    {text}"));
+    }
+}
+
+/// The versions that a service agreed on, old ones in a colour that warns.
+fn versions(service: &Service, colours: Colours) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for version in service.versions.keys().rev() {
+        let name = version.name();
+        names.push(if *version < Version::TLS12 { colours.alarm(&name) } else { name });
+    }
+    if names.is_empty() { "no answer seen".to_owned() } else { names.join(", ") }
+}
+
 /// What was not understood, and why.
 fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
     let taken = view.taken;
@@ -356,7 +427,7 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
             lines.push(format!("{} ({}) {what}", plural(counted.flows, "connection"), bytes(counted.bytes)));
         }
     };
-    opaque(http.tls, "spoke TLS: without keys only their existence is known");
+    opaque(http.tls, "spoke TLS and were not read: their keys are not known (--keylog)");
     opaque(http.upgraded, "changed to another protocol by Upgrade, such as WebSocket");
     opaque(http.other, "spoke no HTTP");
     if flows.gaps > 0 || flows.lost_bytes > 0 {
@@ -391,6 +462,7 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
                 Fate::UnknownLink => "of an unknown link type",
                 Fate::NotIp => "without IP",
                 Fate::Udp => "of UDP",
+                Fate::Quic => "that begin QUIC connections, which are not seen inside",
                 Fate::OtherTransport => "of other transports",
                 Fate::Fragment => "fragments",
                 Fate::Malformed => "malformed",

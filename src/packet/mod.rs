@@ -8,6 +8,7 @@
 
 pub mod fragment;
 pub mod key;
+mod quic;
 mod tunnel;
 
 use crate::time::Timestamp;
@@ -126,6 +127,8 @@ pub enum Fate {
     NotIp,
     /// It carries UDP, without a tunnel inside.
     Udp,
+    /// It carries a packet that QUIC connections begin with. What is inside is encrypted, and not read.
+    Quic,
     /// It carries another transport protocol.
     OtherTransport,
     /// A fragment that waits for the rest of its packet.
@@ -140,10 +143,11 @@ pub enum Fate {
 
 impl Fate {
     /// All fates.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UnknownLink,
         Self::NotIp,
         Self::Udp,
+        Self::Quic,
         Self::OtherTransport,
         Self::Fragment,
         Self::Malformed,
@@ -158,6 +162,7 @@ impl Fate {
             Self::UnknownLink => "unknown_link_type",
             Self::NotIp => "not_ip",
             Self::Udp => "udp",
+            Self::Quic => "quic",
             Self::OtherTransport => "other_transport",
             Self::Fragment => "fragment",
             Self::Malformed => "malformed",
@@ -247,6 +252,9 @@ fn decode_from<'a>(mut layer: Layer, mut bytes: &'a [u8], ts: Timestamp, options
                     network = network.rotate_left(7) ^ id;
                     depth += 1;
                     (layer, bytes) = (next, rest);
+                }
+                None if payload.payload.get(8..).is_some_and(quic::is_quic) => {
+                    return Decoded::Other(Fate::Quic);
                 }
                 None => return Decoded::Other(Fate::Udp),
             },
