@@ -38,7 +38,7 @@ mod tests {
             (header(0xc3, 1, &[2, 7, 7, 0]), true),
             (header(0xd0, 0x6b33_43cf, &[0, 0]), true),
             (header(0x80, 0, &[1, 9, 1, 9]), true),
-            (header(0xc0, 0xbaba_baba, &[0, 0]), false),
+            (header(0xc0, 0x1234_5678, &[0, 0]), false),
             (header(0xc0, 0x1a2a_3a4a, &[0, 0]), true),
             (header(0x40, 1, &[0, 0]), false),
             (header(0xc0, 1, &[33]), false),

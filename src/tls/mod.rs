@@ -22,3 +22,6 @@ pub mod keylog;
 pub mod record;
 pub mod service;
 pub mod suite;
+
+#[cfg(test)]
+mod tests;
