@@ -69,6 +69,7 @@ impl KeyLogs {
     }
 
     /// Reads what is left. Returns what is wrong, in words.
+    #[must_use]
     pub fn finish(self) -> Vec<String> {
         let mut logs = match self.state {
             State::Read(logs) => logs,

@@ -1010,7 +1010,7 @@ impl Half {
             let Some(opener) = self.opener(stage) else { continue };
             let from = if stage == self.stage { self.number } else { 0 };
             if let Some((opened, number)) = attempt(opener, from) {
-                let lost = if stage == self.stage {
+                let inside = if stage == self.stage {
                     opener.lost(loss.bytes, number - from)
                 } else if number == 0 {
                     0
@@ -1018,7 +1018,7 @@ impl Half {
                     UNKNOWN
                 };
                 self.found(stage, number);
-                return Some(Found { opened, lost });
+                return Some(Found { opened, lost: inside });
             }
         }
         if self.stage == Stage::Application

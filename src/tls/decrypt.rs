@@ -262,7 +262,9 @@ impl Prf {
         };
         let sign = |parts: &[&[u8]]| {
             let mut mac = hmac::Context::with_key(&key);
-            parts.iter().for_each(|part| mac.update(part));
+            for part in parts {
+                mac.update(part);
+            }
             mac.sign()
         };
         let seed: Vec<u8> = [label, &seed.concat()].concat();
@@ -299,10 +301,10 @@ mod tests {
             "a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a20441e2b62974e1f5a\
              6292a2977014bd1e3deae63aeebb21694915e4",
         );
-        let opener = Opener::tls13(CipherSuite(0x1301), &Secret::new(&secret).unwrap()).unwrap();
+        let keys = Opener::tls13(CipherSuite(0x1301), &Secret::new(&secret).unwrap()).unwrap();
         let mut other = fragment.clone();
-        assert_eq!(opener.open(1, header(APPLICATION_DATA, 67), &mut other), None, "another number");
-        let opened = opener.open(0, header(APPLICATION_DATA, 67), &mut fragment).unwrap();
+        assert_eq!(keys.open(1, header(APPLICATION_DATA, 67), &mut other), None, "another number");
+        let opened = keys.open(0, header(APPLICATION_DATA, 67), &mut fragment).unwrap();
         assert_eq!(opened.kind, APPLICATION_DATA);
         assert_eq!(fragment[opened.content], (0..50).collect::<Vec<u8>>());
     }

@@ -250,7 +250,7 @@ fn parse(line: &[u8]) -> Line {
     };
     let mut key = [0; 32];
     let mut bytes = Zeroizing::new([0; MAX_SECRET]);
-    let known = unhex(random, &mut key).filter(|length| *length == key.len()).is_some();
+    let known = unhex(random, &mut key) == Some(32);
     let secret = unhex(secret, &mut *bytes).and_then(|length| Secret::new(bytes.get(..length)?));
     match secret.filter(|_| known) {
         // Of SHA-256 or SHA-384, or a master secret.

@@ -159,19 +159,14 @@ impl Records {
             match self.state {
                 State::Header => {
                     self.body.extend_from_slice(take(input, HEADER - self.body.len()));
-                    match Header::parse(&self.body) {
-                        Ok(header) => {
-                            let header = header?;
-                            self.body.clear();
-                            self.state = State::Body(header);
-                        }
-                        Err(()) => {
-                            // The first byte of it starts no record; the others may.
-                            self.sought.append(&mut self.body);
-                            self.state = State::Seek(0);
-                            return None;
-                        }
-                    }
+                    let Ok(header) = Header::parse(&self.body) else {
+                        // The first byte of it starts no record; the others may.
+                        self.sought.append(&mut self.body);
+                        self.state = State::Seek(0);
+                        return None;
+                    };
+                    self.state = State::Body(header?);
+                    self.body.clear();
                 }
                 State::Body(header) => {
                     self.body.extend_from_slice(take(input, header.length - self.body.len()));
