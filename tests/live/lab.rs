@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The server's addresses.
 pub const SERVER: [&str; 2] = ["198.18.0.10", "2001:db8:18::10"];
@@ -54,8 +54,7 @@ impl Lab {
     pub fn new(name: &str, reach: Reach) -> Option<Self> {
         static LACKING: OnceLock<Option<String>> = OnceLock::new();
         if let Some(reason) = LACKING.get_or_init(lacking) {
-            // Past the capture of output: who reads the report should know.
-            writeln!(std::io::stderr(), "skipped {name}: {reason}").unwrap();
+            say(&format!("skipped {name}: {reason}"));
             return None;
         }
         let turn = Turn::take();
@@ -243,16 +242,6 @@ impl Host {
             ));
         }
     }
-
-    /// Whether the kernel can make such a device: `geneve id 1 remote 192.0.2.9`.
-    pub fn makes(&self, device: &str) -> bool {
-        let made =
-            self.try_run(&format!("ip link add probe type {device}")).is_ok_and(|made| made.status.success());
-        if made {
-            self.run("ip link del probe");
-        }
-        made
-    }
 }
 
 impl Drop for Host {
@@ -289,8 +278,14 @@ impl Process {
 
     /// Waits until it has said something.
     pub fn await_words(&self, words: &str, patience: Duration) {
-        wait_until(patience, || self.told().contains(words))
-            .unwrap_or_else(|()| panic!("{} did not say '{words}': {}", self.name, self.told()));
+        self.await_count(words, 1, patience);
+    }
+
+    /// Waits until it has said something so many times.
+    pub fn await_count(&self, words: &str, times: usize, patience: Duration) {
+        wait_until(patience, || self.told().matches(words).count() >= times).unwrap_or_else(|()| {
+            panic!("{} did not say '{words}' {times} times: {}", self.name, self.told())
+        });
     }
 
     /// Sends a signal.
@@ -307,11 +302,6 @@ impl Process {
         })
         .unwrap_or_else(|()| panic!("{} did not end in {patience:?}: {}", self.name, self.told()));
         ended.unwrap()
-    }
-
-    /// Whether it has ended.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
     }
 }
 
@@ -334,6 +324,17 @@ pub fn wait_until(patience: Duration, mut holds: impl FnMut() -> bool) -> Result
         }
         sleep(Duration::from_millis(20));
     }
+}
+
+/// Tells whoever reads the report: past the capture of a test's output, which is shown only when it fails.
+pub fn say(text: &str) {
+    let line = format!("{text}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// The time as the server's log tells it.
+pub fn now() -> f64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
 }
 
 /// Runs a command that must succeed, and gives its output.

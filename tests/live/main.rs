@@ -13,20 +13,23 @@
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a column fails the test")]
 #![expect(clippy::disallowed_methods, reason = "these tests are about what happens when")]
 
+mod endings;
+mod guards;
 mod lab;
 mod lake;
+mod links;
 mod mirrors;
 mod sensor;
+mod storage;
 mod tunnels;
 
 use lab::Lab;
-use sensor::Sensor;
+use sensor::{Sensor, Watch};
 
 /// Lets tcpdump and the sensor watch the same traffic, and holds that the sensor's lake, the one `analyze`
 /// makes of the capture, and the server's log agree.
-fn observe(lab: &mut Lab, sensor: &mut Sensor, interface: &str, traffic: impl FnOnce(&Lab)) {
+fn observe(lab: &mut Lab, sensor: &Sensor, watch: Watch, interface: &str, traffic: impl FnOnce(&Lab)) {
     let recording = lab.record(interface, &[]);
-    let watch = sensor.start(lab);
     traffic(lab);
     let capture = recording.stop();
     watch.stop();

@@ -8,7 +8,8 @@ fn a_mirror_is_read_as_its_capture_is() {
     let Some(mut lab) = Lab::new("plain", Reach::Direct) else { return };
     lab.mirror();
     let mut sensor = lab.sensor().with("-i t0 --shards 1");
-    observe(&mut lab, &mut sensor, "t0", |lab| {
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "t0", |lab| {
         lab.call(2_000, 8, &SERVER);
         for _ in 0..10 {
             must(lab.client.command("curl").args(["-sS", "-H", "Host: api.shop.example"]).arg(CURLED));
@@ -23,7 +24,8 @@ fn two_shards_tell_what_one_does() {
     let Some(mut lab) = Lab::new("shards", Reach::Direct) else { return };
     lab.mirror();
     let mut sensor = lab.sensor().with("-i t0 --shards 2");
-    observe(&mut lab, &mut sensor, "t0", |lab| {
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "t0", |lab| {
         lab.call(1_000, 16, &SERVER);
         // As fast as two connections go.
         let mut wrk = lab.client.command("wrk");
@@ -43,7 +45,8 @@ fn two_interfaces_with_a_direction_each_are_one_tap() {
     lab.join_tap("m1", "t1");
     lab.server.mirror("s0", "m0", "m1");
     let mut sensor = lab.sensor().with("-i t0 -i t1 --shards 2");
-    observe(&mut lab, &mut sensor, "any", |lab| lab.call(2_000, 16, &SERVER));
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "any", |lab| lab.call(2_000, 16, &SERVER));
 }
 
 #[test]
@@ -58,7 +61,8 @@ fn what_a_mirror_delivers_twice_counts_once() {
         "tc filter add dev t1 ingress protocol all u32 match u32 0 0 action mirred ingress redirect dev t0",
     );
     let mut sensor = lab.sensor().with("-i t0 --shards 2");
-    observe(&mut lab, &mut sensor, "t0", |lab| lab.call(2_000, 8, &SERVER));
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(2_000, 8, &SERVER));
     let duplicates: u64 =
         lake::captures(sensor.lake()).iter().map(|row| lake::sum(&row.fates, "duplicate")).sum();
     let records: u64 = lake::captures(sensor.lake()).iter().map(|row| row.records).sum();

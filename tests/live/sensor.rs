@@ -1,6 +1,6 @@
 //! The sensor as a user runs it: `spanlight watch` on the tap, its log, its end.
 
-use crate::lab::{Lab, PATIENCE, Process, must, wait_until};
+use crate::lab::{Lab, PATIENCE, Process, must};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,6 @@ pub struct Sensor {
     key: PathBuf,
     log: PathBuf,
     arguments: Vec<OsString>,
-    /// A command that the sensor's command line is handed to, instead of the tap alone.
     starts: u32,
 }
 
@@ -110,10 +109,8 @@ impl Watch {
 
     /// Asks it to read its files again, and waits until it has said so in these words once more than before.
     pub fn reload(&self, answer: &str) {
-        let said = || self.process.told().matches(answer).count();
-        let before = said();
+        let before = self.process.told().matches(answer).count();
         self.process.signal("HUP");
-        wait_until(PATIENCE, || said() > before)
-            .unwrap_or_else(|()| panic!("no '{answer}': {}", self.process.told()));
+        self.process.await_count(answer, before + 1, PATIENCE);
     }
 }

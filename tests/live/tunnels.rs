@@ -4,9 +4,8 @@
 //!
 //! Where the kernel lacks a tunnel's device, `wrap.py` puts the headers on.
 
-use crate::lab::{Lab, PATIENCE, Process, Reach, SERVER, script};
+use crate::lab::{Lab, PATIENCE, Process, Reach, SERVER, say, script};
 use crate::observe;
-use std::io::Write as _;
 
 /// A tunnel: its name for `wrap.py`, and its devices of the kernel, one for each direction or one for both.
 struct Tunnel {
@@ -103,7 +102,8 @@ fn fragments_of_an_answer() {
     let Some(mut lab) = Lab::new("fragments", Reach::Routed) else { return };
     lab.mirror();
     let mut sensor = lab.sensor().with("-i t0 --shards 2");
-    observe(&mut lab, &mut sensor, "t0", |lab| lab.call(2_000, 16, &["198.18.0.10"]));
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(2_000, 16, &["198.18.0.10"]));
     let capture = lab.path("t0.pcap");
     let fragments =
         lab.tap.command("tcpdump").args(["-nr"]).arg(capture).arg("ip[6:2] & 0x3fff != 0").output();
@@ -125,7 +125,8 @@ fn fragments_of_a_tunnel() {
     lab.server.run("ip link set m0 mtu 1400");
     lab.server.run("ip link set i0 mtu 1500");
     let mut sensor = lab.sensor().with("-i t0 --shards 2");
-    observe(&mut lab, &mut sensor, "t0", |lab| lab.call(2_000, 16, &SERVER));
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(2_000, 16, &SERVER));
 }
 
 /// Watches a mirror that arrives through a tunnel.
@@ -133,7 +134,8 @@ fn through(tunnel: &Tunnel) {
     let Some(mut lab) = Lab::new(tunnel.kind, Reach::Direct) else { return };
     carry(&mut lab, tunnel);
     let mut sensor = lab.sensor().with("-i t0 --shards 2");
-    observe(&mut lab, &mut sensor, "t0", |lab| lab.call(2_000, 16, tunnel.addresses));
+    let watch = sensor.start(&lab);
+    observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(2_000, 16, tunnel.addresses));
 }
 
 /// Mirrors the server's interface into a tunnel to the tap.
@@ -165,12 +167,7 @@ fn carry(lab: &mut Lab, tunnel: &Tunnel) {
         server.mirror("s0", "i0", last);
         return;
     }
-    writeln!(
-        std::io::stderr(),
-        "{}: this kernel has no such device, so wrap.py takes its place",
-        tunnel.kind
-    )
-    .unwrap();
+    say(&format!("{}: this kernel has no such device, so wrap.py takes its place", tunnel.kind));
     for (near, far) in [("i0", "i1"), ("e0", "e1")] {
         server.cable(near, server, far);
     }
