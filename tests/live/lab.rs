@@ -143,7 +143,7 @@ impl Lab {
     pub fn record(&self, interface: &str, args: &[&str]) -> Recording {
         let file = self.path(&format!("{interface}.pcap"));
         let mut tcpdump = self.tap.command("tcpdump");
-        tcpdump.args(["-Z", "root", "--immediate-mode", "-B", "65536", "-s", "0", "-i", interface, "-w"]);
+        tcpdump.args(["-Z", "root", "-B", "65536", "-s", "0", "-i", interface, "-w"]);
         tcpdump.arg(&file).args(args);
         let process = Process::spawn("tcpdump", tcpdump, &self.path(&format!("tcpdump-{interface}")));
         process.await_words("listening on", PATIENCE);
@@ -162,6 +162,16 @@ impl Lab {
     }
 }
 
+impl Drop for Lab {
+    /// Keeps the folder of a test that fails: captures, logs and lake.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept {}", self.folder.path().display());
+        }
+    }
+}
+
 /// A capture under way.
 pub struct Recording {
     process: Process,
@@ -171,8 +181,9 @@ pub struct Recording {
 impl Recording {
     /// Ends it. The capture holds all there was, else the test can say nothing.
     pub fn stop(mut self) -> PathBuf {
-        // What the kernel still holds is lost to an interrupted tcpdump.
-        sleep(Duration::from_millis(300));
+        // The kernel hands over a block of packets a second after its first at the latest; what it still holds is
+        // lost to an interrupted tcpdump.
+        sleep(Duration::from_millis(1_200));
         self.process.signal("INT");
         self.process.wait(PATIENCE);
         let told = self.process.told();
