@@ -30,7 +30,7 @@
 //! | 10 | [`compare`] | the inventory held against the documents |
 //! | 11 | [`lake`] | rows, and tables of them as Parquet |
 //! | 12 | [`source`], [`sink`] | the edges: captures and logs in, JSON lines out |
-//! | 13 | [`pipeline`] | threads and queues; knows all of the above |
+//! | 13 | [`pipeline`], [`config`] | threads and queues, which know all of the above; what a sensor is told in its file |
 //! | 14 | [`cli`] | the command line: one file for each subcommand |
 //!
 //! # What travels
@@ -67,6 +67,7 @@ pub mod caller;
 pub mod classify;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod finding;
 pub mod flow;
 pub mod http;
