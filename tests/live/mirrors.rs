@@ -29,7 +29,7 @@ fn two_shards_tell_what_one_does() {
         lab.call(1_000, 16, &SERVER);
         // As fast as two connections go.
         let mut wrk = lab.client.command("wrk");
-        wrk.args(["-t", "2", "-c", "2", "-d", "20"])
+        wrk.args(["-t", "2", "-c", "2", "-d", "3"])
             .arg("-s")
             .arg(script("walk.lua"))
             .arg("http://198.18.0.10");
