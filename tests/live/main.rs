@@ -6,7 +6,8 @@
 //! server's own log says ([`lake`]).
 //!
 //! Needs root and a few tools (`tests/live/prerequisites.sh` installs them); without, each test says so and
-//! passes. Nothing leaves the machine. `SPANLIGHT` names another program to test.
+//! passes. Nothing leaves the machine. `SPANLIGHT` names another program to test. `tests/live/uml.sh` runs them on a
+//! kernel that has every tunnel.
 #![cfg(all(target_os = "linux", feature = "lake", feature = "live"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that cannot go on is a failed test")]
 #![expect(unreachable_pub, reason = "a module of tests shows what the others use")]
