@@ -22,7 +22,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 PATH=$PATH:/usr/sbin:/sbin
 spanlight=${SPANLIGHT:-${CARGO_TARGET_DIR:-$root/target}/release/spanlight}
-seconds=600 rates='500 1000 2000 4000 6000 8000 12000 16000 24000 max' connections=32 shards=2 ring=64
+seconds=600 rates='500 1000 2000 4000 8000 12000 16000 20000 24000 max' connections=32 shards=2 ring=64
 
 fail() { echo "tap.sh: $*" >&2; exit 2; }
 
@@ -132,7 +132,7 @@ for rate in $rates; do
     ip netns exec slt-tap tcpdump -Z root -i t0 -s 0 -B $((ring * 1024)) -w /dev/null 2>"$work/tcpdump.err" &
     dump=$!
     ip netns exec slt-tap "$spanlight" watch -i t0 --lake "$work/lake" --state "$work/state" --key "$work/key" \
-        --shards "$shards" --ring-mib "$ring" 2>"$work/watch.err" &
+        --shards "$shards" --ring-mib "$ring" >/dev/null 2>"$work/watch.err" &
     watch=$!
     await "$work/tcpdump.err" 'listening on'
     await "$work/watch.err" 'capturing on'
