@@ -26,7 +26,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let settings = match Settings::load(&args.file) {
         Ok(settings) => settings,
         Err(problems) => {
-            problems.as_slice().iter().for_each(|problem| complain(&problem.to_string()));
+            for problem in problems.as_slice() {
+                complain(&problem.to_string());
+            }
             complain(&format!(
                 "{} in {}",
                 plural(problems.as_slice().len() as u64, "problem"),
@@ -58,7 +60,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         format!("{}  (made at the first start)", key_file.display())
     };
     if !wrong.is_empty() {
-        wrong.iter().for_each(|message| complain(message));
+        for message in &wrong {
+            complain(message);
+        }
         complain(&format!("{} in what {} names", plural(wrong.len() as u64, "problem"), args.file.display()));
         return Ok(Outcome::Nothing);
     }
@@ -87,9 +91,8 @@ fn told(settings: &Settings, documents: &DocumentSet, key: &str, colours: Colour
     } else {
         let all = documents.documents();
         let operations: usize = all.iter().map(|document| document.operations).sum();
-        let (all, operations) =
-            (plural(all.len() as u64, "document"), plural(operations as u64, "operation"));
-        line("documents", &format!("{all} with {operations}"));
+        let operations = plural(operations as u64, "operation");
+        line("documents", &format!("{} with {operations}", thousands(all.len() as u64)));
     }
     line("key", key);
     let interval = settings.interval.as_secs();
@@ -113,7 +116,7 @@ fn told(settings: &Settings, documents: &DocumentSet, key: &str, colours: Colour
     }
     let sandbox = match settings.privileges.sandbox {
         Sandboxing::Auto => "as much of a sandbox as the kernel has",
-        Sandboxing::Require => "a whole sandbox, or no start",
+        Sandboxing::Require => "Landlock and seccomp, or no start",
         Sandboxing::Off => "no sandbox",
     };
     line("privileges", &format!("started as root it becomes {}; {sandbox}", settings.privileges.user));
