@@ -175,9 +175,21 @@ pub fn parse_http_date(value: &[u8]) -> Option<Timestamp> {
     Some(date.plus(Duration::from_secs(hour * 3_600 + minute * 60 + second)))
 }
 
+/// RFC 3339 where people read, nanoseconds where they do not.
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i64(self.0)
+        }
+    }
+}
+
+/// From nanoseconds alone: nothing that people write is read back.
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Self)
     }
 }
 

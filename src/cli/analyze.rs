@@ -9,7 +9,7 @@ use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
 use crate::limits::Limits;
-use crate::packet::Options;
+use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Taken};
 use crate::pipeline::rows::{Row, RowsWanted};
 use crate::pipeline::shard::ShardSettings;
@@ -168,6 +168,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
         packets: Options {
             tunnel_depth: Limits::default().tunnel_depth,
+            separate: Separate::default(),
             verify_checksums: args.verify_checksums,
         },
         follow: args.follow.map(Duration::from_secs),

@@ -6,7 +6,8 @@ use crate::classify::Classifier;
 use crate::compare::{self, compare};
 use crate::finding::Finding;
 use crate::inventory::Endpoint;
-use crate::inventory::collector::{Collector, Snapshot};
+use crate::inventory::collector::Collector;
+use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
 use crate::limits::Limits;
 use crate::merge::Merge;
@@ -71,7 +72,8 @@ pub struct Report<'a> {
 /// What was read, before anything was concluded.
 #[derive(Debug)]
 pub struct Taken {
-    collector: Collector,
+    /// What was learnt.
+    pub delta: Delta,
     /// Each input, in order.
     pub inputs: Vec<InputStats>,
     /// Counters of all shards.
@@ -121,6 +123,7 @@ impl Analysis {
         }
         let mut counters = ShardCounters::default();
         let mut all = logs;
+        let mut delta = all.collector.take();
         let fragments_evicted = shards.fragments_evicted();
         let logged = inputs.iter().map(|stats| stats.logged).sum();
         // What still was open when all was read is told of the last capture, whichever shard had it.
@@ -128,8 +131,9 @@ impl Analysis {
         let last = u32::try_from(last).unwrap_or(u32::MAX);
         let mut by_input: BTreeMap<u32, ShardCounters> = BTreeMap::new();
         for (intake, (booked, rest)) in shards.finish() {
-            all.collector.absorb(intake.collector);
-            all.rows.absorb(intake.rows);
+            let Intake { mut collector, rows } = intake;
+            delta.absorb(collector.take());
+            all.rows.absorb(rows);
             by_input.absorb(booked);
             by_input.entry(last).or_default().absorb(rest);
         }
@@ -138,7 +142,7 @@ impl Analysis {
         }
         let rows_dropped = all.rows.dropped();
         Ok(Taken {
-            collector: all.collector,
+            delta,
             inputs,
             counters,
             by_input,
@@ -217,7 +221,7 @@ impl Analysis {
     /// Concludes from what was taken in.
     #[must_use]
     pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
-        let snapshot = taken.collector.snapshot(&self.documents);
+        let snapshot = taken.delta.snapshot(&self.documents);
         let classifier = &self.classifier;
         let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
         let options = compare::Options { data: &carried, ..compare::Options::default() };
@@ -230,25 +234,25 @@ impl Taken {
     /// What the learner could not keep.
     #[must_use]
     pub fn learner_counters(&self) -> LearnerCounters {
-        self.collector.learner_counters()
+        self.delta.learner_counters()
     }
 
     /// Distinct callers.
     #[must_use]
     pub fn callers(&self) -> u64 {
-        self.collector.callers()
+        self.delta.callers()
     }
 
     /// Requests by authentication scheme.
     #[must_use]
     pub const fn schemes(&self) -> &BTreeMap<AuthScheme, u64> {
-        self.collector.schemes()
+        self.delta.schemes()
     }
 
     /// Requests by the host names of their tokens' issuers.
     #[must_use]
     pub fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
-        self.collector.issuers()
+        self.delta.issuers()
     }
 
     /// Exchanges in all.

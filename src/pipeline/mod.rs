@@ -4,6 +4,7 @@
 //! its connections, parsers and part of the inventory; [`analyze`] merges the parts and concludes.
 
 pub mod analyze;
+pub mod front;
 pub mod read;
 pub mod rows;
 pub mod shard;

@@ -133,6 +133,7 @@ struct Stored {
     start: usize,
     len: usize,
     cut: u32,
+    identity: u32,
     input: u32,
     frame: u64,
 }
@@ -155,6 +156,7 @@ impl Batch {
             start,
             len: segment.payload.len(),
             cut: segment.cut,
+            identity: segment.identity,
             input,
             frame,
         });
@@ -184,6 +186,7 @@ impl Batch {
                 flags: stored.flags,
                 payload: self.bytes.get(stored.start..stored.start + stored.len).unwrap_or_default(),
                 cut: stored.cut,
+                identity: stored.identity,
             };
             shard.segment(&segment, stored.input, stored.frame);
         }
