@@ -29,7 +29,7 @@
 //! | 9 | [`finding`] | conclusions, one for each subject, with evidence |
 //! | 10 | [`compare`] | the inventory held against the documents |
 //! | 11 | [`lake`] | rows, and tables of them as Parquet |
-//! | 12 | [`source`], [`sink`] | the edges: captures and logs in, JSON lines out |
+//! | 12 | [`source`], [`sink`], [`sandbox`] | the edges: captures and logs in, JSON lines out; what the process may still do |
 //! | 13 | [`pipeline`], [`config`] | threads and queues, which know all of the above; what a sensor is told in its file |
 //! | 14 | [`cli`] | the command line: one file for each subcommand |
 //!
@@ -79,6 +79,8 @@ pub mod packet;
 pub mod payload;
 pub mod pipeline;
 pub mod problem;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod sandbox;
 pub mod schema;
 pub mod secret;
 pub mod sink;

@@ -89,7 +89,8 @@ fn make(file: &Path) -> Result<FingerprintKey> {
     Ok(FingerprintKey::new(bytes))
 }
 
-fn load(file: &Path) -> Result<FingerprintKey> {
+/// Reads a key.
+pub(super) fn load(file: &Path) -> Result<FingerprintKey> {
     let bytes = fs::read(file).with_context(|| format!("read the key {}", file.display()))?;
     let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) else {
         bail!(

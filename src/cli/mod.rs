@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 findings at or above `--fail-on`, 2 could not do the work.
 
 mod analyze;
+mod check;
 mod documents;
 mod key;
 mod lake;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Analyse captures and logs: inventory, data classes, findings
     Analyze(Box<analyze::Args>),
+    /// Check a sensor's file, with the documents and the key it names
+    Check(check::Args),
     /// Show the endpoints that a lake holds
     Inventory(lake::InventoryArgs),
     /// Show the findings that a lake holds
@@ -56,6 +59,7 @@ enum Outcome {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Analyze(args) => analyze::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Inventory(args) => lake::inventory(&args),
         Command::Findings(args) => lake::findings(&args),
         Command::Signatures(command) => signatures::run(&command),

@@ -243,7 +243,7 @@ pub enum Sandboxing {
     /// As much as the kernel has; what it lacks is said.
     #[default]
     Auto,
-    /// All of it, or the sensor does not start.
+    /// Landlock for files, and seccomp; or the sensor does not start.
     Require,
     /// None.
     Off,

@@ -241,6 +241,26 @@ impl Settings {
         .collect()
     }
 
+    /// What the process needs once it captures. `keep_raw`: whether interfaces may have to be opened again.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[must_use]
+    pub fn sandbox_plan(&self, keep_raw: bool) -> crate::sandbox::SandboxPlan {
+        use crate::sandbox::{SandboxPlan, Strictness};
+        SandboxPlan {
+            user: self.privileges.user.clone(),
+            keep_raw,
+            state: self.state.clone(),
+            lake: self.lake.as_ref().map(|lake| lake.path.clone()),
+            readable: self.readable().map(Path::to_owned).collect(),
+            listen: self.metrics.map(|address| address.port()),
+            strictness: match self.privileges.sandbox {
+                Sandboxing::Auto => Strictness::Auto,
+                Sandboxing::Require => Strictness::Require,
+                Sandboxing::Off => Strictness::Off,
+            },
+        }
+    }
+
     /// What is read again on a reload. Of a file its folder: who edits a file puts another one in its place.
     pub fn readable(&self) -> impl Iterator<Item = &Path> {
         let files = self.file.iter().chain(&self.key).filter_map(|file| file.parent());
