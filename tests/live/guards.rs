@@ -117,7 +117,7 @@ fn packets_it_could_not_keep_up_with_are_counted_and_told() {
     lab.call(200, 4, &SERVER);
     watch.stop();
     let dropped: u64 =
-        lake::captures(sensor.lake()).iter().map(|row| lake::sum(&row.fates, "kernel_dropped")).sum();
+        lake::captures(sensor.lake()).iter().map(|row| lake::sum(&row.dropped, "ring_full")).sum();
     assert!(dropped > 1_000, "{dropped} packets dropped");
     // Coverage tells that the figures are not whole.
     assert!(lake::observations(sensor.lake()).iter().any(|stored| stored.origin.coverage < 1.0));

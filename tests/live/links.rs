@@ -17,34 +17,38 @@ fn an_interface_may_come_after_the_sensor() {
     observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(1_000, 8, &SERVER));
 }
 
+/// What happens to a link, and what the sensor says of it.
+type Step<'a> = (&'a dyn Fn(), &'a str);
+
 #[test]
 fn a_link_that_flaps_costs_what_passed_meanwhile() {
     let Some(mut lab) = Lab::new("flap", Reach::Direct) else { return };
     lab.mirror();
     let mut sensor = lab.sensor().with("-i t0 --shards 2 --interval 1");
     let watch = sensor.start(&lab);
-    let captures = || watch.process.told().matches("capturing on").count();
-    let mut calls = lab.calling(1_000_000, 8, 300, &SERVER);
+    let mut calls = lab.calling(u32::MAX, 8, 300, &SERVER);
+    // There and back.
+    let steps: [[Step<'_>; 2]; 2] = [
+        [
+            (&|| lab.tap.run("ip link set t0 down"), "the interface is down"),
+            (&|| lab.tap.run("ip link set t0 up"), "the interface is up again"),
+        ],
+        [(&|| lab.tap.run("ip link del t0"), "lost the interface t0"), (&|| lab.mirror(), "capturing on t0")],
+    ];
     // From when to when the sensor says that it captures, and from when to when there was nothing to capture.
     let (mut up, mut down) = (Vec::new(), Vec::new());
     let mut since = now();
-    for (take_down, bring_up) in [
-        (
-            &(|| lab.tap.run("ip link set t0 down")) as &dyn Fn(),
-            &(|| lab.tap.run("ip link set t0 up")) as &dyn Fn(),
-        ),
-        (&|| lab.tap.run("ip link del t0"), &|| lab.mirror()),
-    ] {
+    for [(take_down, is_down), (bring_up, is_up)] in steps {
         sleep(Duration::from_millis(1_500));
-        let (before, waits) = (captures(), watch.process.told().matches("waiting for interface").count());
+        let before = watch.process.told().matches(is_up).count();
         up.push((since, now()));
         take_down();
         let gone = now();
-        watch.process.await_count("waiting for interface", waits + 1, PATIENCE);
+        watch.process.await_words(is_down, PATIENCE);
         sleep(Duration::from_millis(500));
         down.push((gone, now()));
         bring_up();
-        watch.process.await_count("capturing on", before + 1, PATIENCE);
+        watch.process.await_count(is_up, before + 1, PATIENCE);
         since = now();
     }
     sleep(Duration::from_millis(1_500));
