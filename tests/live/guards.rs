@@ -54,7 +54,7 @@ fn documents_are_read_again_without_losing_a_packet() {
     let cards = "  /v1/cards/{cardId}:\n    parameters: [{name: cardId, in: path, required: true, schema: {type: string}}]\n    get: {responses: {'200': {description: ok}}}\n";
     document(accounts);
     let config = lab.path("spanlight.yaml");
-    fs::write(&config, "privacy: {}\n").unwrap();
+    fs::write(&config, "bodies: true\n").unwrap();
     let mut sensor = lab.sensor().with("-i t0 --shards 2 --interval 1 --roll 1");
     sensor = sensor.with(config.to_str().unwrap()).with(&format!("--spec {}", specs.display()));
     let watch = sensor.start(&lab);
@@ -70,12 +70,14 @@ fn documents_are_read_again_without_losing_a_packet() {
     watch.reload("reloaded");
     verdict("documented");
 
-    // Two things wrong, in two files: both are told, and nothing changes.
+    // What cannot be read is told, all of it, and nothing changes.
     fs::write(specs.join("broken.yaml"), "openapi: 3.0.3\npaths: [\n").unwrap();
+    fs::write(specs.join("dangling.yaml"), "openapi: 3.0.3\npaths: {/a: {$ref: nowhere.yaml}}\n").unwrap();
+    watch.reload("reload refused");
     fs::write(&config, "no_such_key: 1\nneither_this: 2\n").unwrap();
     watch.reload("reload refused");
     let told = watch.process.told();
-    for problem in ["broken.yaml", "no_such_key", "neither_this"] {
+    for problem in ["broken.yaml", "dangling.yaml", "no_such_key", "neither_this"] {
         assert!(told.contains(problem), "{problem} is not in: {told}");
     }
     sleep(Duration::from_secs(2));
@@ -113,7 +115,7 @@ fn packets_it_could_not_keep_up_with_are_counted_and_told() {
     watch.process.signal("STOP");
     lab.call(6_000, 8, &SERVER);
     watch.process.signal("CONT");
-    watch.process.await_words("dropped", PATIENCE);
+    watch.process.await_words("LOSING PACKETS", PATIENCE);
     lab.call(200, 4, &SERVER);
     watch.stop();
     let dropped: u64 =
