@@ -12,6 +12,10 @@ mod progress;
 mod signatures;
 mod style;
 mod summary;
+#[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+mod terminal;
+#[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::io;
@@ -30,6 +34,9 @@ struct Cli {
 enum Command {
     /// Analyse captures and logs: inventory, data classes, findings
     Analyze(Box<analyze::Args>),
+    /// Run a sensor: watch interfaces, learn, and fill a lake
+    #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+    Watch(Box<watch::Args>),
     /// Check a sensor's file, with the documents and the key it names
     Check(check::Args),
     /// Show the endpoints that a lake holds
@@ -59,6 +66,8 @@ enum Outcome {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Analyze(args) => analyze::run(&args),
+        #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+        Command::Watch(args) => watch::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Inventory(args) => lake::inventory(&args),
         Command::Findings(args) => lake::findings(&args),
