@@ -22,7 +22,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -155,6 +155,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     // From here on a signal ends the sensor in order.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("listen to signals")?;
     let key = key_of(&settings)?;
+    let listener = settings
+        .metrics
+        .map(|address| TcpListener::bind(address).with_context(|| format!("listen on {address} for metrics")))
+        .transpose()?;
     lock_in(&settings)?;
     let watch = Watch {
         sensor: settings.sensor.clone(),
@@ -183,6 +187,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         tracing::warn!("no lake is named: what is learnt stays in the state alone");
     }
     let mut sensor = watch.start()?;
+    if let Some(listener) = listener {
+        serve(listener, &sensor)?;
+    }
     sensor.look_after()?;
     told(notify(&[NotifyState::Ready]));
     let outcome = attend(args, settings, read.problems, &mut sensor, &mut signals, &terminal);
@@ -207,6 +214,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         );
     }
     Ok(Outcome::Done)
+}
+
+#[cfg(feature = "metrics")]
+fn serve(listener: TcpListener, sensor: &Sensor) -> Result<()> {
+    use crate::sink::prometheus::{MEDIA_TYPE, text};
+    let figures = Arc::clone(sensor.figures());
+    // Writing to a string cannot fail.
+    let render = move || (text(figures.metrics()).unwrap_or_default(), MEDIA_TYPE);
+    crate::web::metrics::serve(listener, Arc::new(render)).context("serve metrics")
+}
+
+#[cfg(not(feature = "metrics"))]
+fn serve(_: TcpListener, _: &Sensor) -> Result<()> {
+    bail!("this build serves no metrics: build with the feature 'metrics'")
 }
 
 /// Whom nobody listens to is not told again.

@@ -11,8 +11,9 @@ use crate::lake::rows::{CaptureRow, FindingRow};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What is kept from one moment to the next, `F` being what is known of each operation.
@@ -139,7 +140,8 @@ impl StateFolder {
         let (file, fresh) = (self.file(), self.folder.join(".inventory.state.tmp"));
         let bytes = encode(state).map_err(failed("encode", &file))?;
         let write = || {
-            let mut out = File::create(&fresh)?;
+            let mut out =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
             out.write_all(&bytes)?;
             out.sync_all()
         };
