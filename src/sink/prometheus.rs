@@ -82,11 +82,11 @@ mod tests {
         ];
         assert_eq!(
             text(metrics).unwrap(),
-            "# HELP spanlight_dropped_packets Packets lost.\n\
+            "# HELP spanlight_dropped_packets Packets lost\n\
              # TYPE spanlight_dropped_packets counter\n\
              spanlight_dropped_packets_total{place=\"ring_full\"} 7\n\
              spanlight_dropped_packets_total{place=\"a\\\"b\"} 0\n\
-             # HELP spanlight_endpoints Endpoints.\n\
+             # HELP spanlight_endpoints Endpoints\n\
              # TYPE spanlight_endpoints gauge\n\
              spanlight_endpoints 3\n\
              # EOF\n"
