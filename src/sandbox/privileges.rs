@@ -75,6 +75,11 @@ pub fn give_up_raw() -> Result<(), SandboxError> {
     Ok(())
 }
 
+/// Whether there is a user to become.
+pub fn check_user(user: &str) -> Result<(), SandboxError> {
+    account(user).map(drop)
+}
+
 /// Whom a name or number means. A number need not be known to this host.
 fn account(user: &str) -> Result<Account, SandboxError> {
     let unknown = || SandboxError::NoUser { user: user.to_owned() };
