@@ -251,7 +251,7 @@ fn the_doctor_looks_at_the_host_and_its_interfaces() {
         verdict("host", check);
     }
     std::fs::write(folder.path().join("bad.yaml"), "nonsense: 1\n").unwrap();
-    let output = spanlight(folder.path()).args(["doctor", "bad.yaml"]).output().unwrap();
+    let output = spanlight(folder.path()).arg("doctor").arg(folder.path().join("bad.yaml")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("bad.yaml: line 1, nonsense: unknown key"), "{}", stderr(&output));
 }
