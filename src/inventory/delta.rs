@@ -7,7 +7,9 @@
 
 use super::capability::capability;
 use super::facts::EndpointFacts;
-use super::learner::{self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment};
+use super::learner::{
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, ValuePaths,
+};
 use super::privacy;
 use super::sketch::CallerSketch;
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
@@ -114,12 +116,33 @@ impl Delta {
         self.learner.facts_mut().for_each(|facts| facts.hours.clear());
     }
 
-    /// What is written of it. `snapshot` is a recent one: names that it takes for values are not told.
+    /// How many hours of operations are held.
     #[must_use]
-    pub fn save<'a>(&'a self, classifier: &Classifier, snapshot: &Snapshot<'_>) -> Saved<&'a EndpointFacts> {
+    pub fn held_hours(&self) -> usize {
+        self.learner.facts().map(|facts| facts.hours.len()).sum()
+    }
+
+    /// Forgets all hours but the latest `most` when there are more, and tells how many exchanges fell into them.
+    pub fn keep_hours(&mut self, most: i64) -> u64 {
+        let hours = |facts: &EndpointFacts| facts.hours.last_key_value().map(|(hour, _)| *hour);
+        let Some(latest) = self.learner.facts_mut().filter_map(|facts| hours(facts)).max() else { return 0 };
+        let mut forgotten = 0;
+        for facts in self.learner.facts_mut() {
+            if facts.hours.first_key_value().is_some_and(|(hour, _)| *hour <= latest - most) {
+                let kept = facts.hours.split_off(&(latest - most + 1));
+                let old = std::mem::replace(&mut facts.hours, kept);
+                forgotten += old.values().flat_map(|hour| hour.by_status_class).sum::<u64>();
+            }
+        }
+        forgotten
+    }
+
+    /// What is written of it. Names that a recent snapshot held for `values` are not told.
+    #[must_use]
+    pub fn save<'a>(&'a self, classifier: &Classifier, values: &ValuePaths) -> Saved<&'a EndpointFacts> {
         Saved {
             classes: classifier.classes().iter().map(|class| class.name.to_owned()).collect(),
-            learner: self.learner.save(&snapshot.folded, &privacy::may_store),
+            learner: self.learner.save(values, &privacy::may_store),
             issuers: self.issuers.clone(),
             all_callers: self.all_callers.clone(),
             schemes: self.schemes.clone(),
@@ -228,6 +251,12 @@ impl std::fmt::Debug for Snapshot<'_> {
 }
 
 impl Snapshot<'_> {
+    /// Where names of paths are held for values.
+    #[must_use]
+    pub const fn values(&self) -> &ValuePaths {
+        &self.folded.values
+    }
+
     /// The endpoint that a request belongs to.
     #[must_use]
     pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
@@ -321,7 +350,7 @@ mod tests {
 
     fn write(delta: &Delta) -> Vec<u8> {
         let snapshot = delta.snapshot(&DocumentSet::default());
-        postcard::to_stdvec(&delta.save(&Classifier::built_in(), &snapshot)).unwrap()
+        postcard::to_stdvec(&delta.save(&Classifier::built_in(), snapshot.values())).unwrap()
     }
 
     fn read(bytes: &[u8]) -> Delta {

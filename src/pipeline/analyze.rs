@@ -221,13 +221,18 @@ impl Analysis {
     /// Concludes from what was taken in.
     #[must_use]
     pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
-        let snapshot = taken.delta.snapshot(&self.documents);
-        let classifier = &self.classifier;
-        let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
-        let options = compare::Options { data: &carried, ..compare::Options::default() };
-        let findings = compare(&snapshot.inventory, &self.documents, &options);
-        Report { snapshot, findings }
+        conclude(&taken.delta, &self.documents, &self.classifier)
     }
+}
+
+/// Concludes from what was learnt.
+#[must_use]
+pub fn conclude<'a>(delta: &'a Delta, documents: &DocumentSet, classifier: &Classifier) -> Report<'a> {
+    let snapshot = delta.snapshot(documents);
+    let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
+    let options = compare::Options { data: &carried, ..compare::Options::default() };
+    let findings = compare(&snapshot.inventory, documents, &options);
+    Report { snapshot, findings }
 }
 
 impl Taken {

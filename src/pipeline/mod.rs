@@ -9,3 +9,5 @@ pub mod read;
 pub mod rows;
 pub mod shard;
 pub mod tables;
+#[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+pub mod watch;

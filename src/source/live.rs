@@ -189,6 +189,12 @@ pub fn check_filter(name: &str, text: &str) -> Result<(), LiveError> {
 }
 
 impl Handle {
+    /// What frames begin with.
+    #[must_use]
+    pub const fn link(&self) -> LinkType {
+        self.link
+    }
+
     /// Gives the frames that wait to `take`, about `most` of them. Returns how many there were.
     #[inline]
     pub fn read(&mut self, most: usize, mut take: impl FnMut(&Frame<'_>)) -> io::Result<usize> {

@@ -35,7 +35,7 @@ use server::HostRule;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in a document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct DocumentPlace {
     /// The file, as the user named it.
     pub file: String,

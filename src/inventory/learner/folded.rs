@@ -7,14 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::bottom::Distinct;
 use super::fold::{Decisions, Folder, Path, Sketches};
 use super::method::Method;
 use super::noise::{self, Verdicts};
 use super::rank::RankKey;
-use super::saved::{self, PSEUDONYM};
+use super::saved::{self, PSEUDONYM, ValuePaths};
 use super::segment::Shape;
 use super::sheet::{EMPTY, PARAMETER, Prefix, Sheet, Sym};
 use super::store::{Bounds, Operation, Reader, Seen, Store};
@@ -112,8 +112,8 @@ pub struct Learnt<'a, F> {
 pub struct Folded<'a, F> {
     /// The endpoints, by host, template and method.
     pub endpoints: Vec<Learnt<'a, F>>,
-    /// Ranks of paths whose last name is held for a value.
-    pub(super) values: HashSet<u64, foldhash::fast::FixedState>,
+    /// Where names are held for values.
+    pub values: ValuePaths,
     api: BTreeMap<String, Tree>,
     noise: BTreeMap<String, Tree>,
 }
@@ -677,12 +677,12 @@ struct Rows<'a, F> {
     rows: BTreeMap<RowKey, Row<'a, F>>,
     /// Where the templates of the API lead, per host.
     trees: BTreeMap<usize, (Tree, Vec<RowKey>)>,
-    values: HashSet<u64, foldhash::fast::FixedState>,
+    values: ValuePaths,
 }
 
 impl<F> Default for Rows<'_, F> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), trees: BTreeMap::new(), values: HashSet::default() }
+        Self { rows: BTreeMap::new(), trees: BTreeMap::new(), values: ValuePaths::default() }
     }
 }
 

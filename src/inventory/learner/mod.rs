@@ -37,7 +37,7 @@ mod tests;
 
 pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
 pub use rank::RankKey;
-pub use saved::Saved;
+pub use saved::{Saved, ValuePaths};
 pub use segment::Shape;
 pub use template::{Template, TemplateSegment};
 
@@ -241,18 +241,11 @@ impl<F: Facts> Learner<F> {
         folded::fold(self, documented)
     }
 
-    /// What is written of it. Names of hosts and paths are, where `told` says so and `folded`, the latest fold, does
-    /// not take them for values; `told` is given a name, whether it is a host's, and whether something surely answers
-    /// there.
-    pub fn save<'a>(
-        &'a self,
-        folded: &Folded<'_, F>,
-        told: &dyn Fn(&str, bool, bool) -> bool,
-    ) -> Saved<&'a F> {
+    /// What is written of it. Names of hosts and paths are, where `told` says so and the latest fold did not hold them
+    /// for `values`; `told` is given a name, whether it is a host's, and whether something surely answers there.
+    pub fn save<'a>(&'a self, values: &ValuePaths, told: &dyn Fn(&str, bool, bool) -> bool) -> Saved<&'a F> {
         let judge = |proven: bool| {
-            move |rank: u64, name: &str, host: bool| {
-                !folded.values.contains(&rank) && told(name, host, proven)
-            }
+            move |rank: u64, name: &str, host: bool| !values.contains(rank) && told(name, host, proven)
         };
         let (clients, pages) = self.tables.save();
         Saved {
@@ -283,6 +276,11 @@ impl<F: Facts> Learner<F> {
     }
 
     /// The facts of every skeleton and method.
+    pub fn facts(&self) -> impl Iterator<Item = &F> {
+        [&self.proven, &self.plausible, &self.dead].into_iter().flat_map(Store::facts)
+    }
+
+    /// The same, to be changed.
     pub fn facts_mut(&mut self) -> impl Iterator<Item = &mut F> {
         [&mut self.proven, &mut self.plausible, &mut self.dead].into_iter().flat_map(Store::facts_mut)
     }

@@ -5,6 +5,7 @@
 //! behind it. That is enough to go on counting it at the same place, to fold it, and to know it again when it comes
 //! back, which gives it its name back.
 
+use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::bottom::{Distinct, Sample};
@@ -12,6 +13,20 @@ use super::method::Method;
 use super::noise::{Hostility, Score};
 use super::segment::{self, Judged, Shape};
 use super::store::{Kind, MARKER, REST, Reached, Seen};
+
+/// Paths, by keyed rank, whose last name a fold held for a value.
+#[derive(Clone, Debug, Default)]
+pub struct ValuePaths(HashSet<u64, foldhash::fast::FixedState>);
+
+impl ValuePaths {
+    pub(super) fn insert(&mut self, path: u64) {
+        self.0.insert(path);
+    }
+
+    pub(super) fn contains(&self, path: u64) -> bool {
+        self.0.contains(&path)
+    }
+}
 
 /// Begins the name of a node whose own name was not written; no name of traffic begins so.
 pub(super) const PSEUDONYM: char = '\u{3}';

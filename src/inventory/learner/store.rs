@@ -319,6 +319,11 @@ impl<F: Default + Merge> Store<F> {
     }
 
     /// The facts of every operation.
+    pub(super) fn facts(&self) -> impl Iterator<Item = &F> {
+        self.nodes.iter().flat_map(|node| &node.operations).map(|operation| &operation.facts)
+    }
+
+    /// The same, to be changed.
     pub(super) fn facts_mut(&mut self) -> impl Iterator<Item = &mut F> {
         self.nodes.iter_mut().flat_map(|node| &mut node.operations).map(|operation| &mut operation.facts)
     }
