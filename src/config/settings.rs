@@ -291,6 +291,10 @@ fn sensor(name: Option<&str>, wrong: &mut Wrong) -> String {
 }
 
 fn host_name() -> String {
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    if let Ok(system) = nix::sys::utsname::uname() {
+        return system.nodename().to_string_lossy().into_owned();
+    }
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
 }
 
