@@ -110,7 +110,8 @@ fn empty_bounding_set(report: &mut Report) -> Result<(), SandboxError> {
     if may.map_err(SandboxError::refused("read the capabilities"))? {
         return caps::clear(None, CapSet::Bounding).map_err(SandboxError::refused("empty the bounding set"));
     }
-    let mut left = caps::read(None, CapSet::Bounding).map_err(SandboxError::refused("read the bounding set"))?;
+    let mut left =
+        caps::read(None, CapSet::Bounding).map_err(SandboxError::refused("read the bounding set"))?;
     // As the unit and the manifests leave it.
     left.remove(&Capability::CAP_NET_RAW);
     if !left.is_empty() {
