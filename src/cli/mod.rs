@@ -1,9 +1,11 @@
 //! The command line: results on standard output, everything else on standard error.
 //!
-//! Exit codes: 0 done, 1 findings at or above `--fail-on`, 2 could not do the work.
+//! Exit codes: 0 done, 1 findings at or above `--fail-on` or a host that is bad for a sensor, 2 could not do the work.
 
 mod analyze;
 mod check;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod doctor;
 mod documents;
 mod key;
 mod lake;
@@ -39,6 +41,9 @@ enum Command {
     Watch(Box<watch::Args>),
     /// Check a sensor's file, with the documents and the key it names
     Check(check::Args),
+    /// Look at this host as a sensor would meet it, and say what to do
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    Doctor(doctor::Args),
     /// Show the endpoints that a lake holds
     Inventory(lake::InventoryArgs),
     /// Show the findings that a lake holds
@@ -55,7 +60,7 @@ enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// Findings at or above `--fail-on`.
+    /// Findings at or above `--fail-on`, or something that keeps a sensor from its work.
     Findings,
     /// Nothing could be read.
     Nothing,
@@ -69,6 +74,8 @@ pub fn main() -> ExitCode {
         #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
         Command::Watch(args) => watch::run(&args),
         Command::Check(args) => check::run(&args),
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        Command::Doctor(args) => doctor::run(&args),
         Command::Inventory(args) => lake::inventory(&args),
         Command::Findings(args) => lake::findings(&args),
         Command::Signatures(command) => signatures::run(&command),

@@ -16,8 +16,8 @@ use std::time::Duration;
 const MAX_INTERFACE_NAME: usize = 15;
 /// More shards than any machine has cores for.
 const MAX_SHARDS: u64 = 256;
-/// The largest ring of a shard, in MiB.
-const MAX_RING_MIB: u64 = 16_384;
+/// The largest ring of a shard, in MiB: libpcap counts its bytes in 31 bits.
+const MAX_RING_MIB: u64 = 2_047;
 /// The longest interval, in seconds.
 const MAX_INTERVAL: u64 = 3_600;
 /// The largest of the limits and sizes; what is larger is a slip.
@@ -303,6 +303,10 @@ fn sensor(name: Option<&str>, wrong: &mut Wrong) -> String {
 }
 
 fn host_name() -> String {
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    if let Ok(system) = nix::sys::utsname::uname() {
+        return system.nodename().to_string_lossy().into_owned();
+    }
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
 }
 
@@ -358,7 +362,7 @@ fn snaplen(bytes: u64, pointer: &str, wrong: &mut Wrong) -> u32 {
 }
 
 fn ring(mib: u64, pointer: &str, wrong: &mut Wrong) -> u64 {
-    wrong.unless((1..=MAX_RING_MIB).contains(&mib), pointer, "must be 1 to 16384 MiB");
+    wrong.unless((1..=MAX_RING_MIB).contains(&mib), pointer, "must be 1 to 2047 MiB");
     mib.saturating_mul(1 << 20)
 }
 
@@ -563,7 +567,7 @@ privileges:
                  limits, log, metrics, privileges, sensor, signatures, specs, state",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
-                "line 8, capture.ring_mib: must be 1 to 16384 MiB",
+                "line 8, capture.ring_mib: must be 1 to 2047 MiB",
                 "line 9, capture.snaplen: must be 128 to 262144 bytes",
                 "line 11, lake.path: must be a path: addresses are not supported",
                 "line 12, lake.roll_secs: must be 1 to 86400 seconds",
