@@ -12,7 +12,7 @@ use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::watch::figures::{BookFigures, Figures, Totals};
 use crate::pipeline::watch::{Pace, Sensor, Watch};
 use crate::problem::Problems;
-use crate::sandbox::{self, SandboxPlan, Strictness};
+use crate::sandbox;
 use crate::secret::FingerprintKey;
 use crate::source::live::{self, Interface};
 use crate::spec::DocumentSet;
@@ -23,7 +23,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECS", help_heading = "Where results go")]
     roll: Option<u64>,
 
-    /// Serve metrics at http://ADDR/metrics
+    /// Serve metrics at this address, under /metrics
     #[arg(long, value_name = "ADDR", help_heading = "How to run")]
     metrics: Option<SocketAddr>,
 
@@ -426,20 +426,8 @@ fn key_of(settings: &Settings) -> Result<FingerprintKey> {
 
 /// Gives up what is not needed any more.
 fn lock_in(settings: &Settings) -> Result<()> {
-    let report = sandbox::enter(&SandboxPlan {
-        user: settings.privileges.user.clone(),
-        // An interface may go and come back at any time.
-        keep_raw: true,
-        state: settings.state.clone(),
-        lake: settings.lake.as_ref().map(|lake| lake.path.clone()),
-        readable: settings.readable().map(Path::to_owned).collect(),
-        listen: settings.metrics.map(|address| address.port()),
-        strictness: match settings.privileges.sandbox {
-            Sandboxing::Auto => Strictness::Auto,
-            Sandboxing::Require => Strictness::Require,
-            Sandboxing::Off => Strictness::Off,
-        },
-    })?;
+    // An interface may go and come back at any time.
+    let report = sandbox::enter(&settings.sandbox_plan(true))?;
     tracing::info!("locked in: {}", report.done.join("; "));
     if !report.lacking.is_empty() {
         tracing::warn!("not locked in by {}", report.lacking.join("; "));
@@ -504,9 +492,10 @@ fn reload(
     };
     let (Some(read), true) = (read, problems.is_empty()) else { return Err(problems) };
     for difference in old.differences(&new) {
-        match difference.restart {
-            Some(why) => tracing::warn!(key = difference.key, "takes effect at the next start: {why}"),
-            None => tracing::info!(key = difference.key, "taken over"),
+        if let Some(why) = difference.restart {
+            tracing::warn!(key = difference.key, "takes effect at the next start: {why}");
+        } else {
+            tracing::info!(key = difference.key, "taken over");
         }
     }
     terminal.set_level(new.log.level);

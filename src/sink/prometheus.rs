@@ -1,4 +1,4 @@
-//! Figures as OpenMetrics text, which Prometheus and its like read.
+//! Figures as `OpenMetrics` text, which Prometheus and its like read.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};

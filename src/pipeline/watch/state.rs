@@ -172,18 +172,14 @@ impl StateFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(failed("read", &path)(source)),
             };
-            match decode(&bytes) {
-                Some(state) => return Ok(Some(state)),
-                None => {
-                    let aside = path.with_extension("damaged");
-                    fs::rename(&path, &aside).map_err(failed("move aside", &path))?;
-                    let damaged = StateError::Damaged { path };
-                    complain(&format!(
-                        "{damaged}: kept as {}; going on from the one before, or anew",
-                        aside.display()
-                    ));
-                }
+            if let Some(state) = decode(&bytes) {
+                return Ok(Some(state));
             }
+            let aside = path.with_extension("damaged");
+            fs::rename(&path, &aside).map_err(failed("move aside", &path))?;
+            let damaged = StateError::Damaged { path };
+            let aside = aside.display();
+            complain(&format!("{damaged}: kept as {aside}; going on from the one before, or anew"));
         }
         Ok(None)
     }
