@@ -232,3 +232,26 @@ fn a_sensors_file_is_checked_with_what_it_names() {
         assert!(stderr(&output).contains(expected), "{expected} is not in:\n{}", stderr(&output));
     }
 }
+
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn the_doctor_looks_at_the_host_and_its_interfaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        spanlight(folder.path()).args(["doctor", "-i", "lo", "-i", "nope", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "an interface that is not there is bad");
+    let checks = lines(&stdout(&output));
+    let verdict = |subject: &str, check: &str| {
+        let found = checks.iter().find(|line| line["subject"] == subject && line["check"] == check);
+        found.unwrap_or_else(|| panic!("{subject} {check} is in {checks:?}"))["verdict"].clone()
+    };
+    assert_eq!(verdict("interface nope", "there"), "bad");
+    assert_eq!(verdict("interface lo", "link"), "ok");
+    for check in ["privileges", "clock", "memory", "kernel", "Landlock"] {
+        verdict("host", check);
+    }
+    std::fs::write(folder.path().join("bad.yaml"), "nonsense: 1\n").unwrap();
+    let output = spanlight(folder.path()).arg("doctor").arg(folder.path().join("bad.yaml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("bad.yaml: line 1, nonsense: unknown key"), "{}", stderr(&output));
+}

@@ -20,7 +20,8 @@ use crate::payload::JsonType;
 use crate::problem::Problems;
 use checks::Check;
 use keys::KeyIndex;
-use packs::{Pack, Signature};
+pub use packs::Pack;
+use packs::Signature;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// A data class's number in its classifier: the built-in ones first, by name.

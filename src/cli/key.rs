@@ -70,7 +70,7 @@ fn default_file() -> Option<PathBuf> {
     Some(state.join("spanlight/fingerprint.key"))
 }
 
-fn make(file: &Path) -> Result<FingerprintKey> {
+pub(super) fn make(file: &Path) -> Result<FingerprintKey> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))

@@ -38,6 +38,8 @@ pub struct Config {
     pub bodies: bool,
     /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON.
     pub specs: Vec<PathBuf>,
+    /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
+    pub signatures: Vec<PathBuf>,
     /// Where packets come from.
     pub interfaces: Vec<InterfaceConfig>,
     /// How packets are captured.
@@ -63,6 +65,7 @@ impl Default for Config {
             interval_secs: 10,
             bodies: true,
             specs: Vec::new(),
+            signatures: Vec::new(),
             interfaces: Vec::new(),
             capture: CaptureConfig::default(),
             lake: LakeConfig::default(),

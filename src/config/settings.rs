@@ -16,8 +16,8 @@ use std::time::Duration;
 const MAX_INTERFACE_NAME: usize = 15;
 /// More shards than any machine has cores for.
 const MAX_SHARDS: u64 = 256;
-/// The largest ring of a shard, in MiB.
-const MAX_RING_MIB: u64 = 16_384;
+/// The largest ring of a shard, in MiB: libpcap counts its bytes in 31 bits.
+const MAX_RING_MIB: u64 = 2_047;
 /// The longest interval, in seconds.
 const MAX_INTERVAL: u64 = 3_600;
 /// The largest of the limits and sizes; what is larger is a slip.
@@ -40,6 +40,8 @@ pub struct Settings {
     pub bodies: bool,
     /// Files and folders of documents.
     pub specs: Vec<PathBuf>,
+    /// Files of signatures beside the built-in ones.
+    pub signatures: Vec<PathBuf>,
     /// Where packets come from; may be empty.
     pub interfaces: Vec<Interface>,
     /// Worker threads.
@@ -173,6 +175,7 @@ impl Settings {
             interval: seconds(config.interval_secs, "/interval_secs", MAX_INTERVAL, wrong),
             bodies: config.bodies,
             specs: config.specs.iter().map(below).collect(),
+            signatures: config.signatures.iter().map(below).collect(),
             interfaces: interfaces(config, wrong),
             shards: shards(capture.shards),
             separate_by: capture.separate_by.iter().copied().collect(),
@@ -188,9 +191,11 @@ impl Settings {
         let user = settings.privileges.user.as_str();
         let rule = "must be the name or number of a user other than root";
         wrong.unless(!["", "root", "0"].contains(&user), "/privileges/user", rule);
-        for (n, spec) in config.specs.iter().enumerate() {
-            let rule = "must be a file or folder, not an empty text";
-            wrong.unless(!spec.as_os_str().is_empty(), &format!("/specs/{n}"), rule);
+        for (key, paths) in [("specs", &config.specs), ("signatures", &config.signatures)] {
+            for (n, path) in paths.iter().enumerate() {
+                let rule = "must be a file or folder, not an empty text";
+                wrong.unless(!path.as_os_str().is_empty(), &format!("/{key}/{n}"), rule);
+            }
         }
         settings
     }
@@ -203,8 +208,9 @@ impl Settings {
         const LOCKED: Option<&str> = Some("the sandbox was made for the old value");
         let locked = if self.privileges.sandbox == Sandboxing::Off { None } else { LOCKED };
         let readable: Vec<&Path> = self.readable().collect();
-        let specs_locked =
-            new.specs.iter().any(|spec| !readable.iter().any(|folder| spec.starts_with(folder)));
+        let out_of_reach = |paths: &[PathBuf]| {
+            paths.iter().any(|path| !readable.iter().any(|folder| path.starts_with(folder)))
+        };
         let of = |settings: &Self| -> Vec<(String, u32, bool, u64)> {
             let all = settings.interfaces.iter();
             all.map(|one| (one.name.clone(), one.snaplen, one.promiscuous, one.ring_bytes)).collect()
@@ -223,7 +229,12 @@ impl Settings {
             ("key", self.key == new.key, LEARNT),
             ("interval_secs", self.interval == new.interval, None),
             ("bodies", self.bodies == new.bodies, STARTED),
-            ("specs", self.specs == new.specs, locked.filter(|_| specs_locked)),
+            ("specs", self.specs == new.specs, locked.filter(|_| out_of_reach(&new.specs))),
+            (
+                "signatures",
+                self.signatures == new.signatures,
+                locked.filter(|_| out_of_reach(&new.signatures)),
+            ),
             ("interfaces", of(self) == of(new), STARTED),
             ("filter", filters(self) == filters(new), None),
             ("capture.shards", self.shards == new.shards, STARTED),
@@ -267,6 +278,7 @@ impl Settings {
         let specs = self
             .specs
             .iter()
+            .chain(&self.signatures)
             .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
         files.chain(specs).map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
     }
@@ -291,6 +303,10 @@ fn sensor(name: Option<&str>, wrong: &mut Wrong) -> String {
 }
 
 fn host_name() -> String {
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    if let Ok(system) = nix::sys::utsname::uname() {
+        return system.nodename().to_string_lossy().into_owned();
+    }
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
 }
 
@@ -346,7 +362,7 @@ fn snaplen(bytes: u64, pointer: &str, wrong: &mut Wrong) -> u32 {
 }
 
 fn ring(mib: u64, pointer: &str, wrong: &mut Wrong) -> u64 {
-    wrong.unless((1..=MAX_RING_MIB).contains(&mib), pointer, "must be 1 to 16384 MiB");
+    wrong.unless((1..=MAX_RING_MIB).contains(&mib), pointer, "must be 1 to 2047 MiB");
     mib.saturating_mul(1 << 20)
 }
 
@@ -548,10 +564,10 @@ privileges:
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
                 "line 4, typo: unknown key; known here: bodies, capture, interfaces, interval_secs, key, lake, \
-                 limits, log, metrics, privileges, sensor, specs, state",
+                 limits, log, metrics, privileges, sensor, signatures, specs, state",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
-                "line 8, capture.ring_mib: must be 1 to 16384 MiB",
+                "line 8, capture.ring_mib: must be 1 to 2047 MiB",
                 "line 9, capture.snaplen: must be 128 to 262144 bytes",
                 "line 11, lake.path: must be a path: addresses are not supported",
                 "line 12, lake.roll_secs: must be 1 to 86400 seconds",

@@ -115,7 +115,9 @@ impl<'de> serde::Deserialize<'de> for CallerSketch {
         let (ranks, registers) = <(Vec<u64>, Vec<u8>)>::deserialize(deserializer)?;
         if registers.is_empty() {
             let mut sketch = Self::default();
-            ranks.into_iter().for_each(|rank| sketch.insert_rank(rank));
+            for rank in ranks {
+                sketch.insert_rank(rank);
+            }
             return Ok(sketch);
         }
         match Box::<[u8; REGISTERS]>::try_from(registers.into_boxed_slice()) {

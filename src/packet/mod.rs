@@ -512,7 +512,7 @@ mod tests {
             let head = [&[8, 0, 0, 0][..], &(network << 8).to_be_bytes()].concat();
             (1, outer(4789, &head, &ethernet()))
         };
-        let vlan = |id: u16| {
+        let tagged = |id: u16| {
             let mut bytes = ethernet();
             bytes.splice(12..12, [0x81, 0].into_iter().chain(id.to_be_bytes()));
             (1, bytes)
@@ -529,9 +529,9 @@ mod tests {
         let all = Separate { vni: true, vlan: true, gre_key: true };
         for (name, a, b, apart) in [
             ("virtual networks", vxlan(1), vxlan(2), [true, false, true]),
-            ("virtual subnets", gre(0x6558, 0x1000_00), gre(0x6558, 0x1001_00), [true, false, true]),
+            ("virtual subnets", gre(0x6558, 0x0010_0000), gre(0x6558, 0x0010_0100), [true, false, true]),
             ("keys of a mirror", gre(0x6558, 1), gre(0x6558, 2), [false, false, true]),
-            ("VLANs", vlan(1), vlan(2), [false, false, true]),
+            ("VLANs", tagged(1), tagged(2), [false, false, true]),
         ] {
             for (separate, apart) in [usual, none, all].into_iter().zip(apart) {
                 assert_eq!(

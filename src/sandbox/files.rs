@@ -5,8 +5,8 @@
 
 use super::{Report, SandboxError, SandboxPlan};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, LandlockStatus, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, LandlockStatus, NetPort, PathBeneath, PathFd, RestrictSelf, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,16 @@ pub(super) fn restrict(plan: &SandboxPlan, report: &mut Report) -> Result<(), Sa
         }
     }
     Ok(())
+}
+
+/// The version of Landlock that this kernel has; `None` without.
+#[must_use]
+pub fn landlock_abi() -> Option<u32> {
+    // Asks, and restricts nothing.
+    match RestrictSelf::default().no_new_privs(false).apply().ok()?.landlock {
+        LandlockStatus::Available { effective_abi, .. } => effective_abi.to_string().parse().ok(),
+        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => None,
+    }
 }
 
 fn told(plan: &SandboxPlan, folders: &[&Path], version: ABI) -> String {

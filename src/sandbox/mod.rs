@@ -15,7 +15,8 @@ mod files;
 mod owners;
 mod privileges;
 
-pub use privileges::give_up_raw;
+pub use files::landlock_abi;
+pub use privileges::{check_user, give_up_raw};
 
 use std::fs;
 use std::io;

@@ -75,6 +75,11 @@ pub fn give_up_raw() -> Result<(), SandboxError> {
     Ok(())
 }
 
+/// Whether there is a user to become.
+pub fn check_user(user: &str) -> Result<(), SandboxError> {
+    account(user).map(drop)
+}
+
 /// Whom a name or number means. A number need not be known to this host.
 fn account(user: &str) -> Result<Account, SandboxError> {
     let unknown = || SandboxError::NoUser { user: user.to_owned() };
@@ -105,7 +110,10 @@ fn empty_bounding_set(report: &mut Report) -> Result<(), SandboxError> {
     if may.map_err(SandboxError::refused("read the capabilities"))? {
         return caps::clear(None, CapSet::Bounding).map_err(SandboxError::refused("empty the bounding set"));
     }
-    let left = caps::read(None, CapSet::Bounding).map_err(SandboxError::refused("read the bounding set"))?;
+    let mut left =
+        caps::read(None, CapSet::Bounding).map_err(SandboxError::refused("read the bounding set"))?;
+    // As the unit and the manifests leave it.
+    left.remove(&Capability::CAP_NET_RAW);
     if !left.is_empty() {
         // Without effect, since no program can be started and no_new_privs is set; still not what was asked for.
         report.lacking.push("an empty bounding set: to empty it needs CAP_SETPCAP".to_owned());

@@ -53,7 +53,8 @@ fn ask(interface: &str, command: u32) -> io::Result<u32> {
     let socket = UnixDatagram::unbound()?;
     let mut value = Value { command, data: 0 };
     let data = (&raw mut value).cast();
-    let mut request = libc::ifreq { ifr_name: name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data: data } };
+    let mut request =
+        libc::ifreq { ifr_name: name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data: data } };
     // SAFETY: `socket` is open. `request` is a whole `ifreq` that outlives the call; its name ends with a zero; its pointer
     // leads to `value`, which outlives the call too and is the `ethtool_value` that both commands fill.
     let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };

@@ -23,7 +23,7 @@ pub struct Group {
 impl Group {
     /// Makes a group with `first` as its first member. There will be `lanes` of them.
     pub fn new(first: BorrowedFd<'_>, lanes: u32) -> io::Result<Self> {
-        let unique = libc::PACKET_FANOUT_FLAG_UNIQUEID as libc::c_int;
+        let unique = libc::PACKET_FANOUT_FLAG_UNIQUEID.cast_signed();
         let programmed = match set(first, unique, libc::PACKET_FANOUT_CBPF) {
             Ok(()) => true,
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -41,7 +41,7 @@ impl Group {
     /// Takes another member in.
     pub fn join(self, member: BorrowedFd<'_>) -> io::Result<()> {
         let mode = if self.programmed { libc::PACKET_FANOUT_CBPF } else { libc::PACKET_FANOUT_HASH };
-        let value = libc::c_int::from(self.id) | (mode as libc::c_int) << 16;
+        let value = libc::c_int::from(self.id) | mode.cast_signed() << 16;
         option(member, libc::PACKET_FANOUT, &value)
     }
 
@@ -53,7 +53,7 @@ impl Group {
 }
 
 fn set(socket: BorrowedFd<'_>, flags: libc::c_int, mode: libc::c_uint) -> io::Result<()> {
-    let value = (mode as libc::c_int | flags) << 16;
+    let value = (mode.cast_signed() | flags) << 16;
     option(socket, libc::PACKET_FANOUT, &value)
 }
 
@@ -268,7 +268,7 @@ mod tests {
             lanes in 1_u32..64, options in 0_usize..10,
         ) {
             let address = |bits: u128| -> IpAddr {
-                if v4 { IpAddr::V4((bits as u32).into()) } else { IpAddr::V6(bits.into()) }
+                if v4 { IpAddr::V4(u32::try_from(bits >> 96).unwrap().into()) } else { IpAddr::V6(bits.into()) }
             };
             let (source, destination) = ((address(a), p), (address(b), q));
             let (protocol, packet) = tcp(source, destination, options);

@@ -96,7 +96,8 @@ impl Host {
         let entries = fs::read_dir(self.root.join("sys/class/net")).into_iter().flatten();
         // A file among them belongs to the bonding driver.
         let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-        let mut names: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> =
+            folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
     }
@@ -137,7 +138,8 @@ impl Host {
         let mut all = Softnet::default();
         for line in text.lines() {
             let mut columns = line.split_whitespace().map(|column| u64::from_str_radix(column, 16));
-            let (_processed, dropped, squeezed) = (columns.next()?, columns.next()?.ok()?, columns.next()?.ok()?);
+            let (_processed, dropped, squeezed) =
+                (columns.next()?, columns.next()?.ok()?, columns.next()?.ok()?);
             all.dropped += dropped;
             all.squeezed += squeezed;
         }
@@ -171,7 +173,8 @@ impl Host {
     /// Whether the kernel takes seccomp filters that refuse calls.
     #[must_use]
     pub fn has_seccomp(&self) -> bool {
-        self.text("proc/sys/kernel/seccomp/actions_avail").is_some_and(|text| text.split(' ').any(|word| word == "errno"))
+        self.text("proc/sys/kernel/seccomp/actions_avail")
+            .is_some_and(|text| text.split(' ').any(|word| word == "errno"))
     }
 
     /// Whether the kernel has packet sockets already; it may still load them when the first one is opened.
@@ -188,8 +191,8 @@ impl Host {
             return Some(("systemd-timesyncd", Some(true)));
         }
         let daemons = [
-            ("chronyd", "chrony/chronyd.pid"),
-            ("chronyd", "chronyd.pid"),
+            // Its folder: what is in it only root and chronyd see.
+            ("chronyd", "chrony"),
             ("ntpd", "ntpd.pid"),
             ("ptp4l", "ptp4l"),
         ];

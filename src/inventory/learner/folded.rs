@@ -674,7 +674,7 @@ struct Row<'a, F> {
 type RowKey = (usize, String, Option<u32>, Method, EndpointClass);
 
 struct Rows<'a, F> {
-    rows: BTreeMap<RowKey, Row<'a, F>>,
+    by_key: BTreeMap<RowKey, Row<'a, F>>,
     /// Where the templates of the API lead, per host.
     trees: BTreeMap<usize, (Tree, Vec<RowKey>)>,
     values: ValuePaths,
@@ -682,7 +682,7 @@ struct Rows<'a, F> {
 
 impl<F> Default for Rows<'_, F> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), trees: BTreeMap::new(), values: ValuePaths::default() }
+        Self { by_key: BTreeMap::new(), trees: BTreeMap::new(), values: ValuePaths::default() }
     }
 }
 
@@ -718,12 +718,12 @@ impl<'a, F: Facts> Rows<'a, F> {
     ) {
         let route = route.map(|route| route.id);
         let key: RowKey = (host, nameless(&template), route, method, class);
-        if class == EndpointClass::Api && !self.rows.contains_key(&key) {
+        if class == EndpointClass::Api && !self.by_key.contains_key(&key) {
             let (tree, keys) = self.trees.entry(host).or_default();
             tree.add(template.segments(), method, keys.len());
             keys.push(key.clone());
         }
-        let row = self.rows.entry(key).or_insert_with(|| Row {
+        let row = self.by_key.entry(key).or_insert_with(|| Row {
             template,
             route,
             class,
@@ -783,13 +783,13 @@ impl<'a, F: Facts> Rows<'a, F> {
             if let Some(row) = tree
                 .locate(&written, method)
                 .and_then(|at| keys.get(at))
-                .and_then(|key| self.rows.get_mut(key))
+                .and_then(|key| self.by_key.get_mut(key))
             {
                 row.take(calls);
                 return;
             }
             if let Some(key) = tree.locate_any(&written).and_then(|at| keys.get(at)).cloned()
-                && let Some(row) = self.rows.get(&key)
+                && let Some(row) = self.by_key.get(&key)
             {
                 let proven = class == EndpointClass::Probe && calls.seen.missing > 0;
                 let class = if proven { EndpointClass::Api } else { class };
@@ -803,8 +803,8 @@ impl<'a, F: Facts> Rows<'a, F> {
     }
 
     fn finish(self, hosts: &[&'a str]) -> Folded<'a, F> {
-        let mut endpoints: Vec<(Learnt<'a, F>, Method)> = Vec::with_capacity(self.rows.len());
-        for ((host, _, _, method, _), row) in self.rows {
+        let mut endpoints: Vec<(Learnt<'a, F>, Method)> = Vec::with_capacity(self.by_key.len());
+        for ((host, _, _, method, _), row) in self.by_key {
             let host = hosts.get(host).copied().unwrap_or_default();
             let host = if host.starts_with(['\u{1}', PSEUDONYM]) { "" } else { host };
             endpoints.push((row.into_learnt(host, method), method));

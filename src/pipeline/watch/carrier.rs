@@ -42,7 +42,7 @@ impl Carrier {
     pub(super) fn carry_below(&self, number: u64) {
         self.below.store(number, Relaxed);
         // When it is awake already, it looks once more anyway.
-        drop(self.wake.try_send(()));
+        self.wake.try_send(()).unwrap_or_default();
     }
 
     /// Carries what there is, as long as that does not take too long.

@@ -2,6 +2,8 @@
 //!
 //! Each shard publishes its own numbers after each handful of packets, with plain stores: nobody else writes them.
 
+#[cfg(feature = "metrics")]
+use crate::sink::prometheus::Metric;
 use crate::source::live::KernelCounts;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -178,6 +180,90 @@ impl Figures {
             totals.interface += interface.interface;
         }
         totals
+    }
+
+    /// All of it as metrics: the one list of their names.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        let (totals, book, interfaces) = (self.totals(), self.booked(), self.interfaces());
+        let of = |name: &str| vec![("interface", name.to_owned())];
+        let by_interface = |read: fn(&InterfaceFigures) -> u64| -> Vec<_> {
+            interfaces.iter().map(|(name, counts)| (of(name), read(counts))).collect()
+        };
+        let place =
+            |name: &str, place: &str| vec![("interface", name.to_owned()), ("place", place.to_owned())];
+        let mut dropped = Vec::new();
+        for (name, counts) in &interfaces {
+            dropped.push((place(name, "ring_full"), counts.ring_full));
+            dropped.push((place(name, "interface"), counts.interface));
+        }
+        dropped.push((place("", "kernel_backlog"), totals.backlog));
+        dropped.push((place("", "handover"), totals.handover));
+        let severities = ["critical", "high", "medium", "low", "info"];
+        let findings = severities.map(|severity| {
+            (vec![("severity", severity.to_owned())], book.findings.get(severity).copied().unwrap_or(0))
+        });
+        let since = |at: u64| self.millis().saturating_sub(at) / 1_000;
+        vec![
+            Metric {
+                name: "spanlight_dropped_packets",
+                help: "Packets lost before they were read, by where",
+                counter: true,
+                samples: dropped,
+            },
+            Metric {
+                name: "spanlight_received_packets",
+                help: "Packets that the kernel had for the sensor, dropped ones included",
+                counter: true,
+                samples: by_interface(|counts| counts.received),
+            },
+            Metric {
+                name: "spanlight_interface_capturing",
+                help: "Whether the interface is captured now",
+                counter: false,
+                samples: by_interface(|counts| counts.capturing.into()),
+            },
+            Metric {
+                name: "spanlight_findings",
+                help: "Open findings by severity, as of the last roll",
+                counter: false,
+                samples: findings.into(),
+            },
+            Metric::one("spanlight_packets", "Packets read", true, totals.packets),
+            Metric::one("spanlight_bytes", "Bytes of packets read", true, totals.bytes),
+            Metric::one("spanlight_exchanges", "HTTP exchanges put together", true, totals.exchanges),
+            Metric::one(
+                "spanlight_handed_over_segments",
+                "Segments that another shard had captured",
+                true,
+                totals.handed_over,
+            ),
+            Metric::one("spanlight_endpoints", "Endpoints of APIs", false, book.endpoints),
+            Metric::one("spanlight_lake_files", "Files written to the lake", true, book.lake_files),
+            Metric::one("spanlight_spooled_rolls", "Rolls that wait for the lake", false, book.spooled_rolls),
+            Metric::one("spanlight_spooled_bytes", "Bytes that wait for the lake", false, book.spooled_bytes),
+            Metric::one("spanlight_state_bytes", "Size of the saved state", false, book.state_bytes),
+            Metric::one(
+                "spanlight_state_age_seconds",
+                "Time since the state was saved: a crash now would cost as much",
+                false,
+                since(book.saved),
+            ),
+            Metric::one(
+                "spanlight_write_failures",
+                "Times that state, spool or lake could not be written",
+                true,
+                book.write_failures,
+            ),
+            Metric::one(
+                "spanlight_forgotten_exchanges",
+                "Exchanges whose hour was forgotten before it could be told",
+                true,
+                book.forgotten,
+            ),
+            Metric::one("spanlight_uptime_seconds", "Time since the start", false, self.uptime().as_secs()),
+        ]
     }
 
     /// Whether every thread went round within `limit`.

@@ -10,10 +10,6 @@ use crate::source::live::{self, Interface, LiveError};
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often interfaces that are not captured are tried, and the others looked at.
-pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// How an interface stands.
 #[derive(Debug, PartialEq, Eq)]

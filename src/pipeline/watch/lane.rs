@@ -153,8 +153,8 @@ impl Lane {
             }
             self.publish();
             if !inbound && !full {
-                let rest = if now.duration_since(helped) < ASK { SHORT_REST } else { REST };
-                self.rest(&sources, rest);
+                let how_long = if now.duration_since(helped) < ASK { SHORT_REST } else { REST };
+                rest(&sources, how_long);
             }
         }
         self.stop(sources, running);
@@ -263,15 +263,6 @@ impl Lane {
         }
     }
 
-    fn rest(&self, sources: &[Source], at_most: Duration) {
-        if sources.is_empty() {
-            std::thread::sleep(at_most);
-        } else if wait(sources.iter().map(|source| &*source.handle), at_most) {
-            // An interface that is down tells so again and again.
-            std::thread::sleep(REST);
-        }
-    }
-
     fn publish(&self) {
         if let Some(lane) = self.figures.lanes.get(self.number) {
             lane.exchanges.store(self.shard.exchanges(), Relaxed);
@@ -322,7 +313,7 @@ impl Lane {
                 quiet = 0;
             } else {
                 quiet += 1;
-                self.rest(&sources, REST);
+                rest(&sources, REST);
             }
         }
         ask(&mut sources, &mut running, &self.figures);
@@ -343,6 +334,16 @@ impl Merge for Part {
         self.handover_dropped.absorb(other.handover_dropped);
         self.fragments_evicted.absorb(other.fragments_evicted);
         self.last |= other.last;
+    }
+}
+
+/// Waits for packets.
+fn rest(sources: &[Source], at_most: Duration) {
+    if sources.is_empty() {
+        std::thread::sleep(at_most);
+    } else if wait(sources.iter().map(|source| &*source.handle), at_most) {
+        // An interface that is down tells so again and again.
+        std::thread::sleep(REST);
     }
 }
 

@@ -11,8 +11,9 @@ use crate::lake::rows::{CaptureRow, FindingRow};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What is kept from one moment to the next, `F` being what is known of each operation.
@@ -74,13 +75,30 @@ const MAX_BYTES: usize = 4 << 30;
 
 /// Why there is no state to resume from.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StateError {
+    /// The file system refused.
     #[error("{doing} {}: {source}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It does not hold what was written.
     #[error("{} is damaged or of another version", path.display())]
-    Damaged { path: PathBuf },
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process uses it.
     #[error("the folder {} is used by another sensor: stop it, or give this one a folder of its own", path.display())]
-    Locked { path: PathBuf },
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
@@ -122,7 +140,8 @@ impl StateFolder {
         let (file, fresh) = (self.file(), self.folder.join(".inventory.state.tmp"));
         let bytes = encode(state).map_err(failed("encode", &file))?;
         let write = || {
-            let mut out = File::create(&fresh)?;
+            let mut out =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
             out.write_all(&bytes)?;
             out.sync_all()
         };
@@ -153,18 +172,14 @@ impl StateFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(failed("read", &path)(source)),
             };
-            match decode(&bytes) {
-                Some(state) => return Ok(Some(state)),
-                None => {
-                    let aside = path.with_extension("damaged");
-                    fs::rename(&path, &aside).map_err(failed("move aside", &path))?;
-                    let damaged = StateError::Damaged { path };
-                    complain(&format!(
-                        "{damaged}: kept as {}; going on from the one before, or anew",
-                        aside.display()
-                    ));
-                }
+            if let Some(state) = decode(&bytes) {
+                return Ok(Some(state));
             }
+            let aside = path.with_extension("damaged");
+            fs::rename(&path, &aside).map_err(failed("move aside", &path))?;
+            let damaged = StateError::Damaged { path };
+            let aside = aside.display();
+            complain(&format!("{damaged}: kept as {aside}; going on from the one before, or anew"));
         }
         Ok(None)
     }
