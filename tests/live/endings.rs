@@ -2,7 +2,7 @@
 
 use crate::lab::{Lab, PATIENCE, Reach, SERVER, now};
 use crate::lake;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
@@ -96,15 +96,22 @@ fn assert_whole(root: &Path) -> u64 {
     }
     read_with_pyarrow(root);
     let rows = lake::observations(root);
-    let mut windows: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let mut told = BTreeSet::new();
     for stored in &rows {
-        let of = (&stored.origin.sensor, &stored.row.endpoint, stored.row.hour, &stored.row.caller_group);
-        windows.entry(of).or_default().push((stored.origin.window_start, stored.origin.window_end));
+        let (origin, row) = (&stored.origin, &stored.row);
+        let of = (&origin.sensor, &origin.run, &row.endpoint, row.hour, &row.caller_group);
+        assert!(told.insert(of), "told twice: {of:?}");
     }
-    for (of, spans) in &mut windows {
-        spans.sort_unstable();
+    // Each roll tells of a time of its own.
+    let mut windows: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for stored in lake::stored_captures(root) {
+        let window = (stored.origin.window_start, stored.origin.window_end);
+        windows.entry((stored.origin.sensor, stored.row.source)).or_default().insert(window);
+    }
+    for (of, spans) in &windows {
+        let spans: Vec<_> = spans.iter().collect();
         let overlap = spans.windows(2).find(|pair| pair[1].0 < pair[0].1);
-        assert!(overlap.is_none(), "{of:?} is told twice: {overlap:?}");
+        assert!(overlap.is_none(), "the time is told twice of {of:?}: {overlap:?}");
     }
     rows.iter().map(|stored| stored.row.by_status_class.iter().sum::<u64>()).sum()
 }

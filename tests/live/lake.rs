@@ -83,9 +83,14 @@ fn micros(instant: &Value) -> u64 {
 
 /// The rows of `capture`.
 pub fn captures(lake: &Path) -> Vec<CaptureRow> {
+    stored_captures(lake).into_iter().map(|stored| stored.row).collect()
+}
+
+/// The rows of `capture` with what they rest on.
+pub fn stored_captures(lake: &Path) -> Vec<Stored<CaptureRow>> {
     let read = reader::read::<CaptureRow>(lake).unwrap();
     assert!(read.problems.is_empty(), "{}: {}", lake.display(), read.problems);
-    read.rows.into_iter().map(|stored| stored.row).collect()
+    read.rows
 }
 
 /// The rows of `observations`.

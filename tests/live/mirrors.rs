@@ -62,11 +62,11 @@ fn what_a_mirror_delivers_twice_counts_once() {
     );
     let mut sensor = lab.sensor().with("-i t0 --shards 2");
     let watch = sensor.start(&lab);
-    observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(2_000, 8, &SERVER));
+    observe(&mut lab, &sensor, watch, "t0", |lab| lab.call(2_000, 8, &[SERVER[0]]));
     let duplicates: u64 =
         lake::captures(sensor.lake()).iter().map(|row| lake::sum(&row.fates, "duplicate")).sum();
     let records: u64 = lake::captures(sensor.lake()).iter().map(|row| row.records).sum();
-    // All but a few packets that only one of the ends sees.
+    // All of TCP; of IPv6, which numbers no packets, two acknowledgements could be one sent twice.
     assert!(duplicates * 2 <= records && duplicates * 2 + 100 > records, "{duplicates} of {records} packets");
 }
 
