@@ -142,7 +142,7 @@ pub const MAX_SNAPLEN: u64 = 262_144;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkId {
-    /// The network identifier of VXLAN, Geneve and NVGRE.
+    /// The network identifier of VXLAN and Geneve.
     Vni,
     /// The VLAN tags, outer and inner.
     Vlan,

@@ -206,11 +206,11 @@ impl Inner<'_> {
 /// responses would never meet: so VLAN ids and GRE keys count only where the operator says that they name tenants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Separate {
-    /// Ids of VXLAN, Geneve and NVGRE.
+    /// Ids of VXLAN and Geneve.
     pub vni: bool,
     /// Ids of VLANs.
     pub vlan: bool,
-    /// Keys of GRE.
+    /// Keys of GRE, the virtual subnets of NVGRE among them.
     pub gre_key: bool,
 }
 
@@ -529,8 +529,8 @@ mod tests {
         let all = Separate { vni: true, vlan: true, gre_key: true };
         for (name, a, b, apart) in [
             ("virtual networks", vxlan(1), vxlan(2), [true, false, true]),
-            ("virtual subnets", gre(0x6558, 0x0010_0000), gre(0x6558, 0x0010_0100), [true, false, true]),
-            ("keys of a mirror", gre(0x6558, 1), gre(0x6558, 2), [false, false, true]),
+            ("virtual subnets", gre(0x6558, 0x0010_0000), gre(0x6558, 0x0010_0100), [false, false, true]),
+            ("keys of a mirror", gre(0x6558, 0), gre(0x6558, 0x0200_0000), [false, false, true]),
             ("VLANs", tagged(1), tagged(2), [false, false, true]),
         ] {
             for (separate, apart) in [usual, none, all].into_iter().zip(apart) {

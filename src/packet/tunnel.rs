@@ -240,12 +240,11 @@ fn gre(bytes: &[u8]) -> Option<(Layer, &[u8], Network)> {
             let more = rest.get(11)? & 1 == 1;
             Some((Layer::Ethernet, rest.get(12 + 8 * usize::from(more)..)?, Network::None))
         }
-        // A key names a tenant to some and a mirror session, one for each direction, to others. With a bridged
-        // frame behind it, it may be NVGRE's: a virtual subnet of 24 bits, none below 0x1000 (RFC 7637 section
-        // 3.2), in front of a flow's eight.
+        // A key names a tenant to some, as the virtual subnet of NVGRE does (RFC 7637 section 3.2, behind which eight
+        // bits tell flows apart), and a mirror session, one for each direction, to others, who set any of its bits.
         kind => {
             let named = match key {
-                Some(key) if kind == 0x6558 && key >> 8 >= 0x1000 => Network::Vni(key >> 8),
+                Some(key) if kind == 0x6558 => Network::GreKey(key >> 8),
                 Some(key) => Network::GreKey(key),
                 None => Network::None,
             };
