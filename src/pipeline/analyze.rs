@@ -1,6 +1,6 @@
 //! The main job: inputs and documents in, inventory and findings out.
 
-use crate::access_log;
+use crate::access_log::{self, LogFormat};
 use crate::caller::AuthScheme;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
@@ -41,6 +41,8 @@ pub struct Analysis {
     pub packets: Options,
     /// How long a file that is still written may rest before it counts as whole.
     pub follow: Option<Duration>,
+    /// The format of logs that are no HAR; told by content when there is none.
+    pub log_format: Option<LogFormat>,
     /// The key of fingerprints.
     pub key: FingerprintKey,
     /// The signatures of data classes.
@@ -179,7 +181,8 @@ impl Analysis {
             shards.read_capture(number, opened.reader, stats, &mut |stats| {
                 tick(taken.load(Ordering::Relaxed), stats.records);
             });
-        } else if let Some(format) = access_log::detect(&opened.front) {
+        } else if let Some(format) = self.format_of(&opened.front) {
+            let record = format.record();
             format.name().clone_into(&mut stats.format);
             let mut span: Option<(Timestamp, Timestamp)> = None;
             let read =
@@ -204,7 +207,7 @@ impl Analysis {
                 ));
             }
             for bad in &read.report.first_bad {
-                stats.damage.push(format!("{} {bad}", format.record()));
+                stats.damage.push(format!("{record} {bad}"));
             }
             let untold = read.report.bad.saturating_sub(read.report.first_bad.len() as u64);
             if untold > 0 {
@@ -212,10 +215,19 @@ impl Analysis {
             }
         } else {
             stats.damage.push(
-                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, nginx combined, JSON lines)".to_owned(),
+                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
             );
         }
         taken.load(Ordering::Relaxed)
+    }
+
+    /// The format of a log that begins so: the one given, but for HAR, which nothing else looks like.
+    fn format_of(&self, front: &[u8]) -> Option<LogFormat> {
+        match (access_log::detect(front), &self.log_format) {
+            (Some(LogFormat::Har), _) => Some(LogFormat::Har),
+            (_, Some(given)) => Some(given.clone()),
+            (found, None) => found,
+        }
     }
 
     /// Concludes from what was taken in.
