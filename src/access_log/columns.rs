@@ -1,4 +1,4 @@
-//! Logs whose first lines name their columns: W3C extended (IIS, `CloudFront`) and Zeek.
+//! Logs whose first lines name their columns: W3C extended (IIS, CloudFront) and Zeek.
 //!
 //! `#Fields:` and `#fields` may come again with other columns, as they do when a log is rolled or files are laid end to
 //! end; from there on they hold. W3C writes blanks within values as `+`, and date and time in UTC.
@@ -88,7 +88,7 @@ impl Columns {
             self.separator = if names.contains('\t') { b'\t' } else { b' ' };
             self.names =
                 names.split_whitespace().take(MAX_COLUMNS).map(|name| w3c_name(name).into()).collect();
-            // `CloudFront` names its columns with blanks between and separates values with tabs.
+            // CloudFront names its columns with blanks between and separates values with tabs.
             if names.contains("x-edge-location") {
                 self.separator = b'\t';
             }
@@ -111,7 +111,7 @@ fn split(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     line.split(move |byte| *byte == separator)
 }
 
-/// The name known here of a W3C field (<https://www.w3.org/TR/WD-logfile>) and of those that IIS and `CloudFront` add.
+/// The name known here of a W3C field (<https://www.w3.org/TR/WD-logfile>) and of those that IIS and CloudFront add.
 fn w3c_name(name: &str) -> String {
     let header = |prefix: &str| {
         let inside = name.strip_prefix(prefix)?.strip_prefix('(')?.strip_suffix(')')?;
@@ -139,7 +139,7 @@ fn w3c_name(name: &str) -> String {
         "sc-status" => "status",
         "sc-bytes" => "bytes_sent",
         "cs-bytes" => "bytes_received",
-        // IIS counts milliseconds in whole numbers, `CloudFront` seconds with a fraction.
+        // IIS counts milliseconds in whole numbers, CloudFront seconds with a fraction.
         "time-taken" => "duration",
         "ssl-protocol" => "ssl_protocol",
         "x-forwarded-for" => "x_forwarded_for",

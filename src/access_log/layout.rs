@@ -1,4 +1,4 @@
-//! Lines of text laid out as a format string says: that of nginx, Apache, Envoy or `HAProxy`.
+//! Lines of text laid out as a format string says: that of nginx, Apache, Envoy or HAProxy.
 //!
 //! A format is compiled into what is constant and the fields between. A field ends where the constant behind it
 //! begins; between quotes, where the quote closes. Fields get the names that [`super::names`] knows, whatever
@@ -205,7 +205,7 @@ fn nginx(format: &str) -> Result<Vec<Piece>, BadFormat> {
     Ok(pieces)
 }
 
-/// `%…` with an optional argument in braces or brackets, as Apache and `HAProxy` have it. `name_of` is given the
+/// `%…` with an optional argument in braces or brackets, as Apache and HAProxy have it. `name_of` is given the
 /// argument and the letters.
 fn percent(format: &str, name_of: fn(&str, &str) -> (usize, String)) -> Result<Vec<Piece>, BadFormat> {
     // The configuration escapes the quotes within its own.
@@ -236,7 +236,7 @@ fn percent(format: &str, name_of: fn(&str, &str) -> (usize, String)) -> Result<V
             rest = behind;
             continue;
         }
-        // `HAProxy` quotes a value that its flags ask to be quoted.
+        // HAProxy quotes a value that its flags ask to be quoted.
         let quotes = argument == "+Q";
         let (length, name) = name_of(if quotes { "" } else { argument }, tail);
         if quotes {
@@ -258,7 +258,7 @@ fn percent(format: &str, name_of: fn(&str, &str) -> (usize, String)) -> Result<V
     Ok(pieces)
 }
 
-/// A `HAProxy` sample expression, as far as it names a header or a part of the request.
+/// A HAProxy sample expression, as far as it names a header or a part of the request.
 fn sample(expression: &str) -> String {
     let (name, rest) = expression.split_once('(').unwrap_or((expression, ""));
     let argument = rest.split([')', ',']).next().unwrap_or_default();
@@ -310,7 +310,7 @@ fn apache(argument: &str, letters: &str) -> (usize, String) {
     (letter.len_utf8(), if time { "[time_local]".to_owned() } else { name.to_owned() })
 }
 
-/// A `HAProxy` variable.
+/// A HAProxy variable.
 fn haproxy(_: &str, letters: &str) -> (usize, String) {
     const KNOWN: [(&str, &str); 30] = [
         ("ci", "remote_addr"),

@@ -40,7 +40,7 @@ pub enum LogFormat {
     Combined,
     /// A JSON object a line.
     JsonLines,
-    /// Lines whose columns the log itself names: W3C extended (IIS, `CloudFront`), Zeek.
+    /// Lines whose columns the log itself names: W3C extended (IIS, CloudFront), Zeek.
     Columns,
     /// Lines laid out as a format string says.
     Layout(Arc<Preset>),

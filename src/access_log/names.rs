@@ -35,7 +35,7 @@ pub(super) enum Meaning {
     ResponseField(&'static str),
 }
 
-/// The names in use by nginx, Apache, `HAProxy`, Envoy, Caddy, Traefik, Kong, cloud gateways, ECS and
+/// The names in use by nginx, Apache, HAProxy, Envoy, Caddy, Traefik, Kong, cloud gateways, ECS and
 /// OpenTelemetry, in lower case and without punctuation.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
