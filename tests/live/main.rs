@@ -20,6 +20,7 @@ mod lab;
 mod lake;
 mod links;
 mod mirrors;
+mod privacy;
 mod sensor;
 mod storage;
 mod tunnels;
