@@ -79,6 +79,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
     }
 
+    /// This instant less a duration, saturating.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
     /// The civil date (proleptic Gregorian, UTC) as `(year, month, day)`.
     #[must_use]
     pub const fn civil(self) -> (i64, u8, u8) {

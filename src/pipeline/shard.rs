@@ -205,6 +205,12 @@ impl Batch {
         self.segments.len()
     }
 
+    /// When its last segment was captured.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.segments.last().map(|segment| segment.ts)
+    }
+
     /// Forgets all segments and keeps the buffers.
     pub fn clear(&mut self) {
         self.segments.clear();

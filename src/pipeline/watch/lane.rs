@@ -9,6 +9,10 @@
 //! A connection belongs to the lane that its innermost addresses and ports give, whatever tunnel its packets came
 //! through and whichever handle the kernel gave them to. Nothing here waits for anybody: a full queue drops and counts,
 //! and what was learnt stays until the keeper of the inventory has room for it.
+//!
+//! The kernel gives out the packets of a ring in blocks, so what other lanes hand over may be ahead of what waits in
+//! the own rings: fragments of an answer before the start of its connection. It is held until those have come as far,
+//! for [`SETTLED`] at most.
 
 use super::book::News;
 use super::figures::Figures;
@@ -22,7 +26,7 @@ use crate::pipeline::shard::{Batch, Shard, ShardCounters};
 use crate::source::live::{Handle, Interface, KernelCounts, wait};
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant, SystemTime};
@@ -34,6 +38,9 @@ const TURN: usize = 256;
 /// How long a lane waits for packets before it looks around; shorter while others hand it segments.
 const REST: Duration = Duration::from_millis(20);
 const SHORT_REST: Duration = Duration::from_millis(1);
+/// What was captured so long ago has been given out by every ring that is read: twice what the kernel holds a block
+/// back for.
+const SETTLED: Duration = Duration::from_millis(100);
 /// How often the kernel is asked for its counts.
 const ASK: Duration = Duration::from_secs(1);
 /// How long rings are emptied when the sensor stops.
@@ -87,6 +94,8 @@ impl Merge for SourceCounts {
 struct Source {
     name: Arc<str>,
     handle: Box<Handle>,
+    /// All that was captured before it has been read.
+    read_until: Timestamp,
 }
 
 /// The way to the other lanes.
@@ -120,6 +129,8 @@ pub(super) struct Lane {
 struct Running {
     sources: BTreeMap<Arc<str>, SourceCounts>,
     next: Vec<Batch>,
+    /// What other lanes handed over and the own rings have not come as far as; at most [`QUEUE`] batches.
+    held: VecDeque<Batch>,
     handover_dropped: u64,
     fragments_evicted: u64,
     /// A part that the keeper had no room for.
@@ -137,10 +148,11 @@ impl Lane {
         let mut helped = Instant::now();
         while !stopped() {
             self.obey(&mut sources, &mut running);
-            let (inbound, full) = (self.take_inbound(), self.read_round(&mut sources, &mut running));
+            let full = self.read_round(&mut sources, &mut running);
+            let inbound = self.take_inbound(&sources, &mut running);
             self.hand_over(&mut running);
             let now = Instant::now();
-            if inbound {
+            if inbound || !running.held.is_empty() {
                 helped = now;
             }
             if now >= next_ask {
@@ -164,7 +176,9 @@ impl Lane {
     fn obey(&mut self, sources: &mut Vec<Source>, running: &mut Running) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Open(name, handle) => sources.push(Source { name, handle }),
+                Command::Open(name, handle) => {
+                    sources.push(Source { name, handle, read_until: Timestamp::from_nanos(i64::MIN) });
+                }
                 Command::Close(name) => {
                     ask(sources, running, &self.figures);
                     sources.retain(|source| source.name != name);
@@ -186,11 +200,17 @@ impl Lane {
         }
     }
 
-    /// Takes in what other lanes handed over. Returns whether there was anything.
-    fn take_inbound(&mut self) -> bool {
+    /// Takes in what other lanes handed over, as far as the own rings have been read. Returns whether there was any.
+    fn take_inbound(&mut self, sources: &[Source], running: &mut Running) -> bool {
+        running.held.extend(self.exchange.from.try_iter().take(QUEUE));
+        let read_until = sources.iter().map(|source| source.read_until).min();
         let mut any = false;
-        for _ in 0..QUEUE {
-            let Ok(mut batch) = self.exchange.from.try_recv() else { break };
+        while let Some(mut batch) = running.held.pop_front() {
+            let early = read_until.is_some_and(|until| batch.newest().is_some_and(|newest| newest > until));
+            if early && running.held.len() < QUEUE {
+                running.held.push_front(batch);
+                break;
+            }
             batch.deliver(&mut self.shard);
             drop(self.exchange.spare.0.try_send(batch));
             any = true;
@@ -202,6 +222,7 @@ impl Lane {
     fn read_round(&mut self, sources: &mut Vec<Source>, running: &mut Running) -> bool {
         let (mut full, mut failed) = (false, None);
         let lanes = u32::try_from(self.exchange.to.len()).unwrap_or(u32::MAX);
+        let settled = wall_clock().minus(SETTLED);
         for source in sources.iter_mut() {
             let counts = match running.sources.get_mut(&source.name) {
                 Some(counts) => counts,
@@ -210,7 +231,9 @@ impl Lane {
             let (shard, front, own) = (&mut self.shard, &mut self.front, self.number);
             let next = &mut running.next;
             let (bytes, records) = (counts.stats.bytes, counts.stats.records);
+            let read_until = &mut source.read_until;
             let read = source.handle.read(TURN, |frame| {
+                *read_until = frame.ts;
                 front.frame(frame, &mut counts.stats, |segment| {
                     // The order of capture, whichever lane and interface.
                     let number = segment.ts.as_nanos().unsigned_abs();
@@ -228,7 +251,8 @@ impl Lane {
                 lane.bytes.fetch_add(counts.stats.bytes - bytes, Relaxed);
             }
             match read {
-                Ok(count) => full |= count >= TURN,
+                Ok(count) if count >= TURN => full = true,
+                Ok(_) => source.read_until = source.read_until.max(settled),
                 Err(error) => failed = Some((Arc::clone(&source.name), error.to_string())),
             }
         }
@@ -306,7 +330,8 @@ impl Lane {
         // A block that is not full is given out late.
         let mut quiet = 0;
         while quiet < 4 && Instant::now() < until {
-            let (inbound, full) = (self.take_inbound(), self.read_round(&mut sources, &mut running));
+            let full = self.read_round(&mut sources, &mut running);
+            let inbound = self.take_inbound(&sources, &mut running);
             self.hand_over(&mut running);
             self.publish();
             if inbound || full {
@@ -319,7 +344,7 @@ impl Lane {
         ask(&mut sources, &mut running, &self.figures);
         drop(sources);
         self.barrier.wait();
-        while self.take_inbound() {}
+        while self.take_inbound(&[], &mut running) {}
         self.shard.end_flows();
         self.tick(&mut running, true);
         self.publish();
