@@ -41,7 +41,9 @@ fn the_scenario_leaves_no_planted_value_in_lake_state_or_log() {
     let analyzed = sensor.analyze(&lab, &[fixture("scenario.pcap.gz")], &["--spec", specs.to_str().unwrap()]);
     let (live, analyzed) = (lake::table("inventory", sensor.lake()), lake::table("inventory", &analyzed));
     let mut twice = lake::by_endpoint(&analyzed);
-    twice.values_mut().for_each(|count| *count *= 2);
+    for count in twice.values_mut() {
+        *count *= 2;
+    }
     assert_eq!(lake::by_endpoint(&live), twice);
 }
 
