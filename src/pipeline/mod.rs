@@ -4,7 +4,10 @@
 //! its connections, parsers and part of the inventory; [`analyze`] merges the parts and concludes.
 
 pub mod analyze;
+pub mod front;
 pub mod read;
 pub mod rows;
 pub mod shard;
 pub mod tables;
+#[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+pub mod watch;

@@ -1,8 +1,16 @@
-//! Where packets and log lines come from: files, streams, and later interfaces and listeners.
+//! Where packets and log lines come from: files, streams, interfaces, and later listeners.
 //!
 //! An edge: this is where bytes enter. [`open`] finds out by content what an input is and undoes its
-//! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs.
+//! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs, `live` frames
+//! from interfaces, which `fanout` spreads over shards. [`host`] and `ethtool` tell what may be wrong with an interface.
 
 pub mod capture_file;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod ethtool;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod fanout;
+pub mod host;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod live;
 pub mod log_file;
 pub mod open;
