@@ -30,8 +30,12 @@ impl Sink for Counter {
 }
 
 fn exchanges(c: &mut Criterion) {
-    let capture = common::keep_alive(50, 100);
-    let mut group = c.benchmark_group("exchanges");
+    bench(c, "exchanges", &common::keep_alive(50, 100));
+    bench(c, "exchanges_http2", &common::http2(50, 100));
+}
+
+fn bench(c: &mut Criterion, name: &str, capture: &common::Capture) {
+    let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Bytes(capture.file.len() as u64));
     for (name, bodies) in [("http_no_bodies", false), ("http_bodies_kept", true)] {
         group.bench_function(name, |b| {

@@ -69,6 +69,24 @@ anomalies! {
     CutPacket => "cut_packet",
     /// A log line or entry that lacks what an exchange needs.
     IncompleteEntry => "incomplete_entry",
+    /// Bytes where an HTTP/2 frame was expected that are none, or a frame where it must not stand.
+    BadFrame => "bad_frame",
+    /// An HTTP/2 header block that cannot be decoded.
+    BadHeaderBlock => "bad_header_block",
+    /// Fields of a head whose name or value stood in a header block that was not captured.
+    UnknownFields => "unknown_fields",
+    /// An HTTP/2 end that asked for a larger header table than the other allows.
+    HeaderTableLimit => "header_table_limit",
+    /// One HTTP/2 header block in more CONTINUATION frames than the limit allows.
+    ContinuationFlood => "continuation_flood",
+    /// More HTTP/2 frames in a second that move nothing than the limit allows.
+    FrameFlood => "frame_flood",
+    /// More requests reset by their client in a second, before any answer, than the limit allows.
+    RapidReset => "rapid_reset",
+    /// More HTTP/2 streams open at a time than are kept.
+    StreamLimit => "stream_limit",
+    /// gRPC messages whose framing or compression cannot be read.
+    BadMessage => "bad_message",
 }
 
 const KINDS: usize = Anomaly::ALL.len();

@@ -40,7 +40,7 @@
 //! | `source` | `packet` | [`packet::Frame`]: captured bytes with their time |
 //! | `packet` | `flow` | [`packet::Segment`]: one TCP packet, borrowed from its frame |
 //! | `flow` | `http` | [`flow::Chunk`]: bytes in stream order, or a gap |
-//! | `http` | `transaction` | calls of [`http::h1::Receiver`]: head, body, end |
+//! | `http` | `transaction` | calls of [`http::h1::Receiver`], [`http::h2::Receiver`]: head, body, end |
 //! | `transaction`, `access_log` | `inventory` | [`transaction::Transaction`], borrowed: one buffer a connection, reused |
 //! | shards | the end of the run, the keeper of a sensor | [`inventory::delta::Delta`], joined by [`merge::Merge`] in any order |
 //! | `inventory` | `compare` | [`inventory::Endpoint`]: an identity and its merged facts |

@@ -26,6 +26,18 @@ pub struct Limits {
     pub head_lines: usize,
     /// Requests of one connection that await their responses.
     pub pipelined: usize,
+    /// HTTP/2 streams of one connection whose exchanges are not over; the oldest makes room.
+    pub streams: usize,
+    /// Bytes of bodies that the open HTTP/2 streams of one connection keep together.
+    pub stream_bytes: usize,
+    /// Bytes of HPACK table per direction; peers agree on 4,096 unless they raise it.
+    pub header_table: usize,
+    /// CONTINUATION frames of one header block.
+    pub continuations: u32,
+    /// HTTP/2 frames that move nothing, per direction and second of packet time, before they count as a flood.
+    pub idle_frames: u32,
+    /// HTTP/2 requests reset before any answer, per second of packet time, before they count as a flood.
+    pub early_resets: u32,
     /// Bytes of one body that are kept for inspection, before and after content decoding.
     pub body_bytes: usize,
     /// Nested encapsulations of one frame.
@@ -58,6 +70,12 @@ impl Default for Limits {
             head_bytes: 256 << 10,
             head_lines: 4_096,
             pipelined: 1_024,
+            streams: 1_024,
+            stream_bytes: 16 << 20,
+            header_table: 64 << 10,
+            continuations: 64,
+            idle_frames: 2_000,
+            early_resets: 200,
             body_bytes: 256 << 10,
             tunnel_depth: 8,
             transaction_rows: 4_000_000,

@@ -43,13 +43,70 @@ fn every_wire_case_gives_its_exchanges() {
         let capture = fixture("wire").join(text(&expected, "capture"));
         let output =
             analyze(state.path(), &["--transactions", "-", "--unredacted", capture.to_str().unwrap()]);
-        let got: Vec<_> = lines(&stdout(&output)).iter().map(told).collect();
-        let wanted: Vec<_> =
-            expected.get("transactions").and_then(Value::as_array).into_iter().flatten().map(told).collect();
+        let rows = lines(&stdout(&output));
+        let got: Vec<_> = rows.iter().map(told).collect();
+        let exchanges: Vec<_> =
+            expected.get("transactions").and_then(Value::as_array).into_iter().flatten().collect();
+        let wanted: Vec<_> = exchanges.iter().copied().map(told).collect();
         assert_eq!(got, wanted, "{}: {}", case.display(), text(&expected, "story"));
+        for (row, exchange) in rows.iter().zip(exchanges) {
+            if exchange.get("protocol").is_some() {
+                assert_eq!(text(row, "protocol"), text(exchange, "protocol"), "{}", case.display());
+            }
+            for (name, stated) in [
+                ("status", "grpc_status"),
+                ("request_messages", "request_messages"),
+                ("response_messages", "response_messages"),
+            ] {
+                let call = row.get("grpc").and_then(|call| call.get(name));
+                assert_eq!(call, exchange.get(stated), "{stated}: {}", case.display());
+            }
+        }
         cases += 1;
     }
     assert!(cases > 50, "only {cases} wire cases were found");
+}
+
+/// How often each exchange is among `rows`, by the fields that `names` name.
+fn counted(rows: &[Value], names: &[&str]) -> BTreeMap<String, u64> {
+    rows.iter().fold(BTreeMap::new(), |mut counts, row| {
+        let fields: Vec<String> =
+            names.iter().map(|name| row.pointer(name).cloned().unwrap_or_default().to_string()).collect();
+        *counts.entry(fields.join(" ")).or_default() += 1;
+        counts
+    })
+}
+
+fn replayed(capture: &str) -> Vec<Value> {
+    let state = tempfile::tempdir().unwrap();
+    let capture = fixture(capture);
+    let output = analyze(state.path(), &["--transactions", "-", "--unredacted", capture.to_str().unwrap()]);
+    lines(&stdout(&output))
+}
+
+#[test]
+fn recorded_http2_is_what_its_server_logged() {
+    let names = ["/method", "/host", "/path", "/status", "/response_body_len"];
+    let got = replayed("http2/nginx.pcap.gz");
+    let log = lines(&std::fs::read_to_string(fixture("http2/nginx.jsonl")).unwrap());
+    assert!(log.len() > 100);
+    assert_eq!(counted(&got, &names), counted(&log, &names));
+    let whole = |row: &Value| text(row, "completeness") == "complete" && text(row, "protocol") == "HTTP/2";
+    assert!(got.iter().all(whole));
+    // A push, padding, CONTINUATION, trailers.
+    let got = replayed("http2/nghttpd.pcap.gz");
+    assert!(got.len() == 7 && got.iter().all(whole), "{got:#?}");
+}
+
+#[test]
+fn recorded_grpc_calls_are_what_their_client_made() {
+    let got = replayed("http2/grpc.pcap.gz");
+    let log = lines(&std::fs::read_to_string(fixture("http2/grpc.jsonl")).unwrap());
+    assert_eq!(
+        counted(&got, &["/path", "/grpc/status", "/grpc/request_messages", "/grpc/response_messages"]),
+        counted(&log, &["/path", "/grpc_status", "/request_messages", "/response_messages"])
+    );
+    assert!(got.iter().all(|row| text(row, "completeness") == "complete"));
 }
 
 fn scenario() -> (Vec<Value>, Vec<Value>, Value) {

@@ -54,6 +54,99 @@ pub fn body(random: &mut Random) -> String {
 
 /// Connections of many exchanges each, interleaved.
 pub fn keep_alive(connections: u32, exchanges: u32) -> Capture {
+    capture(connections, exchanges, &mut |number, _, random| {
+        let request = format!(
+            "GET /open-banking/v3.1/aisp/accounts/{:012}/transactions?page={} HTTP/1.1\r\nHost: api.bank.example\r\nUser-Agent: python-requests/2.31.0\r\nAccept: application/json\r\nAuthorization: Bearer {:0700}\r\nx-fapi-interaction-id: 93bac548-d2de-4546-b106-880a5018460d\r\n\r\n",
+            random.below(u32::MAX),
+            random.below(10),
+            number
+        );
+        let body = body(random);
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Tue, 07 Apr 2026 10:00:00 GMT\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\nConnection: keep-alive\r\n\r\n{body}",
+            body.len()
+        );
+        (request.into_bytes(), response.into_bytes())
+    })
+}
+
+/// The same over HTTP/2 in the clear: what repeats is sent once and referred to, as clients and servers do.
+pub fn http2(connections: u32, exchanges: u32) -> Capture {
+    capture(connections, exchanges, &mut |number, nth, random| {
+        let stream = 2 * nth + 1;
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        if nth == 0 {
+            up.extend_from_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+            frame(&mut up, 4, 0, 0, &[]);
+            frame(&mut down, 4, 0, 0, &[]);
+        }
+        // :method GET, :scheme http; :path is never the same, the rest always.
+        let mut asked = vec![0x82, 0x86];
+        let path = format!(
+            "/open-banking/v3.1/aisp/accounts/{:012}/transactions?page={}",
+            random.below(u32::MAX),
+            random.below(10)
+        );
+        literal(&mut asked, 0x04, "", &path);
+        let mut answered = vec![0x88];
+        let body = body(random);
+        if nth == 0 {
+            literal(&mut asked, 0x41, "", "api.bank.example");
+            literal(&mut asked, 0x7a, "", "python-requests/2.31.0");
+            literal(&mut asked, 0x53, "", "application/json");
+            literal(&mut asked, 0x57, "", &format!("Bearer {number:0700}"));
+            literal(&mut asked, 0x40, "x-fapi-interaction-id", "93bac548-d2de-4546-b106-880a5018460d");
+            literal(&mut answered, 0x76, "", "nginx");
+            literal(&mut answered, 0x61, "", "Tue, 07 Apr 2026 10:00:00 GMT");
+            literal(&mut answered, 0x5f, "", "application/json; charset=utf-8");
+        } else {
+            asked.extend_from_slice(&[0xc2, 0xc1, 0xc0, 0xbf, 0xbe]);
+            answered.extend_from_slice(&[0xc0, 0xbf, 0xbe]);
+        }
+        literal(&mut answered, 0x0f, "", &body.len().to_string());
+        frame(&mut up, 1, 5, stream, &asked);
+        frame(&mut down, 1, 4, stream, &answered);
+        frame(&mut down, 0, 1, stream, body.as_bytes());
+        (up, down)
+    })
+}
+
+fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).unwrap_or_default();
+    out.extend(length.to_be_bytes().iter().skip(1));
+    out.extend([kind, flags]);
+    out.extend(stream.to_be_bytes());
+    out.extend(payload);
+}
+
+/// A literal field without Huffman coding; `first` is how it begins, with an index below the prefix's largest. An
+/// index of 28, `content-length`, needs one byte more.
+fn literal(out: &mut Vec<u8>, first: u8, name: &str, value: &str) {
+    out.push(first);
+    if first == 0x0f {
+        out.push(28 - 15);
+    }
+    for text in [name, value].iter().filter(|text| !text.is_empty()) {
+        match u8::try_from(text.len()) {
+            Ok(short) if short < 127 => out.push(short),
+            Ok(_) | Err(_) => {
+                let mut left = text.len() - 127;
+                out.push(127);
+                while left >= 128 {
+                    out.push(u8::try_from(left % 128).unwrap_or_default() | 128);
+                    left /= 128;
+                }
+                out.push(u8::try_from(left).unwrap_or_default());
+            }
+        }
+        out.extend(text.as_bytes());
+    }
+}
+
+/// What a connection's end sends for its `nth` exchange: connection, exchange, numbers.
+type Exchange<'a> = &'a mut dyn FnMut(u16, u32, &mut Random) -> (Vec<u8>, Vec<u8>);
+
+fn capture(connections: u32, exchanges: u32, exchange: Exchange<'_>) -> Capture {
     let mut random = Random(0x2545_f491);
     let mut file: Vec<u8> = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101]
         .iter()
@@ -61,21 +154,11 @@ pub fn keep_alive(connections: u32, exchanges: u32) -> Capture {
         .collect();
     let mut positions = vec![(1_u32, 1_u32); connections as usize];
     let (mut packets, mut clock) = (0, 0_u32);
-    for _ in 0..exchanges {
+    for nth in 0..exchanges {
         for (number, (client, server)) in (0_u16..).zip(&mut positions) {
-            let request = format!(
-                "GET /open-banking/v3.1/aisp/accounts/{:012}/transactions?page={} HTTP/1.1\r\nHost: api.bank.example\r\nUser-Agent: python-requests/2.31.0\r\nAccept: application/json\r\nAuthorization: Bearer {:0700}\r\nx-fapi-interaction-id: 93bac548-d2de-4546-b106-880a5018460d\r\n\r\n",
-                random.below(u32::MAX),
-                random.below(10),
-                number
-            );
-            let body = body(&mut random);
-            let response = format!(
-                "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Tue, 07 Apr 2026 10:00:00 GMT\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\nConnection: keep-alive\r\n\r\n{body}",
-                body.len()
-            );
+            let (request, response) = exchange(number, nth, &mut random);
             for (up, text) in [(true, &request), (false, &response)] {
-                for piece in text.as_bytes().chunks(SEGMENT) {
+                for piece in text.chunks(SEGMENT) {
                     let (seq, ack) = if up { (*client, *server) } else { (*server, *client) };
                     let packet = tcp(number, up, seq, ack, piece);
                     clock += 3;

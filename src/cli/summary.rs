@@ -357,7 +357,6 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
         }
     };
     opaque(http.tls, "spoke TLS: without keys only their existence is known");
-    opaque(http.http2, "spoke HTTP/2 in the clear, which this version counts but does not read");
     opaque(http.upgraded, "changed to another protocol by Upgrade, such as WebSocket");
     opaque(http.other, "spoke no HTTP");
     if flows.gaps > 0 || flows.lost_bytes > 0 {

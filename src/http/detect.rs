@@ -9,6 +9,8 @@ pub enum Looks {
     Response,
     /// The HTTP/2 connection preface (RFC 9113 section 3.4).
     Http2,
+    /// The SETTINGS frame that an HTTP/2 server begins with, which may come before its client's preface.
+    Http2Server,
     /// A TLS handshake record (RFC 8446 section 5.1).
     Tls,
     /// Too little to say: any of the above may follow.
@@ -55,6 +57,8 @@ pub fn detect(bytes: &[u8]) -> Looks {
         [] => return Looks::Unsure,
         [0x16] | [0x16, 0x03] => return Looks::Unsure,
         [0x16, 0x03, 0..=4, ..] => return Looks::Tls,
+        [0, 0, settings @ ..] => return settings_frame(settings),
+        [0] => return Looks::Unsure,
         _ => {}
     }
     if bytes.starts_with(b"HTTP/1.") {
@@ -74,6 +78,17 @@ pub fn detect(bytes: &[u8]) -> Looks {
         None if token == bytes.len() => Looks::Unsure,
         Some(b' ') if token > 0 => request_line(bytes, token),
         Some(_) | None => Looks::Other,
+    }
+}
+
+/// Whether what follows two zero bytes is the rest of the head of a SETTINGS frame of usual length.
+fn settings_frame(rest: &[u8]) -> Looks {
+    match rest {
+        [length, ..] if length % 6 != 0 => Looks::Other,
+        [_, kind, ..] if *kind != 4 => Looks::Other,
+        [_, _, zeros @ ..] if zeros.iter().take(5).any(|byte| *byte != 0) => Looks::Other,
+        _ if rest.len() < 7 => Looks::Unsure,
+        _ => Looks::Http2Server,
     }
 }
 
@@ -147,6 +162,10 @@ mod tests {
             (b"HTT", Looks::Unsure),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Looks::Http2),
             (b"\x16\x03\x01\x02\x00", Looks::Tls),
+            (b"\0\0\x12\x04\0\0\0\0\0\0\x03", Looks::Http2Server),
+            (b"\0\0\x12\x04\0\0", Looks::Unsure),
+            (b"\0\0\x12\x04\x01\0\0\0\0", Looks::Other),
+            (b"\0\0\0\x2a hello", Looks::Other),
             (b"SSH-2.0-OpenSSH_9.2\r\n", Looks::Other),
             (b"\x00\x01\x02", Looks::Other),
             (b"EHLO mail.example\r\n", Looks::Other),

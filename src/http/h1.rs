@@ -185,7 +185,7 @@ impl Reader {
         match detect(bytes) {
             Looks::Request => !self.response,
             Looks::Response => self.response,
-            Looks::Http2 | Looks::Tls | Looks::Unsure | Looks::Other => false,
+            Looks::Http2 | Looks::Http2Server | Looks::Tls | Looks::Unsure | Looks::Other => false,
         }
     }
 

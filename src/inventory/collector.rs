@@ -8,6 +8,7 @@ use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::{self, Sighting};
 use super::privacy;
+use crate::anomaly::Anomaly;
 use crate::caller::CallerReader;
 use crate::classify::Classifier;
 use crate::limits::Limits;
@@ -88,6 +89,11 @@ impl Collector {
         let Some(method) = exchange.method() else {
             return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
         };
+        let unknown = exchange.anomalies.contains(Anomaly::UnknownFields);
+        if unknown && (exchange.path().expose().is_empty() || exchange.authority().is_none()) {
+            // Nor does a request whose path or host was lost.
+            return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
+        }
         let mut tags = Vec::new();
         let at = exchange.started();
         let span = &mut self.delta.span;
@@ -309,6 +315,10 @@ impl learner::Facts for EndpointFacts {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    fn is_procedure(&self) -> bool {
+        self.request_media.keys().any(|media| media.starts_with("application/grpc"))
     }
 }
 

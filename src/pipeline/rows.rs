@@ -6,7 +6,7 @@ use crate::inventory::inspect::Tag;
 use crate::merge::Merge;
 use crate::secret::{Fingerprint, Sensitive};
 use crate::time::Timestamp;
-use crate::transaction::{Completeness, Protocol, Provenance, Transaction};
+use crate::transaction::{Call, Completeness, Protocol, Provenance, Transaction};
 use std::net::{IpAddr, SocketAddr};
 
 /// Which lines are kept.
@@ -52,6 +52,8 @@ pub struct Row {
     pub started: Timestamp,
     /// From the request's last byte to the response's first.
     pub latency_us: Option<u64>,
+    /// The call, when this is gRPC.
+    pub call: Option<Call>,
     /// How much was seen.
     pub completeness: Completeness,
     /// Whose credential.
@@ -84,6 +86,7 @@ impl Row {
             server: transaction.server,
             started: transaction.started(),
             latency_us: transaction.latency_us,
+            call: transaction.call,
             completeness: transaction.completeness,
             caller: observed.caller,
             anomalies: transaction.anomalies,

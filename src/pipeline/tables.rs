@@ -153,10 +153,10 @@ pub fn add_counters(row: &mut CaptureRow, counters: &ShardCounters) {
     row.flows = flows.flows;
     row.gaps = flows.gaps;
     row.missing_bytes = flows.lost_bytes;
-    row.exchanges = Count::list([("http1", http.transactions)]);
+    let http1 = http.transactions.saturating_sub(http.http2_transactions);
+    row.exchanges = Count::list([("http1", http1), ("http2", http.http2_transactions)]);
     row.unparsed_bytes = Count::list(
         [
-            ("http2", http.http2.bytes),
             ("tls", http.tls.bytes),
             ("upgraded", http.upgraded.bytes),
             ("other_protocol", http.other.bytes),

@@ -4,9 +4,13 @@
 //! inside are reused: whoever is handed a transaction borrows it and keeps nothing but verdicts, counts,
 //! shapes and fingerprints. Values of a target, header or body come out as [`Sensitive`].
 
+mod exchanges;
+mod in_order;
 pub mod pairing;
+mod streams;
 
 pub use crate::http::End;
+pub use crate::http::grpc::Messages;
 
 use crate::anomaly::AnomalySet;
 use crate::secret::Sensitive;
@@ -57,7 +61,7 @@ pub enum Completeness {
     /// Both messages from their first byte to their last.
     #[default]
     Complete,
-    /// Both heads, but bytes of a body are missing: lost, cut, or the peers stopped.
+    /// Both heads, but fields of a head or bytes of a body are missing: lost, cut, or the peers stopped.
     Partial,
     /// No response was seen.
     RequestOnly,
@@ -216,6 +220,17 @@ pub struct Response {
     pub ended: Timestamp,
 }
 
+/// What a gRPC call told besides its HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// `grpc-status`: 0 is success. `None` when none was seen.
+    pub status: Option<u32>,
+    /// Messages to the server.
+    pub requests: Messages,
+    /// Messages to the client.
+    pub responses: Messages,
+}
+
 /// One exchange. See the module's doc.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
@@ -237,6 +252,8 @@ pub struct Transaction {
     pub completeness: Completeness,
     /// Time from the request's last byte to the response's first, where both were seen or the log tells.
     pub latency_us: Option<u64>,
+    /// The call, when this is gRPC or gRPC-Web.
+    pub call: Option<Call>,
     /// A host that the source tells apart from `Host` and the target (a log's server name).
     pub logged_host: Option<String>,
     /// Oddities met while reading it.
@@ -264,6 +281,7 @@ impl Transaction {
         self.response.ended = Timestamp::EPOCH;
         self.completeness = Completeness::Complete;
         self.latency_us = None;
+        self.call = None;
         self.logged_host = None;
         self.anomalies = AnomalySet::default();
     }

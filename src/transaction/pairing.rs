@@ -1,497 +1,37 @@
 //! Requests and responses of one connection, put together.
 //!
-//! A [`Conversation`] is the application of one flow. It finds out who is the client by content, reads both
-//! directions and pairs responses with requests in order. Causal delivery below means that a response
-//! comes after what its server had received; so a response that finds no request waiting lost its request,
-//! and a request sent after the client had received more than its predecessor knew of proves that the
-//! predecessor was answered. A finished exchange is handed to [`Sink::transaction`] and its buffers are
-//! used again.
+//! A [`Conversation`] is the application of one flow. It finds out by content what the connection speaks and who
+//! is the client, and has both directions read and paired: [`super::in_order`] for HTTP/1, [`super::streams`] for
+//! HTTP/2. A finished exchange is
+//! handed to [`Sink::transaction`] and its buffers are used again.
 
-use super::{Completeness, End, Protocol, Transaction};
-use crate::anomaly::{Anomaly, AnomalyCounts, AnomalySet};
-use crate::flow::{Application, Chunk, Close, Direction, FlowKey, Moment, SeqNum};
-use crate::http::content::{ContentDecoder, Decoded};
+pub use super::exchanges::{Exchanges, HttpCounters, Opaque, Sink};
+
+use super::End;
+use super::exchanges::Origin;
+use super::in_order::{Pairing, Requests, Responses};
+use super::streams::{Messages, Streams};
+use crate::anomaly::{Anomaly, AnomalySet};
+use crate::flow::{Application, Chunk, Close, Direction, FlowKey, Moment};
 use crate::http::detect::{Looks, detect};
-use crate::http::h1::{BodyRule, ReadLimits, Reader, Receiver};
-use crate::http::head::{Head, Start};
-use crate::limits::Limits;
-use crate::merge::Merge;
-use std::collections::VecDeque;
-
-/// Whoever finished exchanges are handed to.
-pub trait Sink {
-    /// An exchange is over. It is borrowed: its buffers are used again.
-    fn transaction(&mut self, transaction: &Transaction);
-}
-
-/// What the conversations of a shard counted.
-#[derive(Clone, Debug, Default)]
-pub struct HttpCounters {
-    /// Exchanges handed on.
-    pub transactions: u64,
-    /// Connections that spoke HTTP/1.
-    pub http1_flows: u64,
-    /// Connections that spoke HTTP/2 in the clear, which is not read yet, and their bytes.
-    pub http2: Opaque,
-    /// TLS connections, which need keys, and their bytes.
-    pub tls: Opaque,
-    /// Connections that changed to another protocol by `Upgrade`, and their bytes from there on.
-    pub upgraded: Opaque,
-    /// Connections that spoke nothing known, and their bytes.
-    pub other: Opaque,
-    /// Bytes on HTTP/1 connections that belong to no message that could be read.
-    pub unread_bytes: u64,
-    /// Interim responses.
-    pub interim: u64,
-    /// Oddities.
-    pub anomalies: AnomalyCounts,
-}
-
-/// Connections whose content is not read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Opaque {
-    /// How many.
-    pub flows: u64,
-    /// Their bytes, as far as captured.
-    pub bytes: u64,
-}
-
-impl Merge for Opaque {
-    fn absorb(&mut self, other: Self) {
-        self.flows.absorb(other.flows);
-        self.bytes.absorb(other.bytes);
-    }
-}
-
-impl Merge for HttpCounters {
-    fn absorb(&mut self, other: Self) {
-        self.transactions.absorb(other.transactions);
-        self.http1_flows.absorb(other.http1_flows);
-        self.http2.absorb(other.http2);
-        self.tls.absorb(other.tls);
-        self.upgraded.absorb(other.upgraded);
-        self.other.absorb(other.other);
-        self.unread_bytes.absorb(other.unread_bytes);
-        self.interim.absorb(other.interim);
-        self.anomalies.absorb(other.anomalies);
-    }
-}
-
-/// What all conversations of a shard share.
-#[derive(Debug)]
-pub struct Exchanges<S> {
-    /// Where finished exchanges go.
-    pub sink: S,
-    counters: HttpCounters,
-    decoder: ContentDecoder,
-    #[expect(clippy::vec_box, reason = "they move between here and the connections without being copied")]
-    spare: Vec<Box<Transaction>>,
-    read: ReadLimits,
-    pipelined: usize,
-    /// Bytes of a body that are kept; 0 when bodies are not inspected.
-    body_bytes: usize,
-}
-
-/// Finished exchanges whose buffers are kept for reuse.
-const MAX_SPARE: usize = 256;
-/// A body buffer larger than this is not kept for reuse.
-const MAX_SPARE_BYTES: usize = 64 << 10;
-
-impl<S: Sink> Exchanges<S> {
-    /// Shared state for a shard; `inspect_bodies` says whether bodies are kept for inspection.
-    pub fn new(limits: &Limits, inspect_bodies: bool, sink: S) -> Self {
-        Self {
-            sink,
-            counters: HttpCounters::default(),
-            decoder: ContentDecoder::default(),
-            spare: Vec::new(),
-            read: ReadLimits { head_bytes: limits.head_bytes, head_lines: limits.head_lines },
-            pipelined: limits.pipelined,
-            body_bytes: if inspect_bodies { limits.body_bytes } else { 0 },
-        }
-    }
-
-    /// Exchanges handed on since counters were last taken.
-    #[must_use]
-    pub const fn transactions(&self) -> u64 {
-        self.counters.transactions
-    }
-
-    /// What was counted since this was last asked.
-    pub fn take_counters(&mut self) -> HttpCounters {
-        std::mem::take(&mut self.counters)
-    }
-
-    fn take_spare(&mut self) -> Box<Transaction> {
-        self.spare.pop().unwrap_or_default()
-    }
-
-    fn hand_on(&mut self, pending: Pending) {
-        let Pending { mut exchange, request_over, keep_request, keep_response, .. } = pending;
-        let (asked, answered) = (!exchange.request.method.is_empty(), exchange.response.status != 0);
-        if !request_over && asked && exchange.request.body.end == End::Complete {
-            exchange.request.body.end = End::Closed;
-        }
-        exchange.completeness = match (asked, answered) {
-            (true, false) => Completeness::RequestOnly,
-            (false, _) => Completeness::ResponseOnly,
-            (true, true) => {
-                let whole = [&exchange.request.body, &exchange.response.body]
-                    .iter()
-                    .all(|body| body.end == End::Complete);
-                if whole { Completeness::Complete } else { Completeness::Partial }
-            }
-        };
-        if asked && answered {
-            let latency = exchange.response.started.since(exchange.request.ended);
-            exchange.latency_us = Some(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-        }
-        if keep_request {
-            self.decode(&mut exchange, true);
-        }
-        if keep_response {
-            self.decode(&mut exchange, false);
-        }
-        self.counters.transactions += 1;
-        self.sink.transaction(&exchange);
-        if self.spare.len() < MAX_SPARE {
-            exchange.clear();
-            for body in [&mut exchange.request.body, &mut exchange.response.body] {
-                if body.bytes.expose().capacity() > MAX_SPARE_BYTES {
-                    *body.bytes.expose_mut() = Vec::new();
-                }
-            }
-            self.spare.push(exchange);
-        }
-    }
-
-    /// Undoes the content coding of a message's body.
-    fn decode(&mut self, exchange: &mut Transaction, request: bool) {
-        let (fields, body) = if request {
-            (&exchange.request.fields, &mut exchange.request.body)
-        } else {
-            (&exchange.response.fields, &mut exchange.response.body)
-        };
-        if body.bytes.expose().is_empty() {
-            return;
-        }
-        let Some(encoding) = fields.get("content-encoding") else { return };
-        let anomaly = match self.decoder.decode(encoding.expose(), body.bytes.expose_mut(), self.body_bytes) {
-            Decoded::Whole => return,
-            Decoded::Front => {
-                body.whole = false;
-                return;
-            }
-            Decoded::Damaged => Anomaly::BadContentCoding,
-            Decoded::Unknown => Anomaly::UnknownContentCoding,
-        };
-        body.whole = false;
-        body.bytes.expose_mut().clear();
-        exchange.anomalies.insert(anomaly);
-        self.counters.anomalies.count(anomaly);
-    }
-}
-
-/// An exchange whose response is awaited or being read.
-#[derive(Debug)]
-struct Pending {
-    exchange: Box<Transaction>,
-    /// The request's last byte was seen, or will never be.
-    request_over: bool,
-    /// The response's last byte was seen, or will never be.
-    response_over: bool,
-    /// What the client had received when it sent the request.
-    ack: Option<SeqNum>,
-    keep_request: bool,
-    keep_response: bool,
-    /// The connection speaks something else if this request is accepted.
-    connect: bool,
-}
-
-/// The exchanges of one connection that are not over.
-#[derive(Debug)]
-struct Pairing {
-    key: FlowKey,
-    client: Direction,
-    pending: VecDeque<Pending>,
-    /// A frame in which exchanges began, and how many.
-    last_start: Option<(u32, u64, u32)>,
-    /// Oddities of the connection that concern the next exchange.
-    odd: AnomalySet,
-    /// The response direction lost bytes that no message could be charged with.
-    answers_lost: bool,
-}
-
-impl Pairing {
-    fn begin<S: Sink>(&mut self, shared: &mut Exchanges<S>, at: &Moment) -> Pending {
-        let mut exchange = shared.take_spare();
-        let part = match self.last_start {
-            Some((input, frame, part)) if (input, frame) == (at.input, at.frame) => part + 1,
-            Some(_) | None => 0,
-        };
-        self.last_start = Some((at.input, at.frame, part));
-        exchange.provenance = super::Provenance { input: at.input, record: at.frame, part };
-        let client = self.key.sender(self.client);
-        exchange.client = Some((client.ip(), Some(client.port())));
-        exchange.server = Some(self.key.sender(self.client.reverse()));
-        exchange.anomalies = std::mem::take(&mut self.odd);
-        exchange.request.body.whole = true;
-        exchange.response.body.whole = true;
-        Pending {
-            exchange,
-            request_over: false,
-            response_over: false,
-            ack: at.ack,
-            keep_request: false,
-            keep_response: false,
-            connect: false,
-        }
-    }
-
-    /// Hands on the exchanges at the front that are over.
-    fn settle<S: Sink>(&mut self, shared: &mut Exchanges<S>) {
-        while self.pending.front().is_some_and(|pending| pending.request_over && pending.response_over) {
-            if let Some(pending) = self.pending.pop_front() {
-                shared.hand_on(pending);
-            }
-        }
-    }
-
-    fn odd<S: Sink>(&mut self, shared: &mut Exchanges<S>, anomaly: Anomaly) {
-        shared.counters.anomalies.count(anomaly);
-        match self.pending.back_mut() {
-            Some(pending) => pending.exchange.anomalies.insert(anomaly),
-            None => self.odd.insert(anomaly),
-        }
-    }
-}
-
-/// Media types whose bodies hold nothing to classify: they are counted, not kept.
-fn worth_keeping(media: &[u8]) -> bool {
-    let top = media.split(|byte| *byte == b'/').next().unwrap_or_default();
-    let opaque =
-        [&b"image"[..], b"video", b"audio", b"font"].iter().any(|kind| top.eq_ignore_ascii_case(kind));
-    let svg = media.to_ascii_lowercase().starts_with(b"image/svg");
-    !opaque || svg
-}
-
-struct Requests<'a, S> {
-    pairing: &'a mut Pairing,
-    shared: &'a mut Exchanges<S>,
-}
-
-impl<S: Sink> Receiver for Requests<'_, S> {
-    fn head(&mut self, head: &Head<'_>, first: &Moment, last: &Moment) -> BodyRule {
-        let Start::Request { method, target } = head.start else { return BodyRule::AsFramed };
-        // The client sent this after it had received more than its predecessor knew of: that one was answered,
-        // and the answer was lost.
-        while self.pairing.answers_lost
-            && let Some(front) = self.pairing.pending.front()
-            && let (Some(then), Some(now)) = (front.ack, first.ack)
-            && now.since(then) > 0
-            && let Some(pending) = self.pairing.pending.pop_front()
-        {
-            self.shared.hand_on(pending);
-        }
-        if self.pairing.pending.len() >= self.shared.pipelined
-            && let Some(pending) = self.pairing.pending.pop_front()
-        {
-            self.pairing.odd(self.shared, Anomaly::PipelineLimit);
-            self.shared.hand_on(pending);
-        }
-        let mut pending = self.pairing.begin(self.shared, first);
-        let exchange = &mut *pending.exchange;
-        exchange.protocol = if head.minor == 0 { Protocol::Http10 } else { Protocol::Http11 };
-        let request = &mut exchange.request;
-        request.method.extend_from_slice(method);
-        request.target.expose_mut().extend_from_slice(target);
-        let mut hosts = 0;
-        let mut media = None;
-        request.fields.copy_head(head.bytes, head.fields.iter().map(|field| (field.name, field.value)));
-        for field in head.fields {
-            hosts += usize::from(field.name.eq_ignore_ascii_case(b"host"));
-            if field.name.eq_ignore_ascii_case(b"content-type") {
-                media = Some(field.value);
-            }
-        }
-        request.started = first.ts;
-        request.ended = last.ts;
-        exchange.anomalies = exchange.anomalies.union(head.anomalies);
-        pending.keep_request = self.shared.body_bytes > 0 && worth_keeping(media.unwrap_or_default());
-        pending.connect = method == b"CONNECT";
-        for anomaly in head.anomalies.iter() {
-            self.shared.counters.anomalies.count(anomaly);
-        }
-        self.pairing.pending.push_back(pending);
-        match hosts {
-            0 if head.minor > 0 => self.pairing.odd(self.shared, Anomaly::MissingHost),
-            0 | 1 => {}
-            _ => self.pairing.odd(self.shared, Anomaly::SeveralHosts),
-        }
-        BodyRule::AsFramed
-    }
-
-    fn body(&mut self, bytes: &[u8], at: &Moment) {
-        if let Some(pending) = self.pairing.pending.back_mut() {
-            pending.exchange.request.ended = at.ts;
-            let cap = if pending.keep_request { self.shared.body_bytes } else { 0 };
-            append(&mut pending.exchange.request.body, bytes, cap);
-        }
-    }
-
-    fn body_gap(&mut self, _: u64) {
-        if let Some(pending) = self.pairing.pending.back_mut() {
-            lose(&mut pending.exchange.request.body);
-            pending.exchange.anomalies.insert(Anomaly::Gap);
-        }
-    }
-
-    fn end(&mut self, end: End, at: Option<&Moment>) {
-        if let Some(pending) = self.pairing.pending.back_mut() {
-            if let Some(at) = at {
-                pending.exchange.request.ended = at.ts;
-            }
-            let body = &mut pending.exchange.request.body;
-            if body.end == End::Complete {
-                body.end = end;
-            }
-            pending.request_over = true;
-        }
-        self.pairing.settle(self.shared);
-    }
-
-    fn anomaly(&mut self, anomaly: Anomaly) {
-        self.pairing.odd(self.shared, anomaly);
-    }
-
-    fn unread(&mut self, bytes: u64) {
-        self.shared.counters.unread_bytes += bytes;
-    }
-}
-
-struct Responses<'a, S> {
-    pairing: &'a mut Pairing,
-    shared: &'a mut Exchanges<S>,
-}
-
-impl<S: Sink> Receiver for Responses<'_, S> {
-    fn head(&mut self, head: &Head<'_>, first: &Moment, last: &Moment) -> BodyRule {
-        let Start::Response { status } = head.start else { return BodyRule::AsFramed };
-        if matches!(status, 100 | 102..=199) {
-            self.shared.counters.interim += 1;
-            return BodyRule::None;
-        }
-        // A server may answer before the request is over; the answer to the next one ends that.
-        while self.pairing.pending.front().is_some_and(|pending| pending.response_over) {
-            if let Some(pending) = self.pairing.pending.pop_front() {
-                self.shared.hand_on(pending);
-            }
-        }
-        self.pairing.answers_lost = false;
-        if self.pairing.pending.is_empty() {
-            let mut pending = self.pairing.begin(self.shared, first);
-            pending.request_over = true;
-            pending.exchange.protocol = if head.minor == 0 { Protocol::Http10 } else { Protocol::Http11 };
-            self.pairing.pending.push_back(pending);
-            self.pairing.odd(self.shared, Anomaly::UnexpectedResponse);
-        }
-        let Some(pending) = self.pairing.pending.front_mut() else { return BodyRule::AsFramed };
-        let exchange = &mut *pending.exchange;
-        exchange.response.status = status;
-        let mut media = None;
-        let lines = head.fields.iter().map(|field| (field.name, field.value));
-        exchange.response.fields.copy_head(head.bytes, lines);
-        for field in head.fields {
-            if field.name.eq_ignore_ascii_case(b"content-type") {
-                media = Some(field.value);
-            }
-        }
-        exchange.response.started = first.ts;
-        exchange.response.ended = last.ts;
-        exchange.anomalies = exchange.anomalies.union(head.anomalies);
-        for anomaly in head.anomalies.iter() {
-            self.shared.counters.anomalies.count(anomaly);
-        }
-        pending.keep_response = self.shared.body_bytes > 0 && worth_keeping(media.unwrap_or_default());
-        let accepted = (200..300).contains(&status);
-        match status {
-            101 => BodyRule::Tunnel,
-            204 | 304 => BodyRule::None,
-            _ if pending.connect && accepted => BodyRule::Tunnel,
-            _ if exchange.request.method == b"HEAD" => BodyRule::None,
-            _ => BodyRule::AsFramed,
-        }
-    }
-
-    fn body(&mut self, bytes: &[u8], at: &Moment) {
-        if let Some(pending) = self.pairing.pending.front_mut() {
-            pending.exchange.response.ended = at.ts;
-            let cap = if pending.keep_response { self.shared.body_bytes } else { 0 };
-            append(&mut pending.exchange.response.body, bytes, cap);
-        }
-    }
-
-    fn body_gap(&mut self, _: u64) {
-        if let Some(pending) = self.pairing.pending.front_mut() {
-            lose(&mut pending.exchange.response.body);
-            pending.exchange.anomalies.insert(Anomaly::Gap);
-        }
-    }
-
-    fn end(&mut self, end: End, at: Option<&Moment>) {
-        if let Some(pending) = self.pairing.pending.front_mut() {
-            if let Some(at) = at {
-                pending.exchange.response.ended = at.ts;
-            }
-            let body = &mut pending.exchange.response.body;
-            if body.end == End::Complete {
-                body.end = end;
-            }
-            pending.response_over = true;
-        }
-        self.pairing.settle(self.shared);
-    }
-
-    fn anomaly(&mut self, anomaly: Anomaly) {
-        self.pairing.odd(self.shared, anomaly);
-    }
-
-    fn unread(&mut self, bytes: u64) {
-        self.shared.counters.unread_bytes += bytes;
-    }
-}
-
-fn append(body: &mut super::Body, bytes: &[u8], cap: usize) {
-    body.len += bytes.len() as u64;
-    if !body.whole {
-        return;
-    }
-    let kept = body.bytes.expose_mut();
-    let room = cap.saturating_sub(kept.len());
-    kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-    body.whole = bytes.len() <= room;
-}
-
-fn lose(body: &mut super::Body) {
-    body.end = End::Gap;
-    body.whole = false;
-}
+use crate::http::h1::Reader;
+use crate::http::h2::{self, Toward};
 
 /// What a connection is found to speak.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a connection is boxed as a whole")]
 enum Talk {
     /// Nothing was recognised yet; the first bytes of each direction that leave it open.
     Unknown { seen: [Vec<u8>; 2] },
     /// HTTP/1.
     Http1 { pairing: Pairing, requests: Reader, responses: Reader },
+    /// HTTP/2 in the clear.
+    Http2 { streams: Streams, frames: Box<h2::Connection> },
     /// Something that is counted, not read.
     Opaque(Kind),
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Http2,
     Tls,
     Upgraded,
     Other,
@@ -500,7 +40,6 @@ enum Kind {
 impl Kind {
     const fn counter<S>(self, shared: &mut Exchanges<S>) -> &mut Opaque {
         match self {
-            Self::Http2 => &mut shared.counters.http2,
             Self::Tls => &mut shared.counters.tls,
             Self::Upgraded => &mut shared.counters.upgraded,
             Self::Other => &mut shared.counters.other,
@@ -542,14 +81,21 @@ impl<S: Sink> Conversation<S> {
                 *before = bytes.to_vec();
                 return;
             }
-            Looks::Http2 => return self.give_up(shared, Kind::Http2, bytes.len()),
+            Looks::Http2 => return self.begin_http2(shared, direction, direction, bytes, at),
+            Looks::Http2Server if self.from_start => {
+                return self.begin_http2(shared, direction.reverse(), direction, bytes, at);
+            }
             Looks::Tls => return self.give_up(shared, Kind::Tls, bytes.len()),
-            Looks::Unsure | Looks::Other => {
+            // Midway, a client's SETTINGS look the same.
+            Looks::Http2Server | Looks::Unsure | Looks::Other => {
                 // Midway, what comes first may be the rest of a body: the next segment may start a message.
-                if self.from_start {
-                    self.give_up(shared, Kind::Other, bytes.len());
-                } else {
-                    shared.counters.unread_bytes += bytes.len() as u64;
+                match h2::recognise(bytes) {
+                    _ if self.from_start => self.give_up(shared, Kind::Other, bytes.len()),
+                    Some(Toward::Server) => self.begin_http2(shared, direction, direction, bytes, at),
+                    Some(Toward::Client) => {
+                        self.begin_http2(shared, direction.reverse(), direction, bytes, at);
+                    }
+                    None => shared.counters.unread_bytes += bytes.len() as u64,
                 }
                 return;
             }
@@ -557,14 +103,7 @@ impl<S: Sink> Conversation<S> {
         shared.counters.http1_flows += 1;
         let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
         self.talk = Talk::Http1 {
-            pairing: Pairing {
-                key: self.key,
-                client,
-                pending: VecDeque::new(),
-                last_start: None,
-                odd: std::mem::take(&mut self.odd),
-                answers_lost: false,
-            },
+            pairing: Pairing::new(Origin::new(self.key, client, std::mem::take(&mut self.odd))),
             requests: Reader::new(false),
             responses: Reader::new(true),
         };
@@ -572,6 +111,42 @@ impl<S: Sink> Conversation<S> {
         if !other.is_empty() {
             self.read(shared, direction.reverse(), &other, at);
         }
+    }
+
+    /// The connection speaks HTTP/2; `bytes` come from `direction`, and others may have waited.
+    fn begin_http2(
+        &mut self,
+        shared: &mut Exchanges<S>,
+        client: Direction,
+        direction: Direction,
+        bytes: &[u8],
+        at: &Moment,
+    ) {
+        let Talk::Unknown { seen } = &mut self.talk else { return };
+        let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
+        // A preface is always the start; whatever else was recognised is one when the connection's was seen.
+        let from_start = self.from_start || client == direction && detect(bytes) == Looks::Http2;
+        shared.counters.http2_flows += 1;
+        let origin = Origin::new(self.key, client, std::mem::take(&mut self.odd));
+        let limits = shared.read_h2;
+        let frames = if from_start { h2::Connection::new(limits) } else { h2::Connection::joined(limits) };
+        self.talk = Talk::Http2 { streams: Streams::new(origin), frames: Box::new(frames) };
+        self.read_http2(shared, direction, Chunk::Data(bytes), at);
+        if !other.is_empty() {
+            self.read_http2(shared, direction.reverse(), Chunk::Data(&other), at);
+        }
+    }
+
+    fn read_http2(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
+        let Talk::Http2 { streams, frames } = &mut self.talk else { return };
+        let toward = if direction == streams.origin.client { Toward::Server } else { Toward::Client };
+        let (limits, mut fields) = (shared.read_h2, std::mem::take(&mut shared.fields));
+        let mut messages = Messages { streams, shared, toward };
+        match chunk {
+            Chunk::Data(bytes) => frames.feed(toward, bytes, at, limits, &mut fields, &mut messages),
+            Chunk::Gap(lost) => frames.gap(toward, lost, at, limits, &mut fields, &mut messages),
+        }
+        shared.fields = fields;
     }
 
     fn give_up(&mut self, shared: &mut Exchanges<S>, kind: Kind, bytes: usize) {
@@ -584,7 +159,7 @@ impl<S: Sink> Conversation<S> {
     fn read(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
         let Talk::Http1 { pairing, requests, responses } = &mut self.talk else { return };
         let limits = shared.read;
-        let tunnelled = if direction == pairing.client {
+        let tunnelled = if direction == pairing.origin.client {
             requests.feed(bytes, at, limits, &mut Requests { pairing, shared }).is_some()
         } else {
             let connects = pairing.pending.front().is_some_and(|pending| pending.connect);
@@ -606,6 +181,21 @@ impl<S: Sink> Conversation<S> {
         rest: &[u8],
         at: &Moment,
     ) {
+        if let Talk::Http1 { pairing, .. } = &mut self.talk
+            && pairing.pending.front().is_some_and(|pending| pending.upgrades)
+            && let Some(pending) = pairing.pending.pop_front()
+        {
+            let client = pairing.origin.client;
+            self.close_messages(shared, Close::Finished);
+            let mut streams = Streams::new(Origin::new(self.key, client, AnomalySet::default()));
+            streams.upgraded(shared, pending);
+            shared.counters.http2_flows += 1;
+            self.talk = Talk::Http2 { streams, frames: Box::new(h2::Connection::new(shared.read_h2)) };
+            if !rest.is_empty() {
+                self.read_http2(shared, direction, Chunk::Data(rest), at);
+            }
+            return;
+        }
         self.close_messages(shared, Close::Finished);
         if connects {
             // Inside a tunnel anything may follow, HTTP too.
@@ -621,6 +211,13 @@ impl<S: Sink> Conversation<S> {
 
     /// Ends what is being read and hands on every exchange.
     fn close_messages(&mut self, shared: &mut Exchanges<S>, how: Close) {
+        if let Talk::Http2 { streams, frames } = &mut self.talk {
+            for toward in [Toward::Server, Toward::Client] {
+                frames.close(toward, &mut Messages { streams, shared, toward });
+            }
+            streams.close(shared, if how == Close::Reset { End::Reset } else { End::Closed });
+            return;
+        }
         let Talk::Http1 { pairing, requests, responses } = &mut self.talk else { return };
         let (clean, end) = match how {
             Close::Finished => (true, End::Closed),
@@ -659,9 +256,10 @@ impl<S: Sink> Application for Conversation<S> {
                     seen.clear();
                 }
             }
+            (Talk::Http2 { .. }, chunk) => self.read_http2(shared, direction, chunk, at),
             (Talk::Http1 { .. }, Chunk::Data(bytes)) => self.read(shared, direction, bytes, at),
             (Talk::Http1 { pairing, requests, responses }, Chunk::Gap(lost)) => {
-                if direction == pairing.client {
+                if direction == pairing.origin.client {
                     requests.gap(lost, &mut Requests { pairing, shared });
                 } else {
                     responses.gap(lost, &mut Responses { pairing, shared });
@@ -673,7 +271,7 @@ impl<S: Sink> Application for Conversation<S> {
 
     fn end_of_stream(&mut self, shared: &mut Exchanges<S>, direction: Direction, at: &Moment) {
         if let Talk::Http1 { pairing, requests, responses } = &mut self.talk {
-            if direction == pairing.client {
+            if direction == pairing.origin.client {
                 requests.close(true, End::Closed, Some(at), &mut Requests { pairing, shared });
             } else {
                 responses.close(true, End::Closed, Some(at), &mut Responses { pairing, shared });
@@ -685,8 +283,11 @@ impl<S: Sink> Application for Conversation<S> {
         match &mut self.talk {
             Talk::Http1 { pairing, .. } => match pairing.pending.back_mut() {
                 Some(pending) => pending.exchange.anomalies.insert(anomaly),
-                None => pairing.odd.insert(anomaly),
+                None => pairing.origin.odd.insert(anomaly),
             },
+            // Which streams a hole hit is told when their frames are.
+            Talk::Http2 { .. } if matches!(anomaly, Anomaly::Gap | Anomaly::CutPacket) => {}
+            Talk::Http2 { streams, .. } => streams.note(anomaly),
             Talk::Unknown { .. } | Talk::Opaque(_) => self.odd.insert(anomaly),
         }
     }

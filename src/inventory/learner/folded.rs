@@ -442,6 +442,9 @@ fn fold_family<'a, F: Facts>(
             if let Some(path) = paths.get_mut(number) {
                 path.add(method, calls.proven.max(1), &calls.keys);
                 pin(path, spot.route);
+                if spot.route.is_none() && calls.facts.iter().any(|facts| facts.is_procedure()) {
+                    path.pins.fill(Some(false));
+                }
                 path.spots.push(at);
             }
             api.push((at, method, calls));

@@ -50,6 +50,11 @@ use store::{Bounds, Store};
 pub trait Facts: Default + Merge {
     /// Hashes of the JSON key paths (two levels) of successful responses, sorted; empty when unknown.
     fn response_keys(&self) -> Vec<u64>;
+
+    /// Whether the path names a remote procedure, as in gRPC: none of its segments is a value then.
+    fn is_procedure(&self) -> bool {
+        false
+    }
 }
 
 /// One request with what is known of its answer.

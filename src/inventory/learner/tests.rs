@@ -8,20 +8,26 @@ use super::*;
 /// Facts that only remember the response keys and count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Keys {
-    keys: std::collections::BTreeSet<u64>,
+    names: std::collections::BTreeSet<u64>,
     calls: u64,
+    procedure: bool,
 }
 
 impl Merge for Keys {
     fn absorb(&mut self, other: Self) {
-        self.keys.extend(other.keys);
+        self.names.extend(other.names);
         self.calls += other.calls;
+        self.procedure |= other.procedure;
     }
 }
 
 impl Facts for Keys {
     fn response_keys(&self) -> Vec<u64> {
-        self.keys.iter().copied().collect()
+        self.names.iter().copied().collect()
+    }
+
+    fn is_procedure(&self) -> bool {
+        self.procedure
     }
 }
 
@@ -44,7 +50,7 @@ fn ok(path: &str) -> Sighting<'_> {
 /// Sees a successful JSON answer with these keys.
 fn see(learner: &mut Learner<Keys>, path: &str, keys: &[u64]) {
     let facts = learner.observe(&ok(path));
-    facts.keys.extend(keys);
+    facts.names.extend(keys);
     facts.calls += 1;
 }
 
@@ -102,6 +108,33 @@ fn hard_values_become_parameters() {
         api(&learner),
         ["GET /v1/accounts/{accountId}/balances", "GET /v1/orders/{orderId}", "GET /v1/payments/{iban}"]
     );
+}
+
+/// gRPC names every method in the path, and services may have many: none is an id.
+#[test]
+fn methods_of_grpc_services_stay_apart() {
+    let mut learner = learner();
+    let services =
+        ["bank.accounts.v1.AccountService", "helloworld.Greeter", "Ledger", "grpc.health.v1.Health"];
+    let verbs = ["Get", "List", "Create", "Update", "Delete", "Watch", "BatchGet", "Check"];
+    let nouns =
+        ["Account", "Balance", "Iban", "Payee2", "CardLimits", "KycStatus", "StandingOrder", "LedgerV2"];
+    let mut wanted = Vec::new();
+    for service in services {
+        for verb in verbs {
+            for noun in nouns {
+                let path = format!("/{service}/{verb}{noun}");
+                for client in 0..3 {
+                    let kind = "application/grpc";
+                    let call = Sighting { method: "POST", content_type: kind, client, ..ok(&path) };
+                    learner.observe(&call).procedure = true;
+                }
+                wanted.push(format!("POST {path}"));
+            }
+        }
+    }
+    wanted.sort();
+    assert_eq!(api(&learner), wanted);
 }
 
 #[test]
@@ -380,7 +413,7 @@ fn feed(learner: &mut Learner<Keys>, call: &Call) {
         ..ok(&call.path)
     });
     facts.calls += 1;
-    facts.keys.extend(&call.keys);
+    facts.names.extend(&call.keys);
 }
 
 /// Limits so small that every sample overflows; nodes are left alone, see `store`.

@@ -1,0 +1,384 @@
+//! What the connections of a shard share, and how an exchange is finished.
+//!
+//! Whatever paired a request with its response hands it to [`Exchanges::hand_on`], which judges how much was
+//! seen, undoes content codings and gives it to the [`Sink`]. Its buffers are used again.
+
+use super::{Body, Call, Completeness, End, Protocol, Transaction};
+use crate::anomaly::{Anomaly, AnomalyCounts, AnomalySet};
+use crate::flow::{Direction, FlowKey, Moment, SeqNum};
+use crate::http::content::{ContentDecoder, Decoded};
+use crate::http::grpc::{self, MessageReader};
+use crate::http::hpack::{HeaderList, ListLimits};
+use crate::http::{h1, h2};
+use crate::limits::Limits;
+use crate::merge::Merge;
+
+/// Whoever finished exchanges are handed to.
+pub trait Sink {
+    /// An exchange is over. It is borrowed: its buffers are used again.
+    fn transaction(&mut self, transaction: &Transaction);
+}
+
+/// What the conversations of a shard counted.
+#[derive(Clone, Debug, Default)]
+pub struct HttpCounters {
+    /// Exchanges handed on.
+    pub transactions: u64,
+    /// Those among them that were HTTP/2.
+    pub http2_transactions: u64,
+    /// Connections that spoke HTTP/1.
+    pub http1_flows: u64,
+    /// Connections that spoke HTTP/2 in the clear.
+    pub http2_flows: u64,
+    /// TLS connections, which need keys, and their bytes.
+    pub tls: Opaque,
+    /// Connections that changed to another protocol by `Upgrade`, and their bytes from there on.
+    pub upgraded: Opaque,
+    /// Connections that spoke nothing known, and their bytes.
+    pub other: Opaque,
+    /// Bytes on HTTP connections that belong to no message that could be read.
+    pub unread_bytes: u64,
+    /// Interim responses.
+    pub interim: u64,
+    /// Oddities.
+    pub anomalies: AnomalyCounts,
+}
+
+/// Connections whose content is not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opaque {
+    /// How many.
+    pub flows: u64,
+    /// Their bytes, as far as captured.
+    pub bytes: u64,
+}
+
+impl Merge for Opaque {
+    fn absorb(&mut self, other: Self) {
+        self.flows.absorb(other.flows);
+        self.bytes.absorb(other.bytes);
+    }
+}
+
+impl Merge for HttpCounters {
+    fn absorb(&mut self, other: Self) {
+        self.transactions.absorb(other.transactions);
+        self.http2_transactions.absorb(other.http2_transactions);
+        self.http1_flows.absorb(other.http1_flows);
+        self.http2_flows.absorb(other.http2_flows);
+        self.tls.absorb(other.tls);
+        self.upgraded.absorb(other.upgraded);
+        self.other.absorb(other.other);
+        self.unread_bytes.absorb(other.unread_bytes);
+        self.interim.absorb(other.interim);
+        self.anomalies.absorb(other.anomalies);
+    }
+}
+
+/// What all conversations of a shard share.
+#[derive(Debug)]
+pub struct Exchanges<S> {
+    /// Where finished exchanges go.
+    pub sink: S,
+    pub(super) counters: HttpCounters,
+    decoder: ContentDecoder,
+    #[expect(clippy::vec_box, reason = "they move between here and the connections without being copied")]
+    spare: Vec<Box<Transaction>>,
+    pub(super) read: h1::ReadLimits,
+    pub(super) read_h2: h2::ReadLimits,
+    /// Fields of the block that is being read.
+    pub(super) fields: HeaderList,
+    pub(super) pipelined: usize,
+    /// Open HTTP/2 streams of a connection.
+    pub(super) streams: usize,
+    /// Bytes of bodies that those keep together.
+    pub(super) stream_bytes: usize,
+    /// HTTP/2 requests reset before any answer, per second.
+    pub(super) early_resets: u32,
+    /// Bytes of a body that are kept; 0 when bodies are not inspected.
+    pub(super) body_bytes: usize,
+}
+
+/// Finished exchanges whose buffers are kept for reuse.
+const MAX_SPARE: usize = 256;
+/// A body buffer larger than this is not kept for reuse.
+const MAX_SPARE_BYTES: usize = 64 << 10;
+
+impl<S: Sink> Exchanges<S> {
+    /// Shared state for a shard; `inspect_bodies` says whether bodies are kept for inspection.
+    pub fn new(limits: &Limits, inspect_bodies: bool, sink: S) -> Self {
+        Self {
+            sink,
+            counters: HttpCounters::default(),
+            decoder: ContentDecoder::default(),
+            spare: Vec::new(),
+            read: h1::ReadLimits { head_bytes: limits.head_bytes, head_lines: limits.head_lines },
+            read_h2: h2::ReadLimits {
+                list: ListLimits { bytes: limits.head_bytes, lines: limits.head_lines },
+                continuations: limits.continuations,
+                idle_frames: limits.idle_frames,
+                table: limits.header_table,
+            },
+            fields: HeaderList::default(),
+            pipelined: limits.pipelined,
+            streams: limits.streams,
+            stream_bytes: limits.stream_bytes,
+            early_resets: limits.early_resets,
+            body_bytes: if inspect_bodies { limits.body_bytes } else { 0 },
+        }
+    }
+
+    /// Exchanges handed on since counters were last taken.
+    #[must_use]
+    pub const fn transactions(&self) -> u64 {
+        self.counters.transactions
+    }
+
+    /// What was counted since this was last asked.
+    pub fn take_counters(&mut self) -> HttpCounters {
+        std::mem::take(&mut self.counters)
+    }
+
+    fn take_spare(&mut self) -> Box<Transaction> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    pub(super) fn hand_on(&mut self, pending: Pending) {
+        let Pending { mut exchange, request_over, answered, fields_missing, calls, .. } = pending;
+        let asked = !exchange.request.method.is_empty();
+        if !asked && exchange.response.status == 0 {
+            // Neither head could be read: nothing is known of it.
+            exchange.clear();
+            self.spare.push(exchange);
+            return;
+        }
+        if !request_over && asked && exchange.request.body.end == End::Complete {
+            exchange.request.body.end = End::Closed;
+        }
+        exchange.completeness = match (asked, answered) {
+            (true, false) => Completeness::RequestOnly,
+            (false, _) => Completeness::ResponseOnly,
+            (true, true) => {
+                let whole = [&exchange.request.body, &exchange.response.body]
+                    .iter()
+                    .all(|body| body.end == End::Complete);
+                if whole && !fields_missing { Completeness::Complete } else { Completeness::Partial }
+            }
+        };
+        if asked && answered {
+            let latency = exchange.response.started.since(exchange.request.ended);
+            exchange.latency_us = Some(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        }
+        if let Some([requests, responses]) = calls.as_deref() {
+            let call = exchange.call.get_or_insert_default();
+            (call.requests, call.responses) = (requests.messages, responses.messages);
+            call.status = call.status.or(responses.status);
+        }
+        if pending.keep_request {
+            self.decode(&mut exchange, true);
+        }
+        if pending.keep_response {
+            self.decode(&mut exchange, false);
+        }
+        self.counters.transactions += 1;
+        self.counters.http2_transactions += u64::from(exchange.protocol == Protocol::Http2);
+        self.sink.transaction(&exchange);
+        if self.spare.len() < MAX_SPARE {
+            exchange.clear();
+            for body in [&mut exchange.request.body, &mut exchange.response.body] {
+                if body.bytes.expose().capacity() > MAX_SPARE_BYTES {
+                    *body.bytes.expose_mut() = Vec::new();
+                }
+            }
+            self.spare.push(exchange);
+        }
+    }
+
+    /// Undoes the content coding of a message's body.
+    fn decode(&mut self, exchange: &mut Transaction, request: bool) {
+        let (fields, body) = if request {
+            (&exchange.request.fields, &mut exchange.request.body)
+        } else {
+            (&exchange.response.fields, &mut exchange.response.body)
+        };
+        if body.bytes.expose().is_empty() {
+            return;
+        }
+        let mut anomaly = None;
+        if let Some(encoding) = fields.get("content-encoding") {
+            match self.decoder.decode(encoding.expose(), body.bytes.expose_mut(), self.body_bytes) {
+                Decoded::Whole => {}
+                Decoded::Front => body.whole = false,
+                Decoded::Damaged => anomaly = Some(Anomaly::BadContentCoding),
+                Decoded::Unknown => anomaly = Some(Anomaly::UnknownContentCoding),
+            }
+            if anomaly.is_some() {
+                body.whole = false;
+                body.bytes.expose_mut().clear();
+            }
+        }
+        if exchange.call.is_some()
+            && let Some(content_type) = fields.get("content-type")
+        {
+            let encoding = fields.get("grpc-encoding").map(|encoding| *encoding.expose());
+            let kept = body.bytes.expose_mut();
+            match grpc::unframe(content_type.expose(), encoding, kept, &mut self.decoder, self.body_bytes) {
+                Decoded::Whole => {}
+                Decoded::Front => body.whole = false,
+                Decoded::Damaged | Decoded::Unknown => {
+                    body.whole = false;
+                    anomaly = Some(Anomaly::BadMessage);
+                }
+            }
+        }
+        if let Some(anomaly) = anomaly {
+            exchange.anomalies.insert(anomaly);
+            self.counters.anomalies.count(anomaly);
+        }
+    }
+}
+
+/// An exchange whose response is awaited or being read.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) exchange: Box<Transaction>,
+    /// The request's last byte was seen, or will never be.
+    pub(super) request_over: bool,
+    /// The response's last byte was seen, or will never be.
+    pub(super) response_over: bool,
+    /// A response's head was seen.
+    pub(super) answered: bool,
+    /// Fields of a head could not be read.
+    pub(super) fields_missing: bool,
+    /// What the client had received when it sent the request.
+    pub(super) ack: Option<SeqNum>,
+    pub(super) keep_request: bool,
+    pub(super) keep_response: bool,
+    /// The connection speaks something else if this request is accepted.
+    pub(super) connect: bool,
+    /// The connection goes on with HTTP/2, and the first stream of that answers this request.
+    pub(super) upgrades: bool,
+    /// The messages of a gRPC call, to the server and to the client.
+    calls: Option<Box<[MessageReader; 2]>>,
+}
+
+impl Pending {
+    /// Takes the content type of a message: whether its body is worth keeping, and whether this is gRPC.
+    pub(super) fn media(&mut self, media: &[u8]) -> bool {
+        if self.calls.is_none()
+            && let Some(coding) = grpc::coding(media)
+        {
+            self.calls = Some(Box::new([MessageReader::new(coding), MessageReader::new(coding)]));
+            self.exchange.call = Some(Call::default());
+        }
+        worth_keeping(media)
+    }
+
+    /// Takes bytes of the request's body; at most `cap` of all of them are kept.
+    pub(super) fn request_bytes(&mut self, bytes: &[u8], cap: usize) {
+        let cap = if self.keep_request { cap } else { 0 };
+        append(&mut self.exchange.request.body, bytes, cap);
+        if let Some([requests, _]) = self.calls.as_deref_mut() {
+            requests.feed(bytes);
+        }
+    }
+
+    /// Takes bytes of the response's body; at most `cap` of all of them are kept.
+    pub(super) fn response_bytes(&mut self, bytes: &[u8], cap: usize) {
+        let cap = if self.keep_response { cap } else { 0 };
+        append(&mut self.exchange.response.body, bytes, cap);
+        if let Some([_, responses]) = self.calls.as_deref_mut() {
+            responses.feed(bytes);
+        }
+    }
+
+    /// Bytes of the request's body were never captured.
+    pub(super) fn request_gap(&mut self, lost: u64) {
+        lose(&mut self.exchange.request.body);
+        self.exchange.anomalies.insert(Anomaly::Gap);
+        if let Some([requests, _]) = self.calls.as_deref_mut() {
+            requests.lose(lost);
+        }
+    }
+
+    /// Bytes of the response's body were never captured.
+    pub(super) fn response_gap(&mut self, lost: u64) {
+        lose(&mut self.exchange.response.body);
+        self.exchange.anomalies.insert(Anomaly::Gap);
+        if let Some([_, responses]) = self.calls.as_deref_mut() {
+            responses.lose(lost);
+        }
+    }
+}
+
+/// The connection that exchanges are on, as they tell of it.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) key: FlowKey,
+    pub(super) client: Direction,
+    /// A frame in which exchanges began, and how many.
+    last_start: Option<(u32, u64, u32)>,
+    /// Oddities of the connection that concern the next exchange.
+    pub(super) odd: AnomalySet,
+}
+
+impl Origin {
+    pub(super) const fn new(key: FlowKey, client: Direction, odd: AnomalySet) -> Self {
+        Self { key, client, last_start: None, odd }
+    }
+
+    /// An exchange that begins at `at`.
+    pub(super) fn begin<S: Sink>(&mut self, shared: &mut Exchanges<S>, at: &Moment) -> Pending {
+        let mut exchange = shared.take_spare();
+        let part = match self.last_start {
+            Some((input, frame, part)) if (input, frame) == (at.input, at.frame) => part + 1,
+            Some(_) | None => 0,
+        };
+        self.last_start = Some((at.input, at.frame, part));
+        exchange.provenance = super::Provenance { input: at.input, record: at.frame, part };
+        let client = self.key.sender(self.client);
+        exchange.client = Some((client.ip(), Some(client.port())));
+        exchange.server = Some(self.key.sender(self.client.reverse()));
+        exchange.anomalies = std::mem::take(&mut self.odd);
+        exchange.request.body.whole = true;
+        exchange.response.body.whole = true;
+        Pending {
+            exchange,
+            request_over: false,
+            response_over: false,
+            answered: false,
+            fields_missing: false,
+            ack: at.ack,
+            keep_request: false,
+            keep_response: false,
+            connect: false,
+            upgrades: false,
+            calls: None,
+        }
+    }
+}
+
+/// Media types whose bodies hold nothing to classify: they are counted, not kept.
+fn worth_keeping(media: &[u8]) -> bool {
+    let top = media.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let opaque =
+        [&b"image"[..], b"video", b"audio", b"font"].iter().any(|kind| top.eq_ignore_ascii_case(kind));
+    let svg = media.to_ascii_lowercase().starts_with(b"image/svg");
+    !opaque || svg
+}
+
+fn append(body: &mut Body, bytes: &[u8], cap: usize) {
+    body.len += bytes.len() as u64;
+    if !body.whole {
+        return;
+    }
+    let kept = body.bytes.expose_mut();
+    let room = cap.saturating_sub(kept.len());
+    kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    body.whole = bytes.len() <= room;
+}
+
+fn lose(body: &mut Body) {
+    body.end = End::Gap;
+    body.whole = false;
+}
