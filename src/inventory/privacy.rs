@@ -53,7 +53,7 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
 /// or version. Where it is not `proven` that something answers, strangers make names up.
 #[must_use]
 pub fn may_store(name: &str, host: bool, proven: bool) -> bool {
-    if host { shown_host(name) == name } else { may_show(name, true, !proven) }
+    if host { shown_host(name) == name } else { may_show(name, true, !proven) || is_version(name) }
 }
 
 /// Whether a path segment reads like a name rather than a value.
@@ -101,6 +101,13 @@ fn is_word(name: &str) -> bool {
                 && (word.bytes().all(|byte| byte.is_ascii_lowercase())
                     || word.bytes().all(|byte| byte.is_ascii_uppercase()))
         })
+}
+
+/// `v1`, `v2.1`
+fn is_version(name: &str) -> bool {
+    name.strip_prefix(['v', 'V']).is_some_and(|number| {
+        (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
 }
 
 /// `anna.becker`, `Anna-Becker`, `BECKER`.

@@ -50,13 +50,18 @@ fn killed_at_any_moment_it_loses_no_more_than_an_interval() {
     let mut sensor = lab.sensor().with("-i t0 --shards 2 --roll 3").with(&format!("--interval {INTERVAL}"));
     let mut calls = lab.calling(u32::MAX, 8, RATE, &SERVER);
     let mut up = Vec::new();
+    let mut killed = None;
     for kill in 1..=kills {
         let watch = sensor.start(&lab);
+        if let Some((from, to)) = killed {
+            assert_saved_lately(&watch.process.told(), from, to);
+        }
         let since = now();
         let moment = random_millis(500, 5_000);
         sleep(moment);
         watch.kill();
-        up.push((since, now()));
+        killed = Some((since, now()));
+        up.extend(killed);
         let served = lab.served().len() as u64;
         let seen = assert_whole(sensor.lake());
         assert!(
@@ -84,6 +89,21 @@ fn killed_at_any_moment_it_loses_no_more_than_an_interval() {
     let allowed = u64::from(kills * RATE * INTERVAL);
     assert!(lost <= allowed, "{lost} exchanges lost in {kills} kills, {allowed} allowed");
     println!("{kills} kills: {seen} exchanges in the lake, {lost} lost of {} while it ran", while_up(0.0));
+}
+
+/// Holds that a sensor goes on from a state that its predecessor, if it ran for that long, saved no longer than an
+/// interval, and the time that it takes to save, before it was killed.
+fn assert_saved_lately(told: &str, started: f64, killed: f64) {
+    let saved = told.split_once("saved=").and_then(|(_, rest)| rest.split_whitespace().next());
+    // Times of day do: no test runs for as long.
+    let day = 86_400_000_000;
+    let of_day = |time: f64| u64::try_from(Duration::from_secs_f64(time).as_micros()).unwrap() % day;
+    let age = |since: u64| Duration::from_micros((of_day(killed) + day - since) % day);
+    // What was saved before it started is what it started from.
+    let started = age(of_day(started));
+    let age = saved.map_or(started, |saved| age(lake::micros(saved)).min(started));
+    let allowed = Duration::from_secs(INTERVAL.into()) + Duration::from_millis(500);
+    assert!(age <= allowed, "killed {age:?} after the state was saved: {told}");
 }
 
 /// Holds that every file of a lake is whole and nothing in it is told twice. Returns the exchanges in it.

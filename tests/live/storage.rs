@@ -2,7 +2,7 @@
 
 use crate::lab::{Lab, PATIENCE, Process, Reach, SERVER, wait_until};
 use crate::lake;
-use crate::sensor::program;
+use crate::sensor::{DRAIN, Sensor, program};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -18,6 +18,30 @@ fn a_lake_out_of_reach_delays_rows_and_loses_none() {
     outlasts("unreachable", "size=64m", Some("ro"), "rw");
 }
 
+#[test]
+fn what_the_end_could_not_write_the_next_start_does() {
+    let Some(mut lab) = Lab::new("spooled", Reach::Direct) else { return };
+    lab.mirror();
+    let volume = Volume::new(&lab, "size=64m");
+    let mut sensor =
+        lab.sensor().with("-i t0 --shards 2 --interval 1 --roll 1").into_lake(volume.folder.clone());
+    let start = |sensor: &mut Sensor| {
+        let watch = sensor.start_with(volume.around(&lab.tap.command(program())));
+        watch.process.await_words("capturing on", PATIENCE);
+        watch
+    };
+    let mut watch = start(&mut sensor);
+    lab.call(1_000, 8, &SERVER);
+    volume.remount("ro");
+    lab.call(1_000, 8, &SERVER);
+    watch.process.signal("TERM");
+    watch.process.wait(DRAIN * 2);
+    volume.remount("rw");
+    start(&mut sensor).stop();
+    lab.close();
+    lake::assert_true(&volume.seen_from_here(), &lab);
+}
+
 /// Lets a lake's file system, mounted with these options, refuse for a while (once remounted so), and mend.
 fn outlasts(name: &str, mounted: &str, refusing: Option<&str>, mending: &str) {
     let Some(mut lab) = Lab::new(name, Reach::Direct) else { return };
@@ -25,9 +49,7 @@ fn outlasts(name: &str, mounted: &str, refusing: Option<&str>, mending: &str) {
     let volume = Volume::new(&lab, mounted);
     let mut sensor =
         lab.sensor().with("-i t0 --shards 2 --interval 1 --roll 1").into_lake(volume.folder.clone());
-    let mut inside = volume.command();
-    inside.args(words_of(&lab.tap.command(program())));
-    let watch = sensor.start_with(inside);
+    let watch = sensor.start_with(volume.around(&lab.tap.command(program())));
     watch.process.await_words("capturing on", PATIENCE);
     let mut calls = lab.calling(u32::MAX, 4, 300, &SERVER);
     sleep(Duration::from_secs(2));
@@ -78,6 +100,13 @@ impl Volume {
         command
     }
 
+    /// A command, run where the file system is.
+    fn around(&self, inner: &Command) -> Command {
+        let mut command = self.command();
+        command.arg(inner.get_program()).args(inner.get_args());
+        command
+    }
+
     /// Changes its options, once nobody is in the middle of a file.
     fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
@@ -92,9 +121,4 @@ impl Volume {
         let root = format!("/proc/{}/root", self.keeper.id());
         PathBuf::from(root).join(self.folder.strip_prefix("/").unwrap())
     }
-}
-
-/// A command's program and arguments.
-fn words_of(command: &Command) -> Vec<std::ffi::OsString> {
-    [command.get_program()].into_iter().chain(command.get_args()).map(Into::into).collect()
 }
