@@ -14,7 +14,7 @@ use crate::pipeline::watch::{Pace, Sensor, Watch};
 use crate::problem::Problems;
 use crate::sandbox;
 use crate::secret::FingerprintKey;
-use crate::source::live::{self, Interface};
+use crate::source::live;
 use crate::spec::DocumentSet;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -164,7 +164,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         sensor: settings.sensor.clone(),
         state: settings.state.clone(),
         key,
-        interfaces: interfaces(&settings),
+        interfaces: settings.interfaces.clone(),
         lanes: settings.shards.get(),
         shard: ShardSettings {
             limits: settings.limits.clone(),
@@ -377,17 +377,6 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     Ok(settings)
 }
 
-fn interfaces(settings: &Settings) -> Vec<Interface> {
-    let interface = |one: &crate::config::Interface| Interface {
-        name: one.name.clone(),
-        filter: one.filter.clone(),
-        snaplen: one.snaplen,
-        promiscuous: one.promiscuous,
-        ring_bytes: one.ring_bytes,
-    };
-    settings.interfaces.iter().map(interface).collect()
-}
-
 fn separate(settings: &Settings) -> Separate {
     let by = |id| settings.separate_by.contains(&id);
     Separate { vni: by(NetworkId::Vni), vlan: by(NetworkId::Vlan), gre_key: by(NetworkId::GreKey) }
@@ -500,7 +489,7 @@ fn reload(
     }
     terminal.set_level(new.log.level);
     let count = read.documents.documents().len();
-    sensor.reload(read.documents, &read.classifier, pace(&new), &interfaces(&new));
+    sensor.reload(read.documents, &read.classifier, pace(&new), &new.interfaces);
     tracing::info!(documents = count, "reloaded");
     Ok((new, read.problems))
 }

@@ -1,6 +1,8 @@
 //! What a configuration comes to: the rules it is held against, and what of it may change while the sensor runs.
 
 use super::read::{self, Wrong};
+pub use crate::source::interface::Interface;
+
 use super::{Config, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing};
 use crate::limits::Limits;
 use crate::problem::Problems;
@@ -58,21 +60,6 @@ pub struct Settings {
     pub privileges: Privileges,
     /// What is told on standard error.
     pub log: Log,
-}
-
-/// One interface with all that holds for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// The name, as `ip link` shows it.
-    pub name: String,
-    /// Which packets are captured, as a BPF filter; `None` for all.
-    pub filter: Option<String>,
-    /// Bytes of a packet that are captured.
-    pub snaplen: u32,
-    /// Whether it takes packets that are not addressed to it.
-    pub promiscuous: bool,
-    /// Bytes of the ring of each shard.
-    pub ring_bytes: u64,
 }
 
 /// A lake and how its files are made.

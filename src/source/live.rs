@@ -4,6 +4,8 @@
 //! of its own that it shares with the kernel (`TPACKET_V3`); frames are lent out of it, never copied. Handles do not
 //! block: whoever reads several of them waits with [`wait`].
 
+pub use super::interface::Interface;
+
 use super::fanout::Group;
 use crate::packet::{Frame, LinkType};
 use crate::time::Timestamp;
@@ -12,21 +14,6 @@ use pcap::{Active, Capture, Precision};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, SystemTime};
-
-/// How an interface is captured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// Its name: `eth1`.
-    pub name: String,
-    /// Which packets, as a BPF expression (pcap-filter(7)); all when there is none.
-    pub filter: Option<String>,
-    /// Bytes of each packet that are captured.
-    pub snaplen: u32,
-    /// Whether packets for others are captured too: on a mirror, all are.
-    pub promiscuous: bool,
-    /// Bytes of the ring of each handle.
-    pub ring_bytes: u64,
-}
 
 /// Why an interface is not captured.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ pub mod ethtool;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod fanout;
 pub mod host;
+pub mod interface;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod live;
 pub mod log_file;

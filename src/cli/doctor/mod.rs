@@ -126,9 +126,8 @@ fn examine(host: &Host, settings: &Settings) -> Vec<Check> {
 
 /// Opens an interface as a sensor would, for a moment.
 fn trial(interface: &Interface, shards: u32) -> Result<(), live::LiveError> {
-    let Interface { name, filter, snaplen, promiscuous, ring_bytes } = interface.clone();
-    let ring_bytes = ring_bytes.min(TRIAL_RING);
-    live::open(&live::Interface { name, filter, snaplen, promiscuous, ring_bytes }, shards).map(drop)
+    let ring_bytes = interface.ring_bytes.min(TRIAL_RING);
+    live::open(&Interface { ring_bytes, ..interface.clone() }, shards).map(drop)
 }
 
 /// Whether a folder can be written to and how much fits.
