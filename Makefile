@@ -1,5 +1,5 @@
 # make demo   build, analyse the shipped scenario into demo/lake, read the lake with DuckDB and pyarrow
-# make test   all tests, those of the lake with DuckDB and pyarrow too
+# make test   all tests, those of the lake with DuckDB and pyarrow too, those of live capture when root
 # make lint   formatting, clippy, documentation, licences and advisories
 # make bench  benches of each stage, and the comparison with other tools when root
 # make build  the program: target/release/spanlight
@@ -29,6 +29,7 @@ build: prerequisites
 
 # The signatures first, so that the test runner has the last word.
 test: prerequisites $(VENV)/ready
+	@sh tests/live/prerequisites.sh
 	@$(CARGO) run --quiet --locked -- signatures test
 	SPANLIGHT_PYTHON=$(VENV_PYTHON) $(CARGO) test --locked
 

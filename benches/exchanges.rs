@@ -7,7 +7,7 @@ use spanlight::classify::Classifier;
 use spanlight::flow::{FlowLimits, FlowTable, OverlapPolicy};
 use spanlight::inventory::collector::Collector;
 use spanlight::limits::Limits;
-use spanlight::packet::{Decoded, Options, decode};
+use spanlight::packet::{Decoded, Options, Separate, decode};
 use spanlight::pipeline::rows::RowsWanted;
 use spanlight::pipeline::shard::{Shard, ShardSettings};
 use spanlight::secret::FingerprintKey;
@@ -17,7 +17,11 @@ use spanlight::transaction::Transaction;
 use spanlight::transaction::pairing::{Conversation, Exchanges, Sink};
 use std::sync::Arc;
 
-const OPTIONS: Options = Options { tunnel_depth: 8, verify_checksums: false };
+const OPTIONS: Options = Options {
+    tunnel_depth: 8,
+    separate: Separate { vni: true, vlan: false, gre_key: false },
+    verify_checksums: false,
+};
 
 struct Counter(u64);
 

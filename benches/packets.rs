@@ -8,11 +8,15 @@ use spanlight::flow::{
     Application, Chunk, Close, Direction, FlowKey, FlowLimits, FlowTable, Moment, OverlapPolicy,
 };
 use spanlight::limits::Limits;
-use spanlight::packet::{Decoded, Options, decode};
+use spanlight::packet::{Decoded, Options, Separate, decode};
 use spanlight::source::capture_file::CaptureReader;
 use std::hint::black_box;
 
-const OPTIONS: Options = Options { tunnel_depth: 8, verify_checksums: false };
+const OPTIONS: Options = Options {
+    tunnel_depth: 8,
+    separate: Separate { vni: true, vlan: false, gre_key: false },
+    verify_checksums: false,
+};
 
 /// Counts the bytes it is given.
 struct Counter;

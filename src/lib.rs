@@ -29,8 +29,8 @@
 //! | 9 | [`finding`] | conclusions, one for each subject, with evidence |
 //! | 10 | [`compare`] | the inventory held against the documents |
 //! | 11 | [`lake`] | rows, and tables of them as Parquet |
-//! | 12 | [`source`], [`sink`] | the edges: captures and logs in, JSON lines out |
-//! | 13 | [`pipeline`] | threads and queues; knows all of the above |
+//! | 12 | [`source`], [`sink`], [`sandbox`], [`web`] | the edges: captures, interfaces and logs in, JSON lines and metrics out; what the process may still do |
+//! | 13 | [`pipeline`], [`config`] | threads and queues, which know all of the above; what a sensor is told in its file |
 //! | 14 | [`cli`] | the command line: one file for each subcommand |
 //!
 //! # What travels
@@ -42,7 +42,7 @@
 //! | `flow` | `http` | [`flow::Chunk`]: bytes in stream order, or a gap |
 //! | `http` | `transaction` | calls of [`http::h1::Receiver`], [`http::h2::Receiver`]: head, body, end |
 //! | `transaction`, `access_log` | `inventory` | [`transaction::Transaction`], borrowed: one buffer a connection, reused |
-//! | shards | the end of the run | [`inventory::collector::Collector`], joined by [`merge::Merge`] in any order |
+//! | shards | the end of the run, the keeper of a sensor | [`inventory::delta::Delta`], joined by [`merge::Merge`] in any order |
 //! | `inventory` | `compare` | [`inventory::Endpoint`]: an identity and its merged facts |
 //! | `compare` | `lake`, `sink` | [`finding::Finding`]: a stable id, a severity, evidence |
 //!
@@ -60,6 +60,10 @@
 //! With one shard all happens on the calling thread. With more, a reader hands segments in batches through bounded
 //! queues to the shard that their [`flow::FlowKey`] chooses; a replay waits when a queue is full. While no limit is
 //! reached, the result does not depend on the number of shards or on how the input was split.
+//!
+//! A sensor (`pipeline::watch`) has a thread for each shard, which reads its own rings and hands on only what the kernel
+//! could not place; one that keeps the inventory, saves and rolls; and one that carries files to the lake. Shards
+//! wait for none of them.
 
 pub mod access_log;
 pub mod anomaly;
@@ -67,6 +71,7 @@ pub mod caller;
 pub mod classify;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod finding;
 pub mod flow;
 pub mod http;
@@ -78,6 +83,8 @@ pub mod packet;
 pub mod payload;
 pub mod pipeline;
 pub mod problem;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod sandbox;
 pub mod schema;
 pub mod secret;
 pub mod sink;
@@ -86,3 +93,4 @@ pub mod spec;
 pub mod time;
 pub mod tls;
 pub mod transaction;
+pub mod web;

@@ -79,6 +79,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
     }
 
+    /// This instant less a duration, saturating.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
     /// The civil date (proleptic Gregorian, UTC) as `(year, month, day)`.
     #[must_use]
     pub const fn civil(self) -> (i64, u8, u8) {
@@ -175,9 +181,21 @@ pub fn parse_http_date(value: &[u8]) -> Option<Timestamp> {
     Some(date.plus(Duration::from_secs(hour * 3_600 + minute * 60 + second)))
 }
 
+/// RFC 3339 where people read, nanoseconds where they do not.
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_i64(self.0)
+        }
+    }
+}
+
+/// From nanoseconds alone: nothing that people write is read back.
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(Self)
     }
 }
 

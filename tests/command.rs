@@ -204,3 +204,54 @@ fn what_the_lake_holds_is_what_the_analysis_told() {
         assert_eq!(sorted(read("findings")), sorted(std::fs::read_to_string(&findings).unwrap()));
     }
 }
+
+#[test]
+fn a_sensors_file_is_checked_with_what_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spanlight.yaml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        spanlight(folder.path()).arg("check").arg(&file).output().unwrap()
+    };
+    let specs = fixture("openbanking/specs");
+    let key = fixture("test.key");
+    let good = format!("interfaces: [eth0]\nspecs: [{}]\nkey: {}\n", specs.display(), key.display());
+    let output = check(&good);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("6 with 44 operations"), "{}", stdout(&output));
+    let output = check("lak: 1\ninterval_secs: soon\n");
+    assert_eq!(output.status.code(), Some(2));
+    for expected in
+        ["line 1, lak: unknown key; did you mean `lake`?", "line 2, interval_secs: must be", "2 problems"]
+    {
+        assert!(stderr(&output).contains(expected), "{expected} is not in:\n{}", stderr(&output));
+    }
+    let output = check("specs: [gone, broken.yaml]\nkey: short.key\n");
+    assert_eq!(output.status.code(), Some(2));
+    for expected in ["gone: No such file", "broken.yaml: No such file", "short.key: No such file"] {
+        assert!(stderr(&output).contains(expected), "{expected} is not in:\n{}", stderr(&output));
+    }
+}
+
+#[cfg(all(feature = "live", target_os = "linux"))]
+#[test]
+fn the_doctor_looks_at_the_host_and_its_interfaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        spanlight(folder.path()).args(["doctor", "-i", "lo", "-i", "nope", "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "an interface that is not there is bad");
+    let checks = lines(&stdout(&output));
+    let verdict = |subject: &str, check: &str| {
+        let found = checks.iter().find(|line| line["subject"] == subject && line["check"] == check);
+        found.unwrap_or_else(|| panic!("{subject} {check} is in {checks:?}"))["verdict"].clone()
+    };
+    assert_eq!(verdict("interface nope", "there"), "bad");
+    assert_eq!(verdict("interface lo", "link"), "ok");
+    for check in ["privileges", "clock", "memory", "kernel", "Landlock"] {
+        verdict("host", check);
+    }
+    std::fs::write(folder.path().join("bad.yaml"), "nonsense: 1\n").unwrap();
+    let output = spanlight(folder.path()).arg("doctor").arg(folder.path().join("bad.yaml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("bad.yaml: line 1, nonsense: unknown key"), "{}", stderr(&output));
+}

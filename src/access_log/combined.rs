@@ -129,7 +129,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-fn closing_quote(text: &[u8]) -> Option<usize> {
+pub(super) fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let at = from + memchr::memchr2(b'"', b'\\', text.get(from..)?)?;
@@ -141,7 +141,7 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
 }
 
 /// Undoes `\xHH`, `\"`, `\\` and the letters of C.
-fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', text).is_none() {
         return Cow::Borrowed(text);
     }

@@ -34,8 +34,17 @@ const RESPONSE_HEADS: [&str; 6] = [
     "upstream_http_",
 ];
 /// What shippers and clouds wrap a log's object in.
-const WRAPPERS: [&str; 7] =
-    ["jsonPayload.", "httpRequest.", "log.", "event.", "fields.", "data.", "message."];
+const WRAPPERS: [&str; 9] = [
+    "jsonPayload.",
+    "httpRequest.",
+    "log.",
+    "event.",
+    "fields.",
+    "data.",
+    "message.",
+    "properties.",
+    "http.",
+];
 
 /// What was told of one exchange so far; buffers are reused from line to line.
 #[derive(Debug, Default)]
@@ -152,6 +161,10 @@ impl Scratch {
                 }
             }
             Meaning::Latency(rank, unit) => {
+                // API Gateway calls the moment of a request what others call its duration.
+                if let Some(time) = instant::common_log(text).filter(|_| self.has.time == 0) {
+                    (self.time, self.has.time) = (Some(time), 1);
+                }
                 if let Some(micros) = micros(value, unit).filter(|_| better(rank, self.has.latency)) {
                     into.latency_us = Some(micros);
                     self.has.latency = rank;

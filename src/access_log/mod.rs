@@ -1,8 +1,8 @@
 //! Log lines and HAR entries become transactions.
 //!
 //! ```text
-//!  bytes ─▶ Lines ──▶ combined | json_lines ─┐
-//!      └──▶ har::Entries ──▶ har::Entry ─────┴─▶ &Transaction
+//!  bytes ─▶ Lines ──▶ combined | json_lines | columns | layout ─┐
+//!      └──▶ har::Entries ──▶ har::Entry ────────────────────────┴─▶ &Transaction
 //! ```
 //!
 //! A [`Reader`] is fed chunks of any size, in order, and hands out one reused [`Transaction`] a record, so
@@ -11,21 +11,28 @@
 //! are what the log says; bodies come from HAR only.
 
 mod base64;
+mod columns;
 mod combined;
 mod fields;
 mod har;
 mod instant;
 mod json_lines;
+mod layout;
 mod lines;
 mod names;
+mod presets;
+
+pub use layout::BadFormat;
+pub use presets::Preset;
 
 use crate::limits::Limits;
 use crate::transaction::Transaction;
 use lines::{Line, Lines};
 use std::fmt;
+use std::sync::Arc;
 
 /// The kinds of logs that are understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// HTTP Archive 1.2.
     Har,
@@ -33,25 +40,50 @@ pub enum LogFormat {
     Combined,
     /// A JSON object a line.
     JsonLines,
+    /// Lines whose columns the log itself names: W3C extended (IIS, CloudFront), Zeek.
+    Columns,
+    /// Lines laid out as a format string says.
+    Layout(Arc<Preset>),
 }
 
 impl LogFormat {
+    /// The format with this name on the command line.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "har" => Self::Har,
+            "combined" => Self::Combined,
+            "json" => Self::JsonLines,
+            "w3c" | "zeek" => Self::Columns,
+            _ => Self::Layout(Arc::clone(presets::built_in().iter().find(|preset| preset.id == name)?)),
+        })
+    }
+
+    /// The names of all formats.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        let presets = presets::built_in().iter().map(|preset| preset.id.as_str());
+        ["har", "combined", "json", "w3c", "zeek"].into_iter().chain(presets).collect()
+    }
+
     /// How people call it.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Har => "HAR",
             Self::Combined => "combined access log",
             Self::JsonLines => "JSON-lines access log",
+            Self::Columns => "access log that names its columns",
+            Self::Layout(preset) => &preset.title,
         }
     }
 
     /// What one record of it is called.
     #[must_use]
-    pub const fn record(self) -> &'static str {
+    pub const fn record(&self) -> &'static str {
         match self {
             Self::Har => "entry",
-            Self::Combined | Self::JsonLines => "line",
+            Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => "line",
         }
     }
 }
@@ -79,6 +111,18 @@ pub fn detect(start: &[u8]) -> Option<LogFormat> {
         if json_lines::parse(line, &mut scratch, &mut transaction).is_ok() {
             return Some(LogFormat::JsonLines);
         }
+        if columns::is_directive(line) {
+            let mut named = columns::Columns::default();
+            let directive = named.parse(line, &mut scratch, &mut transaction);
+            if directive == Ok(false) && named.known() {
+                return Some(LogFormat::Columns);
+            }
+        }
+        for preset in presets::built_in() {
+            if preset.read(line, &mut scratch, &mut transaction).is_ok() {
+                return Some(LogFormat::Layout(Arc::clone(preset)));
+            }
+        }
     }
     None
 }
@@ -105,6 +149,15 @@ pub enum BadReason {
     /// Not the combined or common format.
     #[error("not `address identity user [time] \"request\" status size`")]
     NotCombined,
+    /// Not laid out as the format says; the number of the piece that does not fit, from 1, 0 for the whole.
+    #[error("not laid out as the format says, from its part {piece} on")]
+    NotAsLaidOut {
+        /// Which piece, constants counted too.
+        piece: usize,
+    },
+    /// Values, and no line before named their columns.
+    #[error("no `#Fields:` or `#fields` line before it says what its columns are, or it has too few of them")]
+    NoColumns,
     /// The URL is not an absolute `http` or `ws` one.
     #[error("its URL is not an absolute http(s) or ws(s) URL")]
     Url,
@@ -162,6 +215,8 @@ pub struct Reader {
 enum Split {
     Combined(Lines),
     JsonLines(Lines),
+    Columns(Lines, columns::Columns),
+    Layout(Lines, Arc<Preset>),
     Har(har::Entries),
 }
 
@@ -183,6 +238,8 @@ impl Reader {
             split: match format {
                 LogFormat::Combined => Split::Combined(Lines::default()),
                 LogFormat::JsonLines => Split::JsonLines(Lines::default()),
+                LogFormat::Columns => Split::Columns(Lines::default(), columns::Columns::default()),
+                LogFormat::Layout(preset) => Split::Layout(Lines::default(), preset),
                 LogFormat::Har => Split::Har(har::Entries::new(limits.body_bytes)),
             },
             out: Out {
@@ -199,8 +256,26 @@ impl Reader {
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&Transaction)) {
         let out = &mut self.out;
         match &mut self.split {
-            Split::Combined(lines) => lines.feed(bytes, &mut |line| out.line(line, combined::parse, sink)),
-            Split::JsonLines(lines) => lines.feed(bytes, &mut |line| out.line(line, json_lines::parse, sink)),
+            Split::Combined(lines) => {
+                lines.feed(bytes, &mut |line| out.line(line, &mut always(combined::parse), sink));
+            }
+            Split::JsonLines(lines) => {
+                lines.feed(bytes, &mut |line| out.line(line, &mut always(json_lines::parse), sink));
+            }
+            Split::Columns(lines, columns) => {
+                lines.feed(bytes, &mut |line| {
+                    out.line(line, &mut |line, scratch, into| columns.parse(line, scratch, into), sink);
+                });
+            }
+            Split::Layout(lines, preset) => {
+                lines.feed(bytes, &mut |line| {
+                    out.line(
+                        line,
+                        &mut |line, scratch, into| preset.read(line, scratch, into).map(|()| true),
+                        sink,
+                    );
+                });
+            }
             Split::Har(entries) => entries.feed(bytes, &mut |entry| out.entry(entry, sink)),
         }
     }
@@ -209,8 +284,26 @@ impl Reader {
     pub fn finish(&mut self, sink: &mut dyn FnMut(&Transaction)) -> &LogReport {
         let out = &mut self.out;
         match &mut self.split {
-            Split::Combined(lines) => lines.finish(&mut |line| out.line(line, combined::parse, sink)),
-            Split::JsonLines(lines) => lines.finish(&mut |line| out.line(line, json_lines::parse, sink)),
+            Split::Combined(lines) => {
+                lines.finish(&mut |line| out.line(line, &mut always(combined::parse), sink));
+            }
+            Split::JsonLines(lines) => {
+                lines.finish(&mut |line| out.line(line, &mut always(json_lines::parse), sink));
+            }
+            Split::Columns(lines, columns) => {
+                lines.finish(&mut |line| {
+                    out.line(line, &mut |line, scratch, into| columns.parse(line, scratch, into), sink);
+                });
+            }
+            Split::Layout(lines, preset) => {
+                lines.finish(&mut |line| {
+                    out.line(
+                        line,
+                        &mut |line, scratch, into| preset.read(line, scratch, into).map(|()| true),
+                        sink,
+                    );
+                });
+            }
             Split::Har(entries) => {
                 if let Some(reason) = entries.finish() {
                     out.hand_out(Err(reason), sink);
@@ -227,17 +320,26 @@ impl Reader {
     }
 }
 
-type ParseLine = fn(&[u8], &mut fields::Scratch, &mut Transaction) -> Result<(), BadReason>;
+/// Reads a line; `Ok(false)` when it tells of no exchange and is meant to.
+type ParseLine<'p> = dyn FnMut(&[u8], &mut fields::Scratch, &mut Transaction) -> Result<bool, BadReason> + 'p;
+
+/// A line of a format in which each tells of an exchange.
+fn always(
+    parse: fn(&[u8], &mut fields::Scratch, &mut Transaction) -> Result<(), BadReason>,
+) -> impl FnMut(&[u8], &mut fields::Scratch, &mut Transaction) -> Result<bool, BadReason> {
+    move |line, scratch, into| parse(line, scratch, into).map(|()| true)
+}
 
 impl Out {
-    fn line(&mut self, line: Line<'_>, parse: ParseLine, sink: &mut dyn FnMut(&Transaction)) {
+    fn line(&mut self, line: Line<'_>, parse: &mut ParseLine<'_>, sink: &mut dyn FnMut(&Transaction)) {
         match line {
             Line::TooLong => self.hand_out(Err(BadReason::TooLong { limit: lines::MAX_LINE }), sink),
             Line::Whole(line) if line.trim_ascii().is_empty() => self.report.records += 1,
-            Line::Whole(line) => {
-                let outcome = parse(line.trim_ascii(), &mut self.scratch, &mut self.transaction);
-                self.hand_out(outcome, sink);
-            }
+            Line::Whole(line) => match parse(line.trim_ascii(), &mut self.scratch, &mut self.transaction) {
+                Ok(true) => self.hand_out(Ok(()), sink),
+                Ok(false) => self.report.records += 1,
+                Err(reason) => self.hand_out(Err(reason), sink),
+            },
         }
     }
 
@@ -272,10 +374,12 @@ impl Out {
 /// Reads arbitrary bytes as every format, whole and byte by byte, and asserts that both give the same.
 pub fn fuzz(data: &[u8]) {
     std::hint::black_box(detect(data));
-    for format in [LogFormat::Har, LogFormat::Combined, LogFormat::JsonLines] {
+    let layouts = presets::built_in().iter().map(|preset| LogFormat::Layout(Arc::clone(preset)));
+    let others = [LogFormat::Har, LogFormat::Combined, LogFormat::JsonLines, LogFormat::Columns];
+    for format in others.into_iter().chain(layouts) {
         let limits = Limits { body_bytes: 16, ..Limits::default() };
         let read = |chunk: usize| {
-            let mut reader = Reader::new(format, 0, &limits);
+            let mut reader = Reader::new(format.clone(), 0, &limits);
             let mut seen = Vec::new();
             let mut sink = |transaction: &Transaction| seen.push(fingerprint(transaction));
             data.chunks(chunk).for_each(|chunk| reader.feed(chunk, &mut sink));
@@ -346,7 +450,7 @@ mod tests {
             (LogFormat::Combined, COMBINED, vec![0, 3], 3),
             (LogFormat::JsonLines, JSON_LINES, vec![1, 2], 1),
         ] {
-            let (seen, report) = records(format, input);
+            let (seen, report) = records(format.clone(), input);
             assert_eq!(seen, good, "{format:?}");
             assert_eq!((report.exchanges, report.bad), (2, 1), "{format:?}");
             assert_eq!(report.first_bad.first().map(|bad| bad.number), Some(bad), "{format:?}");

@@ -35,7 +35,7 @@ pub(super) enum Meaning {
     ResponseField(&'static str),
 }
 
-/// The names in use by nginx, Apache, `HAProxy`, Envoy, Caddy, Traefik, Kong, cloud gateways, ECS and
+/// The names in use by nginx, Apache, HAProxy, Envoy, Caddy, Traefik, Kong, cloud gateways, ECS and
 /// OpenTelemetry, in lower case and without punctuation.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
@@ -53,8 +53,8 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         "path" | "requestpath" | "urlpath" | "httppath" | "resourcepath" | "downstreampath" => M::Target(1),
         "args" | "query" | "querystring" | "requestquery" | "urlquery" | "requestquerystring" => M::Query,
         "httphost" | "authority" | "requestheadershost" => M::Host(3),
-        "host" | "requesthost" | "reqhost" | "vhost" | "virtualhost" | "domain" | "domainname"
-        | "hostheader" | "urldomain" => M::Host(2),
+        "host" | "hostname" | "requesthost" | "reqhost" | "vhost" | "virtualhost" | "domain"
+        | "domainname" | "hostheader" | "urldomain" => M::Host(2),
         "servername" | "sn" | "serveraddress" => M::Host(1),
         "protocol" | "serverprotocol" | "requestprotocol" | "requestproto" | "proto" | "httpversion" => {
             M::Protocol
@@ -75,6 +75,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         | "rescode" => M::Status(2),
         "code" | "originstatus" | "upstreamstatus" => M::Status(1),
         "reqbytes"
+        | "requestbodylen"
         | "requestbodylength"
         | "requestbodysize"
         | "requestbodybytes"
@@ -88,6 +89,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         | "bytesread"
         | "requestbytes" => M::RequestBytes,
         "bodybytessent"
+        | "responsebodylen"
         | "bodybytes"
         | "responsebodysize"
         | "responsebodybytes"
@@ -124,10 +126,14 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         | "ip"
         | "peer"
         | "downstreamremoteaddress"
+        | "idorigh"
+        | "srcip"
         | "reqremoteaddress" => M::Client(2),
         "xff" | "xforwardedfor" | "httpxforwardedfor" | "realip" | "xrealip" | "httpxrealip" => M::Client(1),
-        "serveraddr" | "serverip" | "localaddr" | "downstreamlocaladdress" => M::ServerAddress,
-        "serverport" | "localport" => M::ServerPort,
+        "serveraddr" | "serverip" | "idresph" | "destip" | "localaddr" | "downstreamlocaladdress" => {
+            M::ServerAddress
+        }
+        "serverport" | "localport" | "idrespp" | "destport" => M::ServerPort,
         "remoteuser" | "user" | "username" | "requestuser" | "clientusername" => M::User,
         "ua" | "useragent" | "agent" | "httpuseragent" | "requestuseragent" | "useragentoriginal" => {
             M::RequestField("User-Agent")

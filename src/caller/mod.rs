@@ -12,7 +12,7 @@ mod read;
 pub use read::{Caller, CallerReader};
 
 /// How a request authenticates, as far as the wire tells. Several may apply to one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum AuthScheme {
     /// Nothing that looks like a credential.

@@ -16,9 +16,10 @@ use std::sync::Arc;
 const HASHES: usize = 16;
 
 /// What is known of the data classes of one field (one place in a shape, a header, a parameter).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct FieldEvidence {
     /// What the key says: computed at first sight, the same on every shard.
+    #[serde(skip)]
     pub(crate) verdict: Option<Arc<KeyVerdict>>,
     /// Scalars that are not null or empty.
     pub(crate) values: u64,
@@ -27,7 +28,7 @@ pub struct FieldEvidence {
 }
 
 /// What speaks for and against one class in one field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ClassEvidence {
     /// The class.
     pub class: ClassId,
@@ -48,7 +49,7 @@ pub struct ClassEvidence {
 }
 
 /// The lowest of a set of hashes, at most [`HASHES`].
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Lowest(Vec<u64>);
 
 impl fmt::Debug for Lowest {
@@ -149,6 +150,19 @@ impl FieldEvidence {
         if hit.strength > 0 && hit.fate != Fate::Masked {
             known.tried += 1;
         }
+    }
+
+    /// Gives each class its number in another classifier. What that one does not know is forgotten.
+    pub(crate) fn renumber(&mut self, numbers: &[Option<ClassId>]) {
+        self.found.retain_mut(|known| match numbers.get(usize::from(known.class.0)).copied().flatten() {
+            Some(number) => {
+                known.class = number;
+                true
+            }
+            None => false,
+        });
+        self.found.sort_by_key(|known| known.class);
+        self.verdict = None;
     }
 
     /// What was found, by class.
@@ -283,7 +297,7 @@ pub fn judge(known: &ClassEvidence, values: u64) -> Judgement {
 }
 
 /// Where outside a body a field stands, or which body it stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Location {
     /// A segment of the path, by its index.
     RequestPath,
@@ -314,15 +328,18 @@ impl Location {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Row {
     location: Location,
     name: Box<str>,
     evidence: FieldEvidence,
 }
 
+/// Fields of a table that was merged of many, as names that differ from exchange to exchange may come to over months.
+const MAX_FIELDS: usize = 4_096;
+
 /// The data classes of the fields outside JSON-like bodies of one endpoint: path, query, headers, cookies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct FieldTable {
     rows: Vec<Row>,
     /// Behind the row that was found last: exchanges repeat their order.
@@ -361,6 +378,11 @@ impl FieldTable {
         rows
     }
 
+    /// Every field's evidence.
+    pub(crate) fn evidence_mut(&mut self) -> impl Iterator<Item = &mut FieldEvidence> {
+        self.rows.iter_mut().map(|row| &mut row.evidence)
+    }
+
     /// How often a full table could not hold a field.
     #[must_use]
     pub const fn overflow(&self) -> u64 {
@@ -372,7 +394,7 @@ impl Merge for FieldTable {
     fn absorb(&mut self, other: Self) {
         self.overflow.absorb(other.overflow);
         for row in other.rows {
-            if let Some(mine) = self.field(row.location, &row.name, usize::MAX) {
+            if let Some(mine) = self.field(row.location, &row.name, MAX_FIELDS) {
                 mine.absorb(row.evidence);
             }
         }

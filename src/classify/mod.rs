@@ -20,11 +20,12 @@ use crate::payload::JsonType;
 use crate::problem::Problems;
 use checks::Check;
 use keys::KeyIndex;
-use packs::{Pack, Signature};
+pub use packs::Pack;
+use packs::Signature;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// A data class's number in its classifier: the built-in ones first, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ClassId(pub u8);
 
 /// A set of data classes.
@@ -279,7 +280,7 @@ fn to_ppm(chance: f32) -> u32 {
 }
 
 /// A class's name for the life of the process: few, and the same at every reload.
-fn intern(name: &str) -> &'static str {
+pub(crate) fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
     let mut names = NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(known) = names.iter().find(|known| **known == name) {

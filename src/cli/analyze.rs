@@ -4,12 +4,13 @@ use super::output::{complain, to};
 use super::progress::Bar;
 use super::style::Colours;
 use super::{Outcome, documents, key, summary};
+use crate::access_log::{LogFormat, Preset};
 use crate::classify::Classifier;
 use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
 use crate::limits::Limits;
-use crate::packet::Options;
+use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Taken};
 use crate::pipeline::rows::{Row, RowsWanted};
 use crate::pipeline::shard::ShardSettings;
@@ -17,7 +18,7 @@ use crate::pipeline::tables;
 use crate::sink::jsonl;
 use crate::spec::DocumentSet;
 use crate::tls::keylog::Keys;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -29,8 +30,8 @@ use std::time::Duration;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Inputs are told apart by content: pcap, pcapng, HAR, nginx combined and JSON-lines access logs, \
-    plain or compressed with gzip or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
+    after_help = "Inputs are told apart by content: pcap, pcapng, HAR and access logs (combined, JSON lines, \
+    W3C, Zeek, AWS load balancers, Envoy, Istio, HAProxy), plain or compressed with gzip or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {
@@ -98,6 +99,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "How to read")]
     keylog: Vec<PathBuf>,
 
+    /// How the lines of logs are laid out: a format string as it stands in the server's configuration (nginx, Apache,
+    /// Envoy, HAProxy), the name of a known one, or a YAML file like those in signatures/logs; told by content when
+    /// not given
+    #[arg(long, value_name = "FORMAT", help_heading = "How to read")]
+    log_format: Option<String>,
+
     /// Drop segments whose TCP checksum is wrong; taps see packets before network cards fill it in
     #[arg(long, help_heading = "How to read")]
     verify_checksums: bool,
@@ -144,6 +151,24 @@ impl FailOn {
     }
 }
 
+/// The format that the command line gives: a name, a file, or a format string.
+fn log_format(given: &str) -> Result<LogFormat> {
+    if let Some(known) = LogFormat::named(given) {
+        return Ok(known);
+    }
+    let is_file = Path::new(given).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let preset = if is_file {
+        let text = std::fs::read_to_string(given).with_context(|| format!("read the log format {given}"))?;
+        Preset::load(given, &text)?
+    } else {
+        let names = LogFormat::names().join(", ");
+        Preset::of_format(given).with_context(|| {
+            format!("the log format is neither a known name ({names}) nor a format string")
+        })?
+    };
+    Ok(LogFormat::Layout(Arc::new(preset)))
+}
+
 /// Runs an analysis.
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !cfg!(feature = "lake") && args.lake.is_some() {
@@ -175,10 +200,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
         packets: Options {
             tunnel_depth: Limits::default().tunnel_depth,
+            separate: Separate::default(),
             verify_checksums: args.verify_checksums,
         },
         follow: args.follow.map(Duration::from_secs),
         key_logs: args.keylog.clone(),
+        log_format: args.log_format.as_deref().map(log_format).transpose()?,
         key,
         classifier: Classifier::built_in(),
         documents,
@@ -422,7 +449,6 @@ fn write_lake(
 ) -> Result<()> {
     use crate::lake::rows::{ObservationRow, Origin};
     use crate::lake::writer::Writer;
-    use anyhow::Context;
     let (window_start, window_end) = tables::window(taken);
     let origin = Origin {
         sensor: args.sensor.clone(),

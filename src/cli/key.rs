@@ -70,7 +70,7 @@ fn default_file() -> Option<PathBuf> {
     Some(state.join("spanlight/fingerprint.key"))
 }
 
-fn make(file: &Path) -> Result<FingerprintKey> {
+pub(super) fn make(file: &Path) -> Result<FingerprintKey> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
@@ -89,7 +89,8 @@ fn make(file: &Path) -> Result<FingerprintKey> {
     Ok(FingerprintKey::new(bytes))
 }
 
-fn load(file: &Path) -> Result<FingerprintKey> {
+/// Reads a key.
+pub(super) fn load(file: &Path) -> Result<FingerprintKey> {
     let bytes = fs::read(file).with_context(|| format!("read the key {}", file.display()))?;
     let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) else {
         bail!(

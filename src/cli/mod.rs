@@ -1,8 +1,11 @@
 //! The command line: results on standard output, everything else on standard error.
 //!
-//! Exit codes: 0 done, 1 findings at or above `--fail-on`, 2 could not do the work.
+//! Exit codes: 0 done, 1 findings at or above `--fail-on` or a host that is bad for a sensor, 2 could not do the work.
 
 mod analyze;
+mod check;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod doctor;
 mod documents;
 mod key;
 mod lake;
@@ -11,6 +14,10 @@ mod progress;
 mod signatures;
 mod style;
 mod summary;
+#[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+mod terminal;
+#[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+mod watch;
 
 use clap::{Parser, Subcommand};
 use std::io;
@@ -29,6 +36,14 @@ struct Cli {
 enum Command {
     /// Analyse captures and logs: inventory, data classes, findings
     Analyze(Box<analyze::Args>),
+    /// Run a sensor: watch interfaces, learn, and fill a lake
+    #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+    Watch(Box<watch::Args>),
+    /// Check a sensor's file, with the documents and the key it names
+    Check(check::Args),
+    /// Look at this host as a sensor would meet it, and say what to do
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    Doctor(doctor::Args),
     /// Show the endpoints that a lake holds
     Inventory(lake::InventoryArgs),
     /// Show the findings that a lake holds
@@ -45,7 +60,7 @@ enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// Findings at or above `--fail-on`.
+    /// Findings at or above `--fail-on`, or something that keeps a sensor from its work.
     Findings,
     /// Nothing could be read.
     Nothing,
@@ -56,6 +71,11 @@ enum Outcome {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Analyze(args) => analyze::run(&args),
+        #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
+        Command::Watch(args) => watch::run(&args),
+        Command::Check(args) => check::run(&args),
+        #[cfg(all(feature = "live", target_os = "linux"))]
+        Command::Doctor(args) => doctor::run(&args),
         Command::Inventory(args) => lake::inventory(&args),
         Command::Findings(args) => lake::findings(&args),
         Command::Signatures(command) => signatures::run(&command),

@@ -443,6 +443,12 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
     if flows.one_sided > 0 {
         lines.push(format!("{} seen in one direction only", plural(flows.one_sided, "connection")));
     }
+    if flows.duplicates > 0 {
+        lines.push(format!(
+            "{} came twice, as mirrors deliver them that copy both ways: counted once",
+            plural(flows.duplicates, "packet")
+        ));
+    }
     if http.unread_bytes > 0 {
         lines.push(format!(
             "{} on HTTP connections belong to no message that could be read",

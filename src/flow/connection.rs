@@ -235,7 +235,7 @@ impl Connection {
     }
 
     /// Gives holes up that will not be filled, or that cost too much to wait for.
-    fn lose_patience<A: Application>(&mut self, now: Timestamp, to: &mut Delivery<'_, A>) {
+    pub(super) fn lose_patience<A: Application>(&mut self, now: Timestamp, to: &mut Delivery<'_, A>) {
         while let Some(since) = self.stalled {
             let full = [&self.low_to_high, &self.high_to_low].iter().any(|half| {
                 half.waiting_bytes > to.limits.reorder_bytes

@@ -16,7 +16,7 @@ mod half;
 mod table;
 
 pub use half::OverlapPolicy;
-pub use table::{FlowCounters, FlowLimits, FlowTable};
+pub use table::{DUPLICATE_WINDOW, FlowCounters, FlowLimits, FlowTable};
 
 pub use crate::packet::key::{Direction, FlowKey, SeqNum};
 

@@ -10,7 +10,7 @@ use super::{Application, Close, FlowKey, Moment};
 use crate::anomaly::{Anomaly, AnomalyCounts};
 use crate::limits::Limits;
 use crate::merge::Merge;
-use crate::packet::Segment;
+use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -64,6 +64,8 @@ pub struct FlowCounters {
     pub evicted: u64,
     /// Segments without bytes for a connection that is not known.
     pub strays: u64,
+    /// Segments that a mirror delivered twice: the same packet again within [`DUPLICATE_WINDOW`].
+    pub duplicates: u64,
     /// Segments that repeated delivered bytes.
     pub repeated_segments: u64,
     /// Segments that had to wait.
@@ -83,6 +85,7 @@ impl Merge for FlowCounters {
         self.one_sided.absorb(other.one_sided);
         self.evicted.absorb(other.evicted);
         self.strays.absorb(other.strays);
+        self.duplicates.absorb(other.duplicates);
         self.repeated_segments.absorb(other.repeated_segments);
         self.reordered_segments.absorb(other.reordered_segments);
         self.gaps.absorb(other.gaps);
@@ -124,9 +127,51 @@ impl Queue {
     const EMPTY: Self = Self { oldest: NONE, newest: NONE, len: 0 };
 }
 
+/// Within this packet time the same packet again is the mirror's doing: a sender repeats what was lost no sooner
+/// than a round trip later, and then under another IP identification.
+pub const DUPLICATE_WINDOW: Duration = Duration::from_millis(20);
+/// Packets that are remembered to tell duplicates: 16 bytes each, a power of two.
+const REMEMBERED_PACKETS: usize = 4_096;
+
+/// The packets seen lately, each in the one place that its hash gives it.
+struct Recent(Box<[(u64, Timestamp)]>);
+
+impl Recent {
+    fn new() -> Self {
+        Self(vec![(0, Timestamp::from_nanos(i64::MIN)); REMEMBERED_PACKETS].into())
+    }
+
+    /// Whether the connection in slot `id` was given this very packet a moment ago; remembers it.
+    fn has(&mut self, id: u32, segment: &Segment<'_>) -> bool {
+        // Without IPv4 identification two acknowledgements that say the same are the same.
+        let bare = segment.payload.is_empty() && segment.flags == Flags::default();
+        if bare && segment.identity >> 16 == 0 {
+            return false;
+        }
+        let mut tag = u64::from(id) << 32 | u64::from(segment.identity);
+        for word in [
+            u64::from(segment.seq.0) << 32 | u64::from(segment.ack.map_or(0, |ack| ack.0)),
+            (segment.payload.len() as u64) << 3
+                | u64::from(segment.flags.syn) << 2
+                | u64::from(segment.flags.fin) << 1
+                | u64::from(segment.flags.rst),
+        ] {
+            tag = (tag.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        tag ^= segment.direction as u64;
+        let place = usize::try_from(tag >> 32).unwrap_or(0) % REMEMBERED_PACKETS;
+        let Some(slot) = self.0.get_mut(place) else { return false };
+        let apart = segment.ts.since(slot.1).max(slot.1.since(segment.ts));
+        let known = slot.0 == tag && apart <= DUPLICATE_WINDOW;
+        *slot = (tag, segment.ts);
+        known
+    }
+}
+
 /// The connections of one shard.
 pub struct FlowTable<A> {
     limits: FlowLimits,
+    recent: Recent,
     slots: Vec<Slot<A>>,
     free: Vec<u32>,
     by_key: HashMap<FlowKey, u32, RandomState>,
@@ -148,6 +193,7 @@ impl<A: Application> FlowTable<A> {
     pub fn new(limits: FlowLimits) -> Self {
         Self {
             limits,
+            recent: Recent::new(),
             slots: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::with_hasher(RandomState::default()),
@@ -185,6 +231,10 @@ impl<A: Application> FlowTable<A> {
             }
             None => self.insert(segment, shared),
         };
+        if self.recent.has(id, segment) {
+            self.counters.duplicates += 1;
+            return;
+        }
         let Some(slot) = self.slots.get_mut(id as usize) else { return };
         slot.last = segment.ts;
         let Some(open) = &mut slot.open else { return };
@@ -203,6 +253,31 @@ impl<A: Application> FlowTable<A> {
             }
             After::Open => self.touch(id),
             After::Closed(how) => self.end(id, how, None, shared),
+        }
+    }
+
+    /// Gives up the holes that will not be filled any more as of `now`, for connections that fell silent.
+    ///
+    /// For live traffic, where nobody should wait for a connection's next packet to hear of its last exchange.
+    /// A replay leaves time to the packets.
+    pub fn lose_patience(&mut self, now: Timestamp, shared: &mut A::Shared) {
+        let mut id = self.open.oldest;
+        while self.waiting_bytes > 0
+            && let Some(slot) = self.slots.get_mut(id as usize)
+        {
+            id = slot.newer;
+            let Some(open) = &mut slot.open else { continue };
+            let waited = open.connection.waiting_bytes();
+            if waited > 0 {
+                let mut to = Delivery {
+                    app: &mut open.app,
+                    shared,
+                    limits: &self.limits,
+                    counters: &mut self.counters,
+                };
+                open.connection.lose_patience(now, &mut to);
+                self.waiting_bytes = self.waiting_bytes + open.connection.waiting_bytes() - waited;
+            }
         }
     }
 

@@ -66,6 +66,7 @@ fn run_with(limits: FlowLimits, packets: &[Packet], apart: Duration) -> (Vec<Str
             flags: Flags { syn: flags.contains('S'), fin: flags.contains('F'), rst: flags.contains('R') },
             payload: bytes,
             cut: *cut,
+            identity: u32::try_from(frame).unwrap_or(0),
         };
         table.segment(&segment, 0, frame as u64, &mut log);
         ts = ts.plus(apart);
@@ -197,11 +198,40 @@ fn a_full_table_makes_room_by_the_longest_idle() {
             flags: Flags::default(),
             payload: name.as_bytes(),
             cut: 0,
+            identity: 0,
         };
         table.segment(&segment, 0, 0, &mut log);
     }
     assert_eq!(log.0, [">1", ">2", "Open", ">3", "Open", ">2"]);
     assert_eq!(table.take_counters().evicted, 2);
+}
+
+#[test]
+fn the_packet_that_a_mirror_delivers_twice_is_counted_once() {
+    let (key, direction) = FlowKey::new(([192, 0, 2, 1].into(), 1000), ([192, 0, 2, 2].into(), 80), 0);
+    let send = |packets: &[(u64, u32)]| {
+        let mut table = FlowTable::<Recorder>::new(limits());
+        let mut log = Log::default();
+        for (millis, identity) in packets {
+            let segment = Segment {
+                ts: Timestamp::EPOCH.plus(Duration::from_millis(*millis)),
+                key,
+                direction,
+                seq: SeqNum(1),
+                ack: None,
+                flags: Flags::default(),
+                payload: b"GET",
+                cut: 0,
+                identity: *identity,
+            };
+            table.segment(&segment, 0, 0, &mut log);
+        }
+        let counters = table.take_counters();
+        (counters.duplicates, counters.repeated_segments, log.0)
+    };
+    assert_eq!(send(&[(0, 7), (1, 7)]), (1, 0, vec![">GET".to_owned()]), "the same packet");
+    assert_eq!(send(&[(0, 7), (1, 8)]), (0, 1, vec![">GET".to_owned()]), "sent again");
+    assert_eq!(send(&[(0, 7), (300, 7)]), (0, 1, vec![">GET".to_owned()]), "sent again, as some stacks do");
 }
 
 proptest! {

@@ -1,26 +1,19 @@
 //! Exchanges in, inventory out: a shard's part of the inventory while it grows.
 //!
-//! [`Collector::observe`] asks the learner where an exchange belongs, and counts it there. Nothing is
-//! decided until [`Collector::snapshot`] folds paths into templates, documents first. Collectors merge, so
-//! shards need not know of each other.
+//! [`Collector::observe`] asks the learner where an exchange belongs, and counts it there; what comes of it is a
+//! [`Delta`], which merges, so that shards need not know of each other.
 
-use super::capability::capability;
+use super::delta::{Delta, MAX_ISSUERS};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
-use super::learner::{
-    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, Sighting,
-};
+use super::learner::{self, Sighting};
 use super::privacy;
-use super::sketch::CallerSketch;
-use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
 use crate::anomaly::Anomaly;
-use crate::caller::{AuthScheme, CallerReader};
+use crate::caller::CallerReader;
 use crate::classify::Classifier;
 use crate::limits::Limits;
-use crate::merge::Merge;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose};
-use crate::spec::{DocumentSet, PathSegment, RouteId};
 use crate::time::Timestamp;
 use crate::transaction::{Completeness, Transaction};
 use foldhash::fast::RandomState;
@@ -45,7 +38,7 @@ const MAX_MEDIA: usize = 1_024;
 
 /// A shard's part of the inventory.
 pub struct Collector {
-    learner: Learner<EndpointFacts>,
+    delta: Delta,
     callers: CallerReader,
     inspector: Inspector,
     classifier: Arc<Classifier>,
@@ -54,13 +47,9 @@ pub struct Collector {
     inspect: bool,
     clients: HashMap<IpAddr, u64, RandomState>,
     media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
-    issuers: BTreeMap<Arc<str>, u64>,
-    all_callers: CallerSketch,
-    schemes: BTreeMap<AuthScheme, u64>,
     host: String,
     /// The `Host` field that `host` was read from; empty when it came from elsewhere.
     sent_host: Vec<u8>,
-    span: Option<(Timestamp, Timestamp)>,
 }
 
 impl std::fmt::Debug for Collector {
@@ -73,12 +62,8 @@ impl Collector {
     /// A collector that has seen nothing. Collectors merge when they were built alike.
     #[must_use]
     pub fn new(limits: &Limits, key: &FingerprintKey, classifier: &Arc<Classifier>, inspect: bool) -> Self {
-        let secret = key.fingerprint(Purpose::Segment, b"learner");
         Self {
-            learner: Learner::new(
-                learner::LearnerLimits::default(),
-                learner::RankKey::derive(secret.bytes()),
-            ),
+            delta: Delta::new(key),
             callers: CallerReader::new(key.clone()),
             inspector: Inspector::new(Arc::clone(classifier), limits.clone(), key),
             classifier: Arc::clone(classifier),
@@ -87,12 +72,8 @@ impl Collector {
             inspect,
             clients: HashMap::with_hasher(RandomState::default()),
             media: HashMap::with_hasher(RandomState::default()),
-            issuers: BTreeMap::new(),
-            all_callers: CallerSketch::default(),
-            schemes: BTreeMap::new(),
             host: String::new(),
             sent_host: Vec::new(),
-            span: None,
         }
     }
 
@@ -115,7 +96,8 @@ impl Collector {
         }
         let mut tags = Vec::new();
         let at = exchange.started();
-        self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        let span = &mut self.delta.span;
+        *span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         self.read_host(exchange);
         let status = exchange.response.status;
         let response_media =
@@ -131,7 +113,7 @@ impl Collector {
             None => self.agent(exchange),
         };
         let path = exchange.path();
-        let facts = self.learner.observe(&Sighting {
+        let facts = self.delta.learner.observe(&Sighting {
             host: &self.host,
             method,
             path: path.expose(),
@@ -174,17 +156,17 @@ impl Collector {
         if let Some(caller) = &caller {
             facts.callers.insert(caller.fingerprint);
             hour.callers.insert(caller.fingerprint);
-            self.all_callers.insert(caller.fingerprint);
+            self.delta.all_callers.insert(caller.fingerprint);
             // A log without headers cannot say that there was no credential.
             let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
             for scheme in caller.schemes.iter().filter(|_| !blind) {
                 *facts.auth.entry(scheme).or_default() += 1;
-                *self.schemes.entry(scheme).or_default() += 1;
+                *self.delta.schemes.entry(scheme).or_default() += 1;
             }
             if let Some(issuer) = &caller.issuer
-                && (self.issuers.len() < MAX_MEDIA || self.issuers.contains_key(issuer))
+                && (self.delta.issuers.len() < MAX_ISSUERS || self.delta.issuers.contains_key(issuer))
             {
-                *self.issuers.entry(Arc::clone(issuer)).or_default() += 1;
+                *self.delta.issuers.entry(Arc::clone(issuer)).or_default() += 1;
             }
         }
         query_names(exchange, facts, self.limits.query_parameters);
@@ -248,148 +230,10 @@ impl Collector {
         Some(essence)
     }
 
-    /// Requests by the host names of their tokens' issuers.
+    /// Gives away what was learnt since this was last asked. What is remembered to learn faster stays.
     #[must_use]
-    pub const fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
-        &self.issuers
-    }
-
-    /// Distinct callers of all hosts together.
-    #[must_use]
-    pub fn callers(&self) -> u64 {
-        self.all_callers.estimate()
-    }
-
-    /// Requests by authentication scheme; one request may count for several.
-    #[must_use]
-    pub const fn schemes(&self) -> &BTreeMap<AuthScheme, u64> {
-        &self.schemes
-    }
-
-    /// What the learner could not keep.
-    #[must_use]
-    pub fn learner_counters(&self) -> LearnerCounters {
-        self.learner.counters()
-    }
-
-    /// The inventory as of now: paths folded into templates, documented ones first.
-    #[must_use]
-    pub fn snapshot<'a>(&'a self, documents: &DocumentSet) -> Snapshot<'a> {
-        let folded = self.learner.fold(&Routes(documents));
-        let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
-        let mut keys = Vec::with_capacity(folded.endpoints.len());
-        for learnt in &folded.endpoints {
-            let template = match learnt.route {
-                Some(route) => documents.template(RouteId(route)).to_owned(),
-                None => privacy::shown(learnt),
-            };
-            let method = privacy::shown_method(learnt.method);
-            let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
-            let mut facts = EndpointFacts::default();
-            for part in &learnt.facts {
-                facts.absorb((*part).clone());
-            }
-            keys.push(key.clone());
-            match merged.entry(key) {
-                std::collections::btree_map::Entry::Occupied(mut known) => {
-                    known.get_mut().facts.absorb(facts);
-                }
-                std::collections::btree_map::Entry::Vacant(slot) => {
-                    let endpoint = Endpoint {
-                        key: slot.key().clone(),
-                        class: class_of(learnt.class),
-                        route: learnt.route,
-                        confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
-                        capability: capability(&slot.key().template),
-                        facts,
-                    };
-                    slot.insert(endpoint);
-                }
-            }
-        }
-        let order: BTreeMap<EndpointKey, usize> =
-            merged.keys().enumerate().map(|(place, key)| (key.clone(), place)).collect();
-        let places = keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect();
-        let inventory = Inventory { endpoints: merged.into_values().collect(), span: self.span };
-        Snapshot { inventory, folded, places }
-    }
-}
-
-impl Merge for Collector {
-    fn absorb(&mut self, other: Self) {
-        self.learner.absorb(other.learner);
-        self.all_callers.absorb(other.all_callers);
-        self.schemes.absorb(other.schemes);
-        for (issuer, requests) in other.issuers {
-            *self.issuers.entry(issuer).or_default() += requests;
-        }
-        if let Some((first, last)) = other.span {
-            self.span = Some(self.span.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
-        }
-    }
-}
-
-/// The inventory at a moment, and the way from a request to its endpoint.
-pub struct Snapshot<'a> {
-    /// The inventory.
-    pub inventory: Inventory,
-    folded: Folded<'a, EndpointFacts>,
-    /// For each folded endpoint its position in the inventory.
-    places: Vec<usize>,
-}
-
-impl std::fmt::Debug for Snapshot<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Snapshot({} endpoints)", self.inventory.endpoints.len())
-    }
-}
-
-impl Snapshot<'_> {
-    /// The endpoint that a request belongs to.
-    #[must_use]
-    pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
-        let folded = self.folded.locate(host, method, path)?;
-        self.inventory.endpoints.get(*self.places.get(folded)?)
-    }
-}
-
-/// Documents as the learner asks for them.
-struct Routes<'a>(&'a DocumentSet);
-
-impl Documented for Routes<'_> {
-    fn route(&self, host: &str, methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let path: Vec<PathSegment<'_>> = segments
-            .iter()
-            .map(|segment| match segment {
-                Segment::Name(name) => PathSegment::Literal(name),
-                Segment::Value { suffix: "", .. } => PathSegment::Value,
-                Segment::Value { suffix, .. } => PathSegment::ValueBefore(suffix),
-            })
-            .collect();
-        let routed = self.0.route_requests(host, methods, &path)?;
-        let template = self.0.template(routed.route);
-        let parameters = template
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .enumerate()
-            .filter(|(at, segment)| *at < 64 && segment.contains('{'))
-            .fold(0, |bits, (at, _)| bits | 1_u64 << at);
-        Some(DocumentedRoute { id: routed.route.0, parameters })
-    }
-}
-
-const fn class_of(class: learner::EndpointClass) -> EndpointClass {
-    match class {
-        learner::EndpointClass::Api => EndpointClass::Api,
-        learner::EndpointClass::Static => EndpointClass::Static,
-        learner::EndpointClass::Scanner => EndpointClass::Scanner,
-        learner::EndpointClass::Preflight => EndpointClass::Preflight,
-        learner::EndpointClass::Health => EndpointClass::Health,
-        // Asked for and never there: nobody can say what it would be.
-        learner::EndpointClass::Probe | learner::EndpointClass::Unknown => EndpointClass::Unknown,
+    pub fn take(&mut self) -> Delta {
+        self.delta.take()
     }
 }
 

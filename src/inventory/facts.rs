@@ -5,7 +5,7 @@
 
 use super::sketch::CallerSketch;
 use crate::caller::AuthScheme;
-use crate::classify::{FieldEvidence, FieldTable};
+use crate::classify::{ClassId, FieldEvidence, FieldTable};
 use crate::merge::Merge;
 use crate::schema::Shape;
 use crate::time::Timestamp;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub type BodyShape = Shape<FieldEvidence>;
 
 /// Latencies in logarithmic buckets: four to the octave of microseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Latencies(BTreeMap<u16, u64>);
 
 impl Latencies {
@@ -78,7 +78,7 @@ impl Merge for Latencies {
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What happened in one hour of packet time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct HourFacts {
     /// Exchanges by status class, in the order of [`STATUS_CLASSES`].
     pub by_status_class: [u64; 6],
@@ -91,6 +91,7 @@ pub struct HourFacts {
     /// Who called.
     pub callers: CallerSketch,
     /// Exchanges that carried a data class, by class name.
+    #[serde(with = "class_names")]
     pub data_classes: BTreeMap<&'static str, u64>,
 }
 
@@ -107,8 +108,29 @@ impl Merge for HourFacts {
     }
 }
 
+/// Counts by class name, whose names are read back as the process knows them.
+mod class_names {
+    use crate::classify::intern;
+    use serde::{Deserialize, Serialize};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        counts: &BTreeMap<&'static str, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        counts.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<&'static str, u64>, D::Error> {
+        let counts = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        Ok(counts.into_iter().map(|(name, count)| (intern(&name), count)).collect())
+    }
+}
+
 /// What answers said of their own retirement, the latest word of each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Retirement {
     /// Answers with a `Deprecation` field (RFC 9745 and its drafts).
     pub deprecated_answers: u64,
@@ -130,7 +152,7 @@ impl Merge for Retirement {
 }
 
 /// Everything that is counted for one endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct EndpointFacts {
     /// Exchanges.
     pub requests: u64,
@@ -204,6 +226,28 @@ impl Default for EndpointFacts {
     }
 }
 
+/// Names of one kind that are kept when facts of many sources or hours are merged; the first in their order stay.
+const MAX_NAMES: usize = 1_024;
+
+/// Takes away all but the first [`MAX_NAMES`] and tells how often they were met.
+fn bounded<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>) -> u64 {
+    match counts.keys().nth(MAX_NAMES).cloned() {
+        Some(first) => counts.split_off(&first).values().sum(),
+        None => 0,
+    }
+}
+
+impl EndpointFacts {
+    /// Gives each data class its number in another classifier.
+    pub(crate) fn renumber(&mut self, numbers: &[Option<ClassId>]) {
+        let shapes = self.response_shapes.values_mut().chain(self.response_other.values_mut());
+        for shape in shapes.chain([&mut self.request_shape, &mut self.request_other]) {
+            shape.evidences_mut().for_each(|evidence| evidence.renumber(numbers));
+        }
+        self.fields.evidence_mut().for_each(|evidence| evidence.renumber(numbers));
+    }
+}
+
 impl Merge for EndpointFacts {
     fn absorb(&mut self, other: Self) {
         self.requests.absorb(other.requests);
@@ -212,8 +256,12 @@ impl Merge for EndpointFacts {
         self.statuses.absorb(other.statuses);
         self.query.absorb(other.query);
         self.query_overflow.absorb(other.query_overflow);
+        self.query_overflow += bounded(&mut self.query);
         self.request_media.absorb(other.request_media);
         self.response_media.absorb(other.response_media);
+        // Media types have no counter of their own: so many are a stranger's play.
+        bounded(&mut self.request_media);
+        bounded(&mut self.response_media);
         self.request_shape.absorb(other.request_shape);
         self.response_shapes.absorb(other.response_shapes);
         self.request_other.absorb(other.request_other);

@@ -63,6 +63,9 @@ struct Work {
     fresh: usize,
     /// Verdicts on keys that no node of a shape keeps: labels, names in pairs, keys in embedded documents.
     keys: Keys,
+    /// Verdicts on keys with what stands above them, by a seeded hash: shapes come and go as what was learnt is handed
+    /// over, their keys do not change.
+    paths: HashMap<u64, Arc<KeyVerdict>, foldhash::fast::RandomState>,
     /// What long header values were found to be.
     remembered: HashMap<u64, (Box<[Hit]>, u64), foldhash::fast::RandomState>,
     /// What is to be done with headers, by their names as sent.
@@ -755,10 +758,6 @@ impl<'a> Walker<'_, 'a> {
         if let Some(known) = self.shape.evidence_mut(node).and_then(|evidence| evidence.verdict.clone()) {
             return known;
         }
-        if self.work.fresh == 0 {
-            return Arc::default();
-        }
-        self.work.fresh -= 1;
         let mut buffer = Vec::new();
         let own = String::from_utf8_lossy(name.decode(&mut buffer)).into_owned();
         let mut above: Vec<String> = Vec::new();
@@ -782,7 +781,24 @@ impl<'a> Walker<'_, 'a> {
         }
         let above: Vec<&str> = above.iter().map(String::as_str).collect();
         let own = if own.len() > MAX_KEY { "" } else { own.as_str() };
-        let verdict = Arc::new(self.classifier.key(own, &above));
+        let path = {
+            use std::hash::BuildHasher;
+            self.work.paths.hasher().hash_one((own, above.as_slice()))
+        };
+        let verdict = if let Some(known) = self.work.paths.get(&path) {
+            Arc::clone(known)
+        } else {
+            if self.work.fresh == 0 {
+                return Arc::default();
+            }
+            self.work.fresh -= 1;
+            let verdict = Arc::new(self.classifier.key(own, &above));
+            if self.work.paths.len() >= MAX_KEYS {
+                self.work.paths.clear();
+            }
+            self.work.paths.insert(path, Arc::clone(&verdict));
+            verdict
+        };
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.verdict = Some(Arc::clone(&verdict));
         }

@@ -5,6 +5,7 @@
 
 pub mod capability;
 pub mod collector;
+pub mod delta;
 pub mod facts;
 pub mod inspect;
 pub mod learner;

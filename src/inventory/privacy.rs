@@ -49,6 +49,13 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
     text
 }
 
+/// Whether a name of a path or host may be written to disk before it is known whether it is one: a plain word
+/// or version. Where it is not `proven` that something answers, strangers make names up.
+#[must_use]
+pub fn may_store(name: &str, host: bool, proven: bool) -> bool {
+    if host { shown_host(name) == name } else { may_show(name, true, !proven) || is_version(name) }
+}
+
 /// Whether a path segment reads like a name rather than a value.
 fn may_show(name: &str, doubtful: bool, noise: bool) -> bool {
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
@@ -60,7 +67,7 @@ fn may_show(name: &str, doubtful: bool, noise: bool) -> bool {
     {
         return false;
     }
-    if !name.is_ascii() {
+    if !name.is_ascii() || name.bytes().any(|byte| byte.is_ascii_control()) {
         return false;
     }
     // A date may be an API's version, once the learner has found that it leads to a whole API.
@@ -94,6 +101,13 @@ fn is_word(name: &str) -> bool {
                 && (word.bytes().all(|byte| byte.is_ascii_lowercase())
                     || word.bytes().all(|byte| byte.is_ascii_uppercase()))
         })
+}
+
+/// `v1`, `v2.1`
+fn is_version(name: &str) -> bool {
+    name.strip_prefix(['v', 'V']).is_some_and(|number| {
+        (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
 }
 
 /// `anna.becker`, `Anna-Becker`, `BECKER`.

@@ -99,6 +99,34 @@ impl CallerSketch {
     }
 }
 
+/// As ranks or registers, whichever is kept.
+impl serde::Serialize for CallerSketch {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (ranks, registers): (&[u64], &[u8]) = match &self.0 {
+            Kept::Few(ranks) => (ranks, &[]),
+            Kept::Many(registers) => (&[], &registers[..]),
+        };
+        (ranks, registers).serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for CallerSketch {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (ranks, registers) = <(Vec<u64>, Vec<u8>)>::deserialize(deserializer)?;
+        if registers.is_empty() {
+            let mut sketch = Self::default();
+            for rank in ranks {
+                sketch.insert_rank(rank);
+            }
+            return Ok(sketch);
+        }
+        match Box::<[u8; REGISTERS]>::try_from(registers.into_boxed_slice()) {
+            Ok(registers) => Ok(Self(Kept::Many(registers))),
+            Err(other) => Err(serde::de::Error::invalid_length(other.len(), &"2048 registers")),
+        }
+    }
+}
+
 impl Merge for CallerSketch {
     fn absorb(&mut self, mut other: Self) {
         if matches!((&self.0, &other.0), (Kept::Few(_), Kept::Many(_))) {

@@ -15,6 +15,8 @@ mod columns;
 pub mod reader;
 pub mod rows;
 #[cfg(feature = "lake")]
+pub mod spool;
+#[cfg(feature = "lake")]
 pub mod tables;
 #[cfg(feature = "lake")]
 pub mod writer;

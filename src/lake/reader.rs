@@ -39,9 +39,12 @@ pub fn read<R: Table>(root: &Path) -> Result<Rows<R>, LakeError> {
     Ok(rows)
 }
 
-/// The endpoints as of their latest snapshot each, by sensor, host and template.
+/// The endpoints as of their latest snapshot each, by sensor, host and template; without those that a refined
+/// template took the place of.
 pub fn latest_endpoints(root: &Path) -> Result<Rows<EndpointRow>, LakeError> {
-    read(root).map(latest)
+    let mut rows = read(root).map(latest)?;
+    rows.rows.retain(|stored: &Stored<EndpointRow>| stored.row.lifecycle != EndpointRow::SUPERSEDED);
+    Ok(rows)
 }
 
 /// The findings as of their latest state each, by sensor, kind and subject.

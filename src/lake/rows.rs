@@ -5,6 +5,7 @@
 use crate::finding::{DocumentPlace, Finding};
 use crate::inventory::Endpoint;
 use crate::inventory::facts::Latencies;
+use crate::merge::Merge;
 use crate::time::Timestamp;
 
 /// What every row of one run rests on.
@@ -61,7 +62,7 @@ pub struct DataClassRow {
 }
 
 /// A name and how often it was met.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Count {
     /// What was counted.
     pub name: String,
@@ -149,6 +150,11 @@ pub struct EndpointRow {
     pub sunset: Option<Timestamp>,
     /// How much harm its misuse could do, 4 most.
     pub tier: u8,
+}
+
+impl EndpointRow {
+    /// The lifecycle of an endpoint that is none any more, since the template it was known by was refined.
+    pub const SUPERSEDED: &'static str = "superseded";
 }
 
 impl From<&Endpoint> for EndpointRow {
@@ -239,7 +245,7 @@ impl ObservationRow {
 }
 
 /// A row of `findings`: a finding as of the end of its window.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FindingRow {
     /// The stable id.
     pub id: String,
@@ -277,6 +283,11 @@ pub struct FindingRow {
     pub document: Option<DocumentPlace>,
 }
 
+impl FindingRow {
+    /// The state of a finding that no longer holds.
+    pub const RESOLVED: &'static str = "resolved";
+}
+
 impl From<&Finding> for FindingRow {
     fn from(finding: &Finding) -> Self {
         Self {
@@ -302,7 +313,7 @@ impl From<&Finding> for FindingRow {
 }
 
 /// A row of `capture`: what of one source was seen, and what was not understood, and why.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CaptureRow {
     /// The source as the user named it.
     pub source: String,
@@ -322,6 +333,9 @@ pub struct CaptureRow {
     pub missing_bytes: u64,
     /// Exchanges by protocol.
     pub exchanges: Vec<Count>,
+    /// Frames that were lost before they could be read, by where: `ring_full`, `interface`, `kernel_backlog`,
+    /// `handover`.
+    pub dropped: Vec<Count>,
     /// Stream bytes that were not understood, by reason.
     pub unparsed_bytes: Vec<Count>,
     /// Anomalies by kind.
@@ -332,4 +346,36 @@ pub struct CaptureRow {
     pub last_seen: Option<Timestamp>,
     /// What was damaged; empty when nothing was.
     pub damage: String,
+}
+
+/// Rows of one source add up.
+impl Merge for CaptureRow {
+    fn absorb(&mut self, other: Self) {
+        self.records.absorb(other.records);
+        self.bytes.absorb(other.bytes);
+        self.flows.absorb(other.flows);
+        self.gaps.absorb(other.gaps);
+        self.missing_bytes.absorb(other.missing_bytes);
+        for (mine, theirs) in [
+            (&mut self.fates, other.fates),
+            (&mut self.dropped, other.dropped),
+            (&mut self.exchanges, other.exchanges),
+            (&mut self.unparsed_bytes, other.unparsed_bytes),
+            (&mut self.anomalies, other.anomalies),
+        ] {
+            for count in theirs {
+                match mine.iter_mut().find(|known| known.name == count.name) {
+                    Some(known) => known.count.absorb(count.count),
+                    None => mine.push(count),
+                }
+            }
+        }
+        let first = [self.first_seen, other.first_seen];
+        self.first_seen = first.into_iter().flatten().min();
+        self.last_seen = self.last_seen.max(other.last_seen);
+        if !other.damage.is_empty() && !self.damage.contains(&other.damage) {
+            let glue = if self.damage.is_empty() { "" } else { "; " };
+            self.damage = format!("{}{glue}{}", self.damage, other.damage);
+        }
+    }
 }

@@ -160,7 +160,7 @@ fn encode<R: Table>(rows: &[R], origin: &Origin) -> Result<Vec<u8>, ParquetError
 }
 
 /// Makes `bytes` visible as `path` and tells whether it was not there before.
-fn publish(path: &Path, bytes: &[u8]) -> Result<bool, LakeError> {
+pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<bool, LakeError> {
     if is_there(path, bytes)? {
         return Ok(false);
     }

@@ -3,6 +3,7 @@
 //! A packet is known by addresses, protocol and identification (RFC 791, RFC 8200 section 4.5). Of
 //! overlapping bytes the first copy wins. At most [`MAX_PACKETS`] packets wait; the oldest makes room.
 
+use super::Inner;
 use etherparse::LaxIpSlice;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -14,7 +15,8 @@ const MAX_PIECES: usize = 512;
 /// Payload bytes of one packet: the largest IP allows.
 const MAX_BYTES: usize = 65_535;
 
-type PacketKey = (IpAddr, IpAddr, u8, u32);
+/// Addresses, protocol, identification, and the network they live in.
+type PacketKey = (IpAddr, IpAddr, u8, u32, u32);
 
 struct Piece {
     offset: usize,
@@ -49,9 +51,10 @@ impl Fragments {
         self.evicted
     }
 
-    /// Takes a fragment, from its IP header on. When it completes its packet, returns that packet as an
-    /// IP packet without fragmentation.
-    pub fn add(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    /// Takes a fragment. When it completes its packet, returns that packet as an IP packet without
+    /// fragmentation, which lives where the fragment does.
+    pub fn add(&mut self, fragment: Inner<'_>) -> Option<Vec<u8>> {
+        let bytes = fragment.bytes;
         let (ip, _) = LaxIpSlice::from_slice(bytes).ok()?;
         let payload = ip.payload();
         if payload.incomplete {
@@ -65,7 +68,7 @@ impl Fragments {
             }
             LaxIpSlice::Ipv6(_) => ipv6_fragment_header(bytes)?,
         };
-        let key = (ip.source_addr(), ip.destination_addr(), protocol, id);
+        let key = (ip.source_addr(), ip.destination_addr(), protocol, id, fragment.network);
         if offset + payload.payload.len() > MAX_BYTES {
             return None;
         }
@@ -202,6 +205,20 @@ mod tests {
         bytes
     }
 
+    fn inner(bytes: &[u8]) -> Inner<'_> {
+        Inner { bytes, network: 0, depth: 0 }
+    }
+
+    #[test]
+    fn fragments_of_two_networks_are_two_packets() {
+        let mut fragments = Fragments::default();
+        let (front, back) = (fragment(0, true, b"12345678"), fragment(8, false, b"9"));
+        let mut add = |bytes: &[u8], network| fragments.add(Inner { bytes, network, depth: 1 }).is_some();
+        assert!(!add(&front, 1));
+        assert!(!add(&back, 2), "another tenant's");
+        assert!(add(&back, 1));
+    }
+
     proptest! {
         /// Fragments in any order, some twice, make the packet.
         #[test]
@@ -218,9 +235,9 @@ mod tests {
             for ((n, bytes), rank) in shuffled {
                 let piece = fragment(n * 8, n != last, bytes);
                 if rank % 3 == 0 && last > 0 {
-                    whole = whole.or(fragments.add(&piece));
+                    whole = whole.or(fragments.add(inner(&piece)));
                 }
-                whole = whole.or(fragments.add(&piece));
+                whole = whole.or(fragments.add(inner(&piece)));
             }
             let whole = whole.expect("all fragments were given");
             prop_assert_eq!(&whole[20..], &payload[..]);
@@ -228,7 +245,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_taken(data in proptest::collection::vec(any::<u8>(), 0..100)) {
-            Fragments::default().add(&data);
+            Fragments::default().add(inner(&data));
         }
     }
 }

@@ -93,18 +93,48 @@ impl FlowKey {
         SocketAddr::new(address, port)
     }
 
-    /// A number that is the same for both directions, to choose a shard by. Not for tables that strangers
-    /// can fill: it has no secret.
+    /// Which of `lanes` shards both directions belong to.
+    ///
+    /// A function of addresses, ports and network alone, simple enough for a classic BPF program to compute in the
+    /// kernel (`source::fanout`). Not for tables that strangers can fill: it has no secret.
     #[must_use]
-    pub fn spread(&self) -> u64 {
-        let fold = |(bits, port): (u128, u16)| {
-            #[expect(clippy::cast_possible_truncation, reason = "both halves are folded in")]
-            let halves = (bits as u64) ^ ((bits >> 64) as u64);
-            halves ^ (u64::from(port) << 40)
+    pub fn lane(&self, lanes: u32) -> u32 {
+        let fold = |bits: u128| {
+            let [a, b, c, d] = [bits, bits >> 32, bits >> 64, bits >> 96];
+            #[expect(clippy::cast_possible_truncation, reason = "all four words are folded in")]
+            let word = a as u32 ^ b as u32 ^ c as u32 ^ d as u32;
+            word
         };
-        let mixed = (fold(self.low).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29)
-            ^ fold(self.high).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-        let mixed = mixed ^ u64::from(self.network);
-        (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93)
+        let addresses = fold(self.low.0) ^ fold(self.high.0);
+        let ports = u32::from(self.low.1 ^ self.high.1);
+        mix(addresses ^ ports ^ self.network.wrapping_mul(LANE_FACTOR)) % lanes.max(1)
+    }
+}
+
+/// What spreads the bits of addresses and ports: 2^32 divided by the golden ratio, odd.
+pub const LANE_FACTOR: u32 = 0x9e37_79b1;
+/// How many of the lowest bits, which the factor mixes least, are left out.
+pub const LANE_SHIFT: u32 = 12;
+
+const fn mix(folded: u32) -> u32 {
+    folded.wrapping_mul(LANE_FACTOR) >> LANE_SHIFT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_directions_share_a_lane_and_flows_spread() {
+        let mut held = [0_u32; 4];
+        for port in 0..4_000_u16 {
+            let client = (IpAddr::from([10, 0, (port % 7) as u8, 9]), 32_768 + port * 2);
+            let server = (IpAddr::from([10, 1, 0, 1]), 443);
+            let (there, _) = FlowKey::new(client, server, 0);
+            let (back, _) = FlowKey::new(server, client, 0);
+            assert_eq!(there.lane(4), back.lane(4));
+            held[there.lane(4) as usize] += 1;
+        }
+        assert!(held.iter().all(|flows| (800..1_200).contains(flows)), "{held:?}");
     }
 }

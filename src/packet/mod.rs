@@ -105,6 +105,9 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// Payload bytes that were on the wire but not captured, behind `payload`.
     pub cut: u32,
+    /// What tells two packets with the same bytes apart: IPv4 identification above the TCP checksum. A packet that
+    /// a mirror delivers twice has the same one, one that its sender repeats mostly has not.
+    pub identity: u32,
 }
 
 /// The flags of a segment that reassembly needs.
@@ -177,10 +180,70 @@ impl Fate {
 pub enum Decoded<'a> {
     /// A TCP segment.
     Tcp(Segment<'a>),
-    /// A fragment of an IP packet: the bytes from the IP header on, to be put together first.
-    Fragment(&'a [u8]),
+    /// A fragment of an IP packet, to be put together first.
+    Fragment(Inner<'a>),
     /// Nothing of ours.
     Other(Fate),
+}
+
+/// An IP packet somewhere inside a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Inner<'a> {
+    /// From its IP header on.
+    pub bytes: &'a [u8],
+    /// The network ids of the tunnels around it, folded into one.
+    pub network: u32,
+    /// How many tunnels are around it.
+    depth: usize,
+}
+
+impl Inner<'_> {
+    /// Another packet in the same place.
+    #[must_use]
+    pub const fn with<'b>(&self, bytes: &'b [u8]) -> Inner<'b> {
+        Inner { bytes, network: self.network, depth: self.depth }
+    }
+}
+
+/// Which network ids keep connections with the same addresses and ports apart.
+///
+/// Ids that name a tenant must. Those that a mirror gives to each of its directions must not, or requests and
+/// responses would never meet: so VLAN ids and GRE keys count only where the operator says that they name tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Separate {
+    /// Ids of VXLAN and Geneve.
+    pub vni: bool,
+    /// Ids of VLANs.
+    pub vlan: bool,
+    /// Keys of GRE, the virtual subnets of NVGRE among them.
+    pub gre_key: bool,
+}
+
+impl Default for Separate {
+    fn default() -> Self {
+        Self { vni: true, vlan: false, gre_key: false }
+    }
+}
+
+/// A network id that a tunnel or tag names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Network {
+    None,
+    Vni(u32),
+    Vlan(u16),
+    GreKey(u32),
+}
+
+impl Separate {
+    /// The id as far as it keeps connections apart; 0 when it does not.
+    const fn id(self, network: Network) -> u32 {
+        match network {
+            Network::Vni(id) if self.vni => id,
+            Network::Vlan(id) if self.vlan => id as u32 | 1 << 31,
+            Network::GreKey(key) if self.gre_key => key | 1 << 30,
+            Network::None | Network::Vni(_) | Network::Vlan(_) | Network::GreKey(_) => 0,
+        }
+    }
 }
 
 /// How packets are decoded.
@@ -188,6 +251,8 @@ pub enum Decoded<'a> {
 pub struct Options {
     /// Nested encapsulations that are followed.
     pub tunnel_depth: usize,
+    /// Which network ids keep connections apart.
+    pub separate: Separate,
     /// Whether a segment with a wrong TCP checksum is dropped. Taps see packets before the network card
     /// has filled the checksum in, so this is off unless asked for.
     pub verify_checksums: bool,
@@ -211,24 +276,30 @@ pub fn decode<'a>(frame: &Frame<'a>, options: &Options) -> Decoded<'a> {
         LinkType::Nflog => Layer::Nflog,
         LinkType::Unknown(_) => return Decoded::Other(Fate::UnknownLink),
     };
-    decode_from(layer, frame.bytes, frame.ts, options)
+    decode_from(layer, Inner { bytes: frame.bytes, network: 0, depth: 0 }, frame.ts, options)
 }
 
 /// Finds the TCP segment in a packet that starts with an IP header, such as one put together from fragments.
 #[must_use]
-pub fn decode_ip<'a>(bytes: &'a [u8], ts: Timestamp, options: &Options) -> Decoded<'a> {
-    decode_from(Layer::Ip, bytes, ts, options)
+pub fn decode_inner<'a>(packet: Inner<'a>, ts: Timestamp, options: &Options) -> Decoded<'a> {
+    decode_from(Layer::Ip, packet, ts, options)
 }
 
-fn decode_from<'a>(mut layer: Layer, mut bytes: &'a [u8], ts: Timestamp, options: &Options) -> Decoded<'a> {
+fn decode_from<'a>(mut layer: Layer, outer: Inner<'a>, ts: Timestamp, options: &Options) -> Decoded<'a> {
+    let Inner { mut bytes, mut network, mut depth } = outer;
+    let within = |network: u32, named: Network| match options.separate.id(named) {
+        0 => network,
+        id => network.rotate_left(7) ^ id,
+    };
     // Tags and headers that do not nest a network in another (VLAN, MPLS labels) have a bound of their own.
-    let (mut depth, mut steps, mut network) = (0, 0, 0_u32);
+    let mut steps = 0;
     loop {
         steps += 1;
         if depth > options.tunnel_depth || steps > 64 {
             return Decoded::Other(Fate::TooDeep);
         }
         if layer != Layer::Ip {
+            network = within(network, tunnel::tag(layer, bytes));
             match tunnel::step(layer, bytes) {
                 Ok((next, rest)) => {
                     depth += usize::from(next == Layer::Ethernet);
@@ -243,13 +314,13 @@ fn decode_from<'a>(mut layer: Layer, mut bytes: &'a [u8], ts: Timestamp, options
         };
         let payload = ip.payload();
         if payload.fragmented {
-            return Decoded::Fragment(bytes);
+            return Decoded::Fragment(Inner { bytes, network, depth });
         }
         match payload.ip_number.0 {
             6 => return tcp(&ip, bytes, network, ts, options),
             17 => match tunnel::udp(payload.payload) {
-                Some((next, rest, id)) => {
-                    network = network.rotate_left(7) ^ id;
+                Some((next, rest, named)) => {
+                    network = within(network, named);
                     depth += 1;
                     (layer, bytes) = (next, rest);
                 }
@@ -259,8 +330,8 @@ fn decode_from<'a>(mut layer: Layer, mut bytes: &'a [u8], ts: Timestamp, options
                 None => return Decoded::Other(Fate::Udp),
             },
             number => match tunnel::over_ip(number, payload.payload) {
-                Some((next, rest, id)) => {
-                    network = network.rotate_left(7) ^ id;
+                Some((next, rest, named)) => {
+                    network = within(network, named);
                     depth += 1;
                     (layer, bytes) = (next, rest);
                 }
@@ -281,12 +352,14 @@ fn tcp<'a>(
     let Ok(tcp) = TcpSlice::from_slice(payload.payload) else {
         return Decoded::Other(Fate::Malformed);
     };
-    let (source, destination) = match ip {
+    let (source, destination, identification) = match ip {
         LaxIpSlice::Ipv4(ip) => {
-            (IpAddr::V4(ip.header().source_addr()), IpAddr::V4(ip.header().destination_addr()))
+            let header = ip.header();
+            let (source, destination) = (header.source_addr(), header.destination_addr());
+            (IpAddr::V4(source), IpAddr::V4(destination), header.identification())
         }
         LaxIpSlice::Ipv6(ip) => {
-            (IpAddr::V6(ip.header().source_addr()), IpAddr::V6(ip.header().destination_addr()))
+            (IpAddr::V6(ip.header().source_addr()), IpAddr::V6(ip.header().destination_addr()), 0)
         }
     };
     // What the IP header promised and the frame does not hold.
@@ -313,6 +386,7 @@ fn tcp<'a>(
         flags: Flags { syn: tcp.syn(), fin: tcp.fin(), rst: tcp.rst() },
         payload: tcp.payload(),
         cut,
+        identity: u32::from(identification) << 16 | u32::from(tcp.checksum()),
     })
 }
 
@@ -326,7 +400,7 @@ fn checksum_holds(ip: &LaxIpSlice<'_>, tcp: &TcpSlice<'_>) -> bool {
 
 /// Feeds any bytes through every link type; the invariant is that it returns.
 pub fn fuzz(data: &[u8]) {
-    let options = Options { tunnel_depth: 8, verify_checksums: true };
+    let options = Options { tunnel_depth: 8, separate: Separate::default(), verify_checksums: true };
     for number in [0, 1, 9, 51, 101, 104, 105, 108, 113, 119, 127, 163, 219, 239, 276] {
         let frame = Frame {
             ts: Timestamp::EPOCH,
@@ -346,7 +420,11 @@ mod tests {
     use etherparse::PacketBuilder;
     use proptest::prelude::*;
 
-    const OPTIONS: Options = Options { tunnel_depth: 8, verify_checksums: false };
+    const OPTIONS: Options = Options {
+        tunnel_depth: 8,
+        separate: Separate { vni: true, vlan: false, gre_key: false },
+        verify_checksums: false,
+    };
 
     fn ethernet() -> Vec<u8> {
         let builder = PacketBuilder::ethernet2([1; 6], [2; 6])
@@ -424,6 +502,52 @@ mod tests {
             (276, sll2),
         ] {
             assert_eq!(payload_of(link, &bytes), Some((b"hello".to_vec(), 0)), "link {link}");
+        }
+    }
+
+    #[test]
+    fn tenants_stay_apart_and_directions_of_a_mirror_meet() {
+        let gre = |protocol: u16, key: u32| {
+            let head = [&[0x20, 0][..], &protocol.to_be_bytes(), &key.to_be_bytes()].concat();
+            let inner = ethernet();
+            let total = u16::try_from(20 + head.len() + inner.len()).unwrap();
+            let mut bytes = vec![0x45, 0];
+            bytes.extend_from_slice(&total.to_be_bytes());
+            bytes.extend_from_slice(&[0, 0, 0, 0, 64, 47, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2]);
+            (101, [bytes, head, inner].concat())
+        };
+        let vxlan = |network: u32| {
+            let head = [&[8, 0, 0, 0][..], &(network << 8).to_be_bytes()].concat();
+            (1, outer(4789, &head, &ethernet()))
+        };
+        let tagged = |id: u16| {
+            let mut bytes = ethernet();
+            bytes.splice(12..12, [0x81, 0].into_iter().chain(id.to_be_bytes()));
+            (1, bytes)
+        };
+        let key = |(link, bytes): (u16, Vec<u8>), separate| {
+            let frame =
+                Frame { ts: Timestamp::EPOCH, link: LinkType::from_number(link), wire_len: 0, bytes: &bytes };
+            match decode(&frame, &Options { separate, ..OPTIONS }) {
+                Decoded::Tcp(segment) => segment.key,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (usual, none) = (Separate::default(), Separate { vni: false, vlan: false, gre_key: false });
+        let all = Separate { vni: true, vlan: true, gre_key: true };
+        for (name, a, b, apart) in [
+            ("virtual networks", vxlan(1), vxlan(2), [true, false, true]),
+            ("virtual subnets", gre(0x6558, 0x0010_0000), gre(0x6558, 0x0010_0100), [false, false, true]),
+            ("keys of a mirror", gre(0x6558, 0), gre(0x6558, 0x0200_0000), [false, false, true]),
+            ("VLANs", tagged(1), tagged(2), [false, false, true]),
+        ] {
+            for (separate, apart) in [usual, none, all].into_iter().zip(apart) {
+                assert_eq!(
+                    key(a.clone(), separate) != key(b.clone(), separate),
+                    apart,
+                    "{name} {separate:?}"
+                );
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! nothing else marks them: 4789 (VXLAN, RFC 7348), 8472 (VXLAN of older Linux), 4790 (VXLAN-GPE), 6081
 //! (Geneve, RFC 8926).
 
-use super::Fate;
+use super::{Fate, Network};
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,27 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|four| u32::from_be_bytes(*four))
+}
+
+/// The network that a tag at the front names, one that is no tunnel of its own: a VLAN.
+pub(super) fn tag(layer: Layer, bytes: &[u8]) -> Network {
+    match layer {
+        Layer::EtherType(0x8100 | 0x88a8 | 0x9100 | 0x9200) => {
+            u16_at(bytes, 0).map_or(Network::None, |tag| Network::Vlan(tag & 0x0fff))
+        }
+        Layer::EtherType(_)
+        | Layer::Ethernet
+        | Layer::Loopback
+        | Layer::LinuxSll
+        | Layer::LinuxSll2
+        | Layer::Ppp
+        | Layer::Mpls
+        | Layer::CiscoHdlc
+        | Layer::Ieee80211
+        | Layer::Ieee80211Radio(_)
+        | Layer::Nflog
+        | Layer::Ip => Network::None,
+    }
 }
 
 /// Goes one header further. `Ip` is never asked for.
@@ -182,46 +203,58 @@ fn nflog(bytes: &[u8]) -> Result<(Layer, &[u8]), Fate> {
 }
 
 /// What an IP packet of protocol `number` tunnels, with the network id it names.
-pub(super) fn over_ip(number: u8, bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
+pub(super) fn over_ip(number: u8, bytes: &[u8]) -> Option<(Layer, &[u8], Network)> {
     match number {
         // IPv4 and IPv6 in IP (RFC 2003, RFC 4213).
-        4 | 41 => Some((Layer::Ip, bytes, 0)),
+        4 | 41 => Some((Layer::Ip, bytes, Network::None)),
         47 => gre(bytes),
-        137 => Some((Layer::Mpls, bytes, 0)),
+        137 => Some((Layer::Mpls, bytes, Network::None)),
         _ => None,
     }
 }
 
 /// Generic routing encapsulation (RFC 2784, RFC 2890; NVGRE RFC 7637; ERSPAN draft-foschiano).
-fn gre(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
+fn gre(bytes: &[u8]) -> Option<(Layer, &[u8], Network)> {
     let flags = u16_at(bytes, 0)?;
     let protocol = u16_at(bytes, 2)?;
     let version = flags & 7;
     // Enhanced GRE of PPTP (RFC 2637) carries PPP and has an acknowledgement field.
     if version == 1 {
         let length = 8 + 4 * usize::from(flags & 0x1000 != 0) + 4 * usize::from(flags & 0x80 != 0);
-        return (protocol == 0x880b).then_some(()).and_then(|()| Some((Layer::Ppp, bytes.get(length..)?, 0)));
+        return (protocol == 0x880b)
+            .then_some(())
+            .and_then(|()| Some((Layer::Ppp, bytes.get(length..)?, Network::None)));
     }
     let (has_checksum, has_key, has_sequence) =
         (flags & 0x8000 != 0 || flags & 0x4000 != 0, flags & 0x2000 != 0, flags & 0x1000 != 0);
     let at = 4 + 4 * usize::from(has_checksum) + 4 * usize::from(has_key) + 4 * usize::from(has_sequence);
     let rest = bytes.get(at..)?;
+    let key = if has_key { u32_at(bytes, 4 + 4 * usize::from(has_checksum)) } else { None };
     match protocol {
-        // ERSPAN type I has no header of its own and no sequence number; type II has eight bytes.
-        0x88be if has_sequence => Some((Layer::Ethernet, rest.get(8..)?, 0)),
-        0x88be => Some((Layer::Ethernet, rest, 0)),
+        // ERSPAN type I has no header of its own and no sequence number; type II has eight bytes. The session
+        // that they name is the mirror's, not a network.
+        0x88be if has_sequence => Some((Layer::Ethernet, rest.get(8..)?, Network::None)),
+        0x88be => Some((Layer::Ethernet, rest, Network::None)),
         // ERSPAN type III: twelve bytes, and eight more when the last bit is set.
         0x22eb => {
             let more = rest.get(11)? & 1 == 1;
-            Some((Layer::Ethernet, rest.get(12 + 8 * usize::from(more)..)?, 0))
+            Some((Layer::Ethernet, rest.get(12 + 8 * usize::from(more)..)?, Network::None))
         }
-        // A key names a tenant to some and a mirror session, one for each direction, to others: not a network.
-        kind => Some((Layer::EtherType(kind), rest, 0)),
+        // A key names a tenant to some, as the virtual subnet of NVGRE does (RFC 7637 section 3.2, behind which eight
+        // bits tell flows apart), and a mirror session, one for each direction, to others, who set any of its bits.
+        kind => {
+            let named = match key {
+                Some(key) if kind == 0x6558 => Network::GreKey(key >> 8),
+                Some(key) => Network::GreKey(key),
+                None => Network::None,
+            };
+            Some((Layer::EtherType(kind), rest, named))
+        }
     }
 }
 
 /// What a UDP datagram tunnels, with the network id it names.
-pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
+pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], Network)> {
     let port = u16_at(bytes, 2)?;
     let payload = bytes.get(8..)?;
     match port {
@@ -229,7 +262,7 @@ pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
             let flags = *payload.first()?;
             let network = u32_at(payload, 4)? >> 8;
             (flags & 0x08 != 0).then_some(())?;
-            Some((Layer::Ethernet, payload.get(8..)?, network))
+            Some((Layer::Ethernet, payload.get(8..)?, Network::Vni(network)))
         }
         4790 => {
             let (flags, next) = (*payload.first()?, *payload.get(3)?);
@@ -241,7 +274,7 @@ pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
                 5 => Layer::Mpls,
                 _ => return None,
             };
-            Some((layer, payload.get(8..)?, network))
+            Some((layer, payload.get(8..)?, Network::Vni(network)))
         }
         6081 => {
             let first = *payload.first()?;
@@ -249,7 +282,7 @@ pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
             let length = 8 + 4 * usize::from(first & 0x3f);
             let kind = u16_at(payload, 2)?;
             let network = u32_at(payload, 4)? >> 8;
-            Some((Layer::EtherType(kind), payload.get(length..)?, network))
+            Some((Layer::EtherType(kind), payload.get(length..)?, Network::Vni(network)))
         }
         // GTP-U (3GPP TS 29.281 section 5.1): version 1, a user packet, perhaps extension headers.
         2152 => {
@@ -269,7 +302,7 @@ pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
                     at += length;
                 }
             }
-            Some((Layer::Ip, payload.get(at..)?, 0))
+            Some((Layer::Ip, payload.get(at..)?, Network::None))
         }
         // Teredo (RFC 4380 section 5.1.1): IPv6, perhaps behind an origin indication of eight bytes.
         3544 => teredo(payload),
@@ -281,16 +314,16 @@ pub(super) fn udp(bytes: &[u8]) -> Option<(Layer, &[u8], u32)> {
             if flags & 0x0200 != 0 {
                 at += 2 + usize::from(u16_at(payload, at)?);
             }
-            Some((Layer::Ppp, payload.get(at..)?, 0))
+            Some((Layer::Ppp, payload.get(at..)?, Network::None))
         }
         // MPLS in UDP (RFC 7510).
-        6635 => Some((Layer::Mpls, payload, 0)),
+        6635 => Some((Layer::Mpls, payload, Network::None)),
         _ if u16_at(bytes, 0) == Some(3544) => teredo(payload),
         _ => None,
     }
 }
 
-fn teredo(payload: &[u8]) -> Option<(Layer, &[u8], u32)> {
+fn teredo(payload: &[u8]) -> Option<(Layer, &[u8], Network)> {
     let rest = if payload.starts_with(&[0, 0]) { payload.get(8..)? } else { payload };
-    (rest.first()? >> 4 == 6).then_some((Layer::Ip, rest, 0))
+    (rest.first()? >> 4 == 6).then_some((Layer::Ip, rest, Network::None))
 }

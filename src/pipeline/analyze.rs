@@ -1,12 +1,13 @@
 //! The main job: inputs and documents in, inventory and findings out.
 
-use crate::access_log;
+use crate::access_log::{self, LogFormat};
 use crate::caller::AuthScheme;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
 use crate::finding::Finding;
 use crate::inventory::Endpoint;
-use crate::inventory::collector::{Collector, Snapshot};
+use crate::inventory::collector::Collector;
+use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
 use crate::limits::Limits;
 use crate::merge::Merge;
@@ -43,6 +44,8 @@ pub struct Analysis {
     pub follow: Option<Duration>,
     /// Logs of TLS secrets. With `follow` they are read on as they grow.
     pub key_logs: Vec<PathBuf>,
+    /// The format of logs that are no HAR; told by content when there is none.
+    pub log_format: Option<LogFormat>,
     /// The key of fingerprints.
     pub key: FingerprintKey,
     /// The signatures of data classes.
@@ -74,7 +77,8 @@ pub struct Report<'a> {
 /// What was read, before anything was concluded.
 #[derive(Debug)]
 pub struct Taken {
-    collector: Collector,
+    /// What was learnt.
+    pub delta: Delta,
     /// Each input, in order.
     pub inputs: Vec<InputStats>,
     /// Counters of all shards.
@@ -132,6 +136,7 @@ impl Analysis {
         }
         let mut counters = ShardCounters::default();
         let mut all = logs;
+        let mut delta = all.collector.take();
         let fragments_evicted = shards.fragments_evicted();
         let logged = inputs.iter().map(|stats| stats.logged).sum();
         // What still waits for keys is read with all that were told.
@@ -141,8 +146,9 @@ impl Analysis {
         let last = u32::try_from(last).unwrap_or(u32::MAX);
         let mut by_input: BTreeMap<u32, ShardCounters> = BTreeMap::new();
         for (intake, (booked, rest)) in shards.finish() {
-            all.collector.absorb(intake.collector);
-            all.rows.absorb(intake.rows);
+            let Intake { mut collector, rows } = intake;
+            delta.absorb(collector.take());
+            all.rows.absorb(rows);
             by_input.absorb(booked);
             by_input.entry(last).or_default().absorb(rest);
         }
@@ -151,7 +157,7 @@ impl Analysis {
         }
         let rows_dropped = all.rows.dropped();
         Ok(Taken {
-            collector: all.collector,
+            delta,
             inputs,
             counters,
             by_input,
@@ -190,7 +196,8 @@ impl Analysis {
             shards.read_capture(number, opened.reader, stats, &mut |stats| {
                 tick(taken.load(Ordering::Relaxed), stats.records);
             });
-        } else if let Some(format) = access_log::detect(&opened.front) {
+        } else if let Some(format) = self.format_of(&opened.front) {
+            let record = format.record();
             format.name().clone_into(&mut stats.format);
             let mut span: Option<(Timestamp, Timestamp)> = None;
             let read =
@@ -215,7 +222,7 @@ impl Analysis {
                 ));
             }
             for bad in &read.report.first_bad {
-                stats.damage.push(format!("{} {bad}", format.record()));
+                stats.damage.push(format!("{record} {bad}"));
             }
             let untold = read.report.bad.saturating_sub(read.report.first_bad.len() as u64);
             if untold > 0 {
@@ -223,47 +230,61 @@ impl Analysis {
             }
         } else {
             stats.damage.push(
-                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, nginx combined, JSON lines)".to_owned(),
+                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
             );
         }
         taken.load(Ordering::Relaxed)
     }
 
+    /// The format of a log that begins so: the one given, but for HAR, which nothing else looks like.
+    fn format_of(&self, front: &[u8]) -> Option<LogFormat> {
+        match (access_log::detect(front), &self.log_format) {
+            (Some(LogFormat::Har), _) => Some(LogFormat::Har),
+            (_, Some(given)) => Some(given.clone()),
+            (found, None) => found,
+        }
+    }
+
     /// Concludes from what was taken in.
     #[must_use]
     pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
-        let snapshot = taken.collector.snapshot(&self.documents);
-        let classifier = &self.classifier;
-        let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
-        let options = compare::Options { data: &carried, ..compare::Options::default() };
-        let findings = compare(&snapshot.inventory, &self.documents, &options);
-        Report { snapshot, findings }
+        conclude(&taken.delta, &self.documents, &self.classifier)
     }
+}
+
+/// Concludes from what was learnt.
+#[must_use]
+pub fn conclude<'a>(delta: &'a Delta, documents: &DocumentSet, classifier: &Classifier) -> Report<'a> {
+    let snapshot = delta.snapshot(documents);
+    let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
+    let options = compare::Options { data: &carried, ..compare::Options::default() };
+    let findings = compare(&snapshot.inventory, documents, &options);
+    Report { snapshot, findings }
 }
 
 impl Taken {
     /// What the learner could not keep.
     #[must_use]
     pub fn learner_counters(&self) -> LearnerCounters {
-        self.collector.learner_counters()
+        self.delta.learner_counters()
     }
 
     /// Distinct callers.
     #[must_use]
     pub fn callers(&self) -> u64 {
-        self.collector.callers()
+        self.delta.callers()
     }
 
     /// Requests by authentication scheme.
     #[must_use]
     pub const fn schemes(&self) -> &BTreeMap<AuthScheme, u64> {
-        self.collector.schemes()
+        self.delta.schemes()
     }
 
     /// Requests by the host names of their tokens' issuers.
     #[must_use]
     pub fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
-        self.collector.issuers()
+        self.delta.issuers()
     }
 
     /// Exchanges in all.

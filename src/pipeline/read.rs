@@ -5,8 +5,8 @@
 //! connection's segments reach its shard in the order of the inputs.
 
 use crate::merge::Merge;
-use crate::packet::fragment::Fragments;
-use crate::packet::{Decoded, Fate, Options, decode, decode_ip};
+use crate::packet::{Fate, Options};
+use crate::pipeline::front::Front;
 use crate::pipeline::shard::{Batch, CountersByInput, Intake, Shard};
 use crate::source::capture_file::{CaptureError, CaptureReader};
 use crate::time::Timestamp;
@@ -49,7 +49,8 @@ pub struct InputStats {
 }
 
 impl InputStats {
-    fn at(&mut self, ts: Timestamp) {
+    /// Takes note of a moment.
+    pub fn at(&mut self, ts: Timestamp) {
         self.span = Some(match self.span {
             None => (ts, ts),
             Some((first, last)) => (first.min(ts), last.max(ts)),
@@ -74,8 +75,7 @@ enum Worker {
 pub struct Shards {
     workers: Vec<Worker>,
     keys: Arc<Keys>,
-    fragments: Fragments,
-    options: Options,
+    front: Front,
 }
 
 impl std::fmt::Debug for Shards {
@@ -97,7 +97,7 @@ impl Shards {
         } else {
             (0..count).map(|number| start_worker(number, build())).collect::<std::io::Result<_>>()?
         };
-        Ok(Self { workers, keys, fragments: Fragments::default(), options })
+        Ok(Self { workers, keys, front: Front::new(options) })
     }
 
     /// Reads a capture to its end or damage. `tick` is called every few thousand frames with how many
@@ -135,50 +135,26 @@ impl Shards {
                     break;
                 }
             };
-            stats.records += 1;
-            stats.bytes += frame.bytes.len() as u64;
-            stats.cut += u64::from(frame.wire_len as usize > frame.bytes.len());
-            stats.at(frame.ts);
             if frame_number.is_multiple_of(4_096) {
                 tick(stats);
             }
-            let rebuilt;
-            let mut decoded = decode(&frame, &self.options);
-            if let Decoded::Fragment(bytes) = decoded {
-                decoded = match self.fragments.add(bytes) {
-                    Some(packet) => {
-                        rebuilt = packet;
-                        decode_ip(&rebuilt, frame.ts, &self.options)
-                    }
-                    None => Decoded::Other(Fate::Fragment),
-                };
-            }
-            match decoded {
-                Decoded::Tcp(segment) => {
-                    stats.segments += 1;
-                    let shard = spread(segment.key.spread(), self.workers.len());
-                    match self.workers.get_mut(shard) {
-                        Some(Worker::Here(shard)) => shard.segment(&segment, input, frame_number),
-                        Some(Worker::There { full, empty, next, .. }) => {
-                            next.push(&segment, input, frame_number);
-                            if next.is_full() {
-                                let fresh = empty.try_recv().unwrap_or_default();
-                                // A worker that is gone has panicked; joining it tells.
-                                drop(full.send(std::mem::replace(next, fresh)));
-                            }
+            let workers = &mut self.workers;
+            let lanes = u32::try_from(workers.len()).unwrap_or(u32::MAX);
+            self.front.frame(&frame, stats, |segment| {
+                let lane = segment.key.lane(lanes) as usize;
+                match workers.get_mut(lane) {
+                    Some(Worker::Here(shard)) => shard.segment(segment, input, frame_number),
+                    Some(Worker::There { full, empty, next, .. }) => {
+                        next.push(segment, input, frame_number);
+                        if next.is_full() {
+                            let fresh = empty.try_recv().unwrap_or_default();
+                            // A worker that is gone has panicked; joining it tells.
+                            drop(full.send(std::mem::replace(next, fresh)));
                         }
-                        None => {}
                     }
+                    None => {}
                 }
-                Decoded::Fragment(_) => *stats.fates.entry(Fate::Malformed).or_default() += 1,
-                Decoded::Other(fate) => {
-                    *stats.fates.entry(fate).or_default() += 1;
-                    if let (Fate::UnknownLink, crate::packet::LinkType::Unknown(number)) = (fate, frame.link)
-                    {
-                        *stats.unknown_links.entry(number).or_default() += 1;
-                    }
-                }
-            }
+            });
         }
         for (number, frames) in &stats.unknown_links {
             stats.damage.push(format!(
@@ -190,7 +166,7 @@ impl Shards {
     /// Packets whose fragments were given up to make room for others.
     #[must_use]
     pub const fn fragments_evicted(&self) -> u64 {
-        self.fragments.evicted()
+        self.front.fragments_evicted()
     }
 
     /// Ends all shards. Returns what each learnt and counted.
@@ -213,10 +189,6 @@ impl Shards {
             })
             .collect()
     }
-}
-
-fn spread(hash: u64, shards: usize) -> usize {
-    usize::try_from((u128::from(hash) * shards as u128) >> 64).unwrap_or(0)
 }
 
 fn start_worker(number: usize, mut shard: Shard) -> std::io::Result<Worker> {

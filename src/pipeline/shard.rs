@@ -2,6 +2,7 @@
 
 use crate::flow::{FlowCounters, FlowKey, FlowLimits, FlowTable, OverlapPolicy};
 use crate::inventory::collector::Collector;
+use crate::inventory::delta::Delta;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::packet::{Flags, Segment};
@@ -75,6 +76,8 @@ pub struct Shard {
     /// The input of the last segment.
     input: u32,
     by_input: BTreeMap<u32, ShardCounters>,
+    /// Exchanges that ticks have told of.
+    told: u64,
 }
 
 impl Shard {
@@ -88,6 +91,7 @@ impl Shard {
                 .with_keys(&settings.limits, Arc::clone(&settings.keys)),
             input: 0,
             by_input: BTreeMap::new(),
+            told: 0,
         }
     }
 
@@ -108,6 +112,35 @@ impl Shard {
 
     fn take_counters(&mut self) -> ShardCounters {
         ShardCounters { flows: self.flows.take_counters(), http: self.exchanges.take_counters() }
+    }
+
+    /// Gives away what was learnt and counted since the last time. `now` is the clock by which packets are captured: who
+    /// was silent for too long has nothing more to say.
+    #[must_use]
+    pub fn tick(&mut self, now: Timestamp) -> (Delta, ShardCounters) {
+        self.flows.lose_patience(now, &mut self.exchanges);
+        self.flows.expire(now, &mut self.exchanges);
+        self.exchanges.look_at_parked(now);
+        let counters = self.take_counters();
+        self.told += counters.http.transactions;
+        (self.exchanges.sink.collector.take(), counters)
+    }
+
+    /// Exchanges since the start.
+    #[must_use]
+    pub const fn exchanges(&self) -> u64 {
+        self.told + self.exchanges.transactions()
+    }
+
+    /// Ends every connection: nothing more will come.
+    pub fn end_flows(&mut self) {
+        self.flows.finish(&mut self.exchanges);
+        self.exchanges.finish();
+    }
+
+    /// Goes on with another collector. What the old one has learnt must have been taken.
+    pub fn collect_with(&mut self, collector: Collector) {
+        self.exchanges.sink.collector = collector;
     }
 
     /// Ends every connection and returns what was learnt and counted.
@@ -139,6 +172,7 @@ struct Stored {
     start: usize,
     len: usize,
     cut: u32,
+    identity: u32,
     input: u32,
     frame: u64,
 }
@@ -161,6 +195,7 @@ impl Batch {
             start,
             len: segment.payload.len(),
             cut: segment.cut,
+            identity: segment.identity,
             input,
             frame,
         });
@@ -170,6 +205,24 @@ impl Batch {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.segments.len() >= BATCH_SEGMENTS
+    }
+
+    /// How many segments are in it.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// When its last segment was captured.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.segments.last().map(|segment| segment.ts)
+    }
+
+    /// Forgets all segments and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.segments.clear();
+        self.bytes.clear();
     }
 
     /// Whether nothing is in it.
@@ -190,10 +243,10 @@ impl Batch {
                 flags: stored.flags,
                 payload: self.bytes.get(stored.start..stored.start + stored.len).unwrap_or_default(),
                 cut: stored.cut,
+                identity: stored.identity,
             };
             shard.segment(&segment, stored.input, stored.frame);
         }
-        self.segments.clear();
-        self.bytes.clear();
+        self.clear();
     }
 }

@@ -8,6 +8,7 @@ use crate::inventory::{Endpoint, EndpointClass};
 use crate::lake::rows::{CaptureRow, Count, DataClassRow, EndpointRow, FindingRow};
 use crate::pipeline::analyze::{Report, Taken};
 use crate::pipeline::read::InputStats;
+use crate::pipeline::shard::ShardCounters;
 use crate::spec::{DocumentSet, RouteId};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -133,32 +134,45 @@ pub fn captures(taken: &Taken) -> Vec<CaptureRow> {
     let row = |(position, stats): (u32, &InputStats)| {
         let mut row = capture(stats);
         if let Some(counters) = taken.by_input.get(&position).filter(|_| row.format == "capture") {
-            let (flows, http) = (&counters.flows, &counters.http);
-            row.flows = flows.flows;
-            row.gaps = flows.gaps;
-            row.missing_bytes = flows.lost_bytes;
-            let http1 = http.transactions.saturating_sub(http.http2_transactions);
-            row.exchanges = Count::list([("http1", http1), ("http2", http.http2_transactions)]);
-            row.unparsed_bytes = Count::list(
-                [
-                    ("tls", http.tls.bytes),
-                    ("upgraded", http.upgraded.bytes),
-                    ("other_protocol", http.other.bytes),
-                    ("outside_messages", http.unread_bytes),
-                ]
-                .into_iter()
-                .filter(|(_, bytes)| *bytes > 0),
-            );
-            let mut anomalies = flows.anomalies.clone();
-            crate::merge::Merge::absorb(&mut anomalies, http.anomalies.clone());
-            row.anomalies = Count::list(anomalies.met().map(|(anomaly, count)| (anomaly.name(), count)));
+            add_counters(&mut row, counters);
         }
         row
     };
     (0..).zip(&taken.inputs).map(row).collect()
 }
 
-fn capture(stats: &InputStats) -> CaptureRow {
+/// Adds to a source's row what was counted behind the decoding of its frames.
+pub fn add_counters(row: &mut CaptureRow, counters: &ShardCounters) {
+    let (flows, http) = (&counters.flows, &counters.http);
+    if flows.duplicates > 0 {
+        if let Some(tcp) = row.fates.iter_mut().find(|fate| fate.name == "tcp") {
+            tcp.count = tcp.count.saturating_sub(flows.duplicates);
+        }
+        row.fates.push(Count { name: "duplicate".to_owned(), count: flows.duplicates });
+    }
+    row.flows = flows.flows;
+    row.gaps = flows.gaps;
+    row.missing_bytes = flows.lost_bytes;
+    let http1 = http.transactions.saturating_sub(http.http2_transactions);
+    row.exchanges = Count::list([("http1", http1), ("http2", http.http2_transactions)]);
+    row.unparsed_bytes = Count::list(
+        [
+            ("tls", http.tls.bytes),
+            ("upgraded", http.upgraded.bytes),
+            ("other_protocol", http.other.bytes),
+            ("outside_messages", http.unread_bytes),
+        ]
+        .into_iter()
+        .filter(|(_, bytes)| *bytes > 0),
+    );
+    let mut anomalies = flows.anomalies.clone();
+    crate::merge::Merge::absorb(&mut anomalies, http.anomalies.clone());
+    row.anomalies = Count::list(anomalies.met().map(|(anomaly, count)| (anomaly.name(), count)));
+}
+
+/// The row of a source as far as its frames or lines tell.
+#[must_use]
+pub fn capture(stats: &InputStats) -> CaptureRow {
     let mut fates = Vec::new();
     if stats.segments > 0 {
         fates.push(("tcp", stats.segments));

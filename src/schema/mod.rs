@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use std::hash::BuildHasher;
 
 /// How often a value had each type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TypeCounts([u64; 7]);
 
 impl TypeCounts {
@@ -54,7 +54,7 @@ impl Merge for TypeCounts {
 }
 
 /// What leads from a value to one inside it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Name {
     /// The body itself.
     Root,
@@ -124,6 +124,10 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     }
     a.iter().zip(b).all(|(a, b)| a == b)
 }
+
+/// Nodes of a shape that was merged of many. A walker's own limit is far below; only names that differ from body to
+/// body, over months, come to so many, and then it may depend on the order of merging which of them stay.
+const MAX_NODES: usize = 16_384;
 
 /// Nodes up to which children are looked for one after the other.
 const SMALL: usize = 64;
@@ -238,6 +242,11 @@ impl<E: Default> Shape<E> {
             }
         }
         None
+    }
+
+    /// Every node's evidence.
+    pub fn evidences_mut(&mut self) -> impl Iterator<Item = &mut E> {
+        self.nodes.iter_mut().map(|node| &mut node.evidence)
     }
 
     /// The evidence at `node`, for whoever walks a body.
@@ -363,6 +372,55 @@ impl<E: Default> Shape<E> {
     }
 }
 
+/// A node as it is written: its parent's number comes before its own.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Written<E> {
+    parent: u32,
+    name: Name,
+    types: TypeCounts,
+    evidence: E,
+}
+
+impl<E: serde::Serialize> serde::Serialize for Shape<E> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nodes: Vec<Written<&E>> = self
+            .nodes
+            .iter()
+            .map(|node| Written {
+                parent: node.parent,
+                name: node.name.clone(),
+                types: node.types,
+                evidence: &node.evidence,
+            })
+            .collect();
+        (nodes, self.bodies, self.overflow).serialize(serializer)
+    }
+}
+
+impl<'de, E: Default + serde::Deserialize<'de>> serde::Deserialize<'de> for Shape<E> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (nodes, bodies, overflow) = <(Vec<Written<E>>, u64, u64)>::deserialize(deserializer)?;
+        let mut shape = Self { bodies, overflow, ..Self::default() };
+        for (at, node) in nodes.into_iter().enumerate() {
+            let id = if at == 0 {
+                shape.nodes.push(Self::fresh(Name::Root));
+                Some(NodeId::ROOT)
+            } else {
+                let name = &node.name;
+                let same = |known: &Name| *known == *name;
+                shape.child(NodeId(node.parent), name.spelling(), same, || name.clone(), usize::MAX)
+            };
+            let place = id.filter(|id| id.index() == at).and_then(|id| shape.nodes.get_mut(id.index()));
+            let Some(place) = place else {
+                return Err(serde::de::Error::custom("a node of a shape stands before its parent, or twice"));
+            };
+            place.types = node.types;
+            place.evidence = node.evidence;
+        }
+        Ok(shape)
+    }
+}
+
 /// A place in a shape, for reading.
 #[derive(Debug)]
 pub struct Cursor<'a, E> {
@@ -463,7 +521,7 @@ impl<E: Default + Merge> Shape<E> {
             let name = child.name.clone();
             let sibling = child.next_sibling;
             if let Some(id) =
-                self.child(into, name.spelling(), |known| *known == name, || name.clone(), usize::MAX)
+                self.child(into, name.spelling(), |known| *known == name, || name.clone(), MAX_NODES)
             {
                 self.absorb_node(id, other, next);
             }

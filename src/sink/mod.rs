@@ -1,3 +1,5 @@
 //! Where results go other than the lake.
 
 pub mod jsonl;
+#[cfg(feature = "metrics")]
+pub mod prometheus;

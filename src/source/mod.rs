@@ -1,10 +1,18 @@
-//! Where packets and log lines come from: files, streams, and later interfaces and listeners.
+//! Where packets and log lines come from: files, streams, interfaces, and later listeners.
 //!
 //! An edge: this is where bytes enter. [`open`] finds out by content what an input is and undoes its
 //! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs,
-//! [`key_log`] the secrets of TLS connections.
+//! [`key_log`] the secrets of TLS connections, `live` frames from interfaces, which `fanout` spreads over shards. [`host`] and `ethtool` tell what may be wrong with an interface.
 
 pub mod capture_file;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod ethtool;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod fanout;
+pub mod host;
+pub mod interface;
 pub mod key_log;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod live;
 pub mod log_file;
 pub mod open;

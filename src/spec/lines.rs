@@ -9,7 +9,7 @@ use super::tree::Format;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The lines, from 1, of those `pointers` that can be found.
-pub(super) fn lines_of<'p>(
+pub(crate) fn lines_of<'p>(
     text: &[u8],
     format: Format,
     pointers: impl IntoIterator<Item = &'p str>,

@@ -12,7 +12,7 @@
 //! problems told of one file.
 
 mod constraint;
-mod lines;
+pub(crate) mod lines;
 mod load;
 mod operation;
 mod reference;
@@ -20,13 +20,14 @@ mod route;
 mod schema;
 mod server;
 mod told;
-mod tree;
+pub(crate) mod tree;
 
 pub use operation::{Operation, Parameter, ParameterIn, StatusPattern};
 pub use route::{HostMatch, PathSegment, RouteId, Routed};
 pub use schema::{Schema, SchemaRef, TypeSet};
 
 use operation::Media;
+pub(crate) use reference::push_pointer;
 use reference::{Location, Sources};
 use route::Router;
 use schema::Subtypes;
@@ -34,7 +35,7 @@ use server::HostRule;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in a document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct DocumentPlace {
     /// The file, as the user named it.
     pub file: String,

@@ -215,7 +215,7 @@ fn visit_references(place: &Place<'_>, names: bool, visit: &mut dyn FnMut(&Place
 }
 
 /// Appends a member to a JSON pointer (RFC 6901).
-pub(super) fn push_pointer(pointer: &mut String, key: &str) {
+pub(crate) fn push_pointer(pointer: &mut String, key: &str) {
     pointer.push('/');
     for letter in key.chars() {
         match letter {

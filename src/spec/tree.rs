@@ -23,31 +23,31 @@ const MAX_DUPLICATES: usize = 32;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Json,
     Yaml,
 }
 
 /// What was read.
 #[derive(Debug)]
-pub(super) struct Tree {
-    pub(super) value: Value,
-    pub(super) format: Format,
+pub(crate) struct Tree {
+    pub(crate) value: Value,
+    pub(crate) format: Format,
     /// Pointers of keys that stand twice in one object.
-    pub(super) duplicates: Vec<String>,
+    pub(crate) duplicates: Vec<String>,
     /// Whether more YAML documents follow, which are not read.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 /// Why nothing was read.
 #[derive(Debug)]
-pub(super) struct Unreadable {
-    pub(super) line: Option<u32>,
-    pub(super) message: String,
+pub(crate) struct Unreadable {
+    pub(crate) line: Option<u32>,
+    pub(crate) message: String,
 }
 
 /// Reads `bytes` as JSON when they begin like an object, as YAML otherwise.
-pub(super) fn read(bytes: &[u8]) -> Result<Tree, Unreadable> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Tree, Unreadable> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(Unreadable {
             line: None,

@@ -109,18 +109,27 @@ impl Service {
 fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: Option<K>) {
     if let Some(key) = key {
         *counts.entry(key).or_default() += 1;
-        // The first by order stay: which that are does not depend on who came first.
-        if counts.len() > MAX_VALUES {
-            counts.pop_last();
-        }
+        shorten(counts);
     }
 }
 
-fn keep<K: Ord>(values: &mut BTreeSet<K>, value: Option<K>) {
-    values.extend(value);
+/// The first by order stay: which that are does not depend on who came first.
+fn shorten<K: Ord, V>(counts: &mut BTreeMap<K, V>) {
+    while counts.len() > MAX_VALUES {
+        counts.pop_last();
+    }
+}
+
+fn keep<K: Ord>(values: &mut BTreeSet<K>, added: impl IntoIterator<Item = K>) {
+    values.extend(added);
     while values.len() > MAX_VALUES {
         values.pop_last();
     }
+}
+
+fn join<K: Ord>(counts: &mut BTreeMap<K, u64>, other: BTreeMap<K, u64>) {
+    counts.absorb(other);
+    shorten(counts);
 }
 
 impl Merge for Service {
@@ -131,16 +140,19 @@ impl Merge for Service {
         self.resumed.absorb(other.resumed);
         self.encrypted_hellos.absorb(other.encrypted_hellos);
         self.early_data.absorb(other.early_data);
-        self.versions.absorb(other.versions);
-        self.suites.absorb(other.suites);
-        self.groups.absorb(other.groups);
-        self.alpn.absorb(other.alpn);
-        self.clients.absorb(other.clients);
-        self.servers.absorb(other.servers);
-        self.certificates.absorb(other.certificates);
-        self.client_certificates.absorb(other.client_certificates);
+        join(&mut self.versions, other.versions);
+        join(&mut self.suites, other.suites);
+        join(&mut self.groups, other.groups);
+        join(&mut self.alpn, other.alpn);
+        join(&mut self.clients, other.clients);
+        keep(&mut self.servers, other.servers);
+        keep(&mut self.certificates, other.certificates);
+        keep(&mut self.client_certificates, other.client_certificates);
     }
 }
+
+/// Services that are kept where parts are merged, whatever the limit of each part was.
+const MAX_SERVICES: usize = 65_536;
 
 /// The services that connections led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -194,5 +206,38 @@ impl Merge for Services {
     fn absorb(&mut self, other: Self) {
         self.by_name.absorb(other.by_name);
         self.unlisted.absorb(other.unlisted);
+        while self.by_name.len() > MAX_SERVICES
+            && let Some((_, service)) = self.by_name.pop_last()
+        {
+            self.unlisted += service.connections;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(names: &[&str]) -> Services {
+        let mut services = Services::default();
+        let server = SocketAddr::from(([198, 18, 0, 1], 443));
+        for name in names {
+            let posture = Posture { version: Some(Version::TLS13), read: true, ..Posture::default() };
+            services.connection(&Name::Host((*name).to_owned()), server, posture, 2);
+            services.bytes(&Name::Host((*name).to_owned()), 10, 2);
+        }
+        services
+    }
+
+    #[test]
+    fn parts_merge_in_any_order() {
+        let (a, b) = (service(&["a.example", "b.example", "c.example"]), service(&["b.example"]));
+        let (mut ab, mut ba) = (a.clone(), b.clone());
+        ab.absorb(b);
+        ba.absorb(a);
+        assert_eq!(ab, ba);
+        assert_eq!((ab.len(), ab.unlisted), (2, 1), "the third found no room");
+        let (_, b) = ab.iter().last().unwrap();
+        assert_eq!((b.connections, b.bytes, b.versions.get(&Version::TLS13)), (2, 20, Some(&2)));
     }
 }

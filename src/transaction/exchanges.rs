@@ -149,6 +149,12 @@ impl<S: Sink> Exchanges<S> {
         Self { tls: Workspace::new(limits, keys), ..self }
     }
 
+    /// Exchanges handed on since counters were last taken.
+    #[must_use]
+    pub const fn transactions(&self) -> u64 {
+        self.counters.transactions
+    }
+
     /// What was counted since this was last asked.
     pub fn take_counters(&mut self) -> HttpCounters {
         std::mem::take(&mut self.counters)

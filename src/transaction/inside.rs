@@ -179,7 +179,7 @@ impl<S: Sink> Exchanges<S> {
     }
 
     /// Reads parked connections whose keys have come, and closes those that have waited for long enough.
-    pub(super) fn look_at_parked(&mut self, now: Timestamp) {
+    pub fn look_at_parked(&mut self, now: Timestamp) {
         self.parked.now = now;
         if self.parked.waiting.is_empty() {
             return;

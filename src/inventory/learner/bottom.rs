@@ -44,6 +44,18 @@ impl<V: Default + Merge> Sample<V> {
         Some(self.kept.entry(key).or_default())
     }
 
+    /// From this key on nothing is kept.
+    pub(super) const fn bound(&self) -> u64 {
+        self.bound
+    }
+
+    /// Puts back what was written of a sample.
+    pub(super) fn restore(&mut self, kept: Vec<(u64, V)>, bound: u64, dropped: u64) {
+        self.kept = kept.into_iter().collect();
+        self.bound = bound;
+        self.dropped = dropped;
+    }
+
     /// Drops what is not among the smallest.
     fn clear_out(&mut self) {
         let mut keys = self.keys();
@@ -96,7 +108,7 @@ impl<V: Default + Merge> Sample<V> {
 }
 
 /// A handful of counters by rank, sorted; for what hangs on every operation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Handful {
     kept: Vec<(u64, u64)>,
     overflowed: bool,
@@ -141,7 +153,7 @@ impl Handful {
 }
 
 /// The smallest ranks of a set: how many distinct names there were, exactly while they are few.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Distinct(Vec<u64>);
 
 impl Distinct {

@@ -13,6 +13,8 @@ use super::bottom::Distinct;
 use super::fold::{Decisions, Folder, Path, Sketches};
 use super::method::Method;
 use super::noise::{self, Verdicts};
+use super::rank::RankKey;
+use super::saved::{self, PSEUDONYM, ValuePaths};
 use super::segment::Shape;
 use super::sheet::{EMPTY, PARAMETER, Prefix, Sheet, Sym};
 use super::store::{Bounds, Operation, Reader, Seen, Store};
@@ -110,6 +112,8 @@ pub struct Learnt<'a, F> {
 pub struct Folded<'a, F> {
     /// The endpoints, by host, template and method.
     pub endpoints: Vec<Learnt<'a, F>>,
+    /// Where names are held for values.
+    pub values: ValuePaths,
     api: BTreeMap<String, Tree>,
     noise: BTreeMap<String, Tree>,
 }
@@ -345,7 +349,7 @@ impl<'a, F: Facts> Gathered<'a, F> {
                 .iter()
                 .map(|sym| {
                     let symbol = self.sheet.get(*sym);
-                    if symbol.marker {
+                    if symbol.marker || symbol.hidden() {
                         Segment::Value { shape: symbol.judged.shape, suffix: symbol.suffix() }
                     } else {
                         Segment::Name(&symbol.text)
@@ -382,7 +386,7 @@ pub(super) fn fold<'a, F: Facts>(learner: &'a Learner<F>, documented: &dyn Docum
     let verdicts = learner.tables.verdicts(&gathered.page_places());
     let mut rows = Rows::default();
     for family in 0..gathered.families.len() {
-        fold_family(&mut gathered, family, &verdicts, &mut rows);
+        fold_family(&mut gathered, family, learner.proven.key(), &verdicts, &mut rows);
     }
     rows.finish(&gathered.hosts)
 }
@@ -393,6 +397,7 @@ type JsonDirectories = BTreeSet<Prefix>;
 fn fold_family<'a, F: Facts>(
     gathered: &mut Gathered<'a, F>,
     family: usize,
+    key: RankKey,
     verdicts: &Verdicts,
     rows: &mut Rows<'a, F>,
 ) {
@@ -472,6 +477,9 @@ fn fold_family<'a, F: Facts>(
         let (Some(spot), Some(number)) = (gathered.spots.get(at), path_of.get(&at)) else { continue };
         let (Some(path), Some(sure)) = (paths.get(*number), sure.get(*number)) else { continue };
         let tokens = routed(&mut sheet, path, spot);
+        if let Some(host) = gathered.hosts.get(spot.host) {
+            rows.note_values(&sheet, key, host, &spot.segments, &tokens);
+        }
         let template = template_of(&sheet, &tokens, &shapes);
         rows.add(spot.host, method, template, spot.route, EndpointClass::Api, calls, sure);
     }
@@ -506,7 +514,7 @@ fn routed<F>(sheet: &mut Sheet, path: &Path, spot: &Spot<'_, F>) -> Vec<Sym> {
     for (at, sym) in spot.segments.iter().enumerate() {
         let value = at < 64 && route.parameters >> at & 1 == 1;
         let symbol = sheet.get(*sym);
-        if value || symbol.marker {
+        if value || symbol.marker || symbol.hidden() {
             let suffix = match symbol.suffix() {
                 suffix @ (".json" | ".xml") => suffix.to_owned(),
                 suffix if suffix.starts_with(':') => suffix.to_owned(),
@@ -669,14 +677,15 @@ struct Row<'a, F> {
 type RowKey = (usize, String, Option<u32>, Method, EndpointClass);
 
 struct Rows<'a, F> {
-    rows: BTreeMap<RowKey, Row<'a, F>>,
+    by_key: BTreeMap<RowKey, Row<'a, F>>,
     /// Where the templates of the API lead, per host.
     trees: BTreeMap<usize, (Tree, Vec<RowKey>)>,
+    values: ValuePaths,
 }
 
 impl<F> Default for Rows<'_, F> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), trees: BTreeMap::new() }
+        Self { by_key: BTreeMap::new(), trees: BTreeMap::new(), values: ValuePaths::default() }
     }
 }
 
@@ -712,12 +721,12 @@ impl<'a, F: Facts> Rows<'a, F> {
     ) {
         let route = route.map(|route| route.id);
         let key: RowKey = (host, nameless(&template), route, method, class);
-        if class == EndpointClass::Api && !self.rows.contains_key(&key) {
+        if class == EndpointClass::Api && !self.by_key.contains_key(&key) {
             let (tree, keys) = self.trees.entry(host).or_default();
             tree.add(template.segments(), method, keys.len());
             keys.push(key.clone());
         }
-        let row = self.rows.entry(key).or_insert_with(|| Row {
+        let row = self.by_key.entry(key).or_insert_with(|| Row {
             template,
             route,
             class,
@@ -732,6 +741,19 @@ impl<'a, F: Facts> Rows<'a, F> {
                 Some(known) if judgement.z.abs() > known.z.abs() => *known = judgement.clone(),
                 Some(_) => {}
                 None => row.sure.push(judgement.clone()),
+            }
+        }
+    }
+
+    /// Takes note of the names of a path that its template takes for values.
+    fn note_values(&mut self, sheet: &Sheet, key: RankKey, host: &str, segments: &[Sym], template: &[Sym]) {
+        let rank_of = |text: &str| saved::rank(text).unwrap_or_else(|| key.rank(text.as_bytes()));
+        let mut path = key.rank_pair(0, rank_of(host));
+        for (segment, token) in segments.iter().zip(template) {
+            let symbol = sheet.get(*segment);
+            path = key.rank_pair(path, rank_of(&symbol.text));
+            if sheet.get(*token).parameter && !symbol.marker {
+                self.values.insert(path);
             }
         }
     }
@@ -764,13 +786,13 @@ impl<'a, F: Facts> Rows<'a, F> {
             if let Some(row) = tree
                 .locate(&written, method)
                 .and_then(|at| keys.get(at))
-                .and_then(|key| self.rows.get_mut(key))
+                .and_then(|key| self.by_key.get_mut(key))
             {
                 row.take(calls);
                 return;
             }
             if let Some(key) = tree.locate_any(&written).and_then(|at| keys.get(at)).cloned()
-                && let Some(row) = self.rows.get(&key)
+                && let Some(row) = self.by_key.get(&key)
             {
                 let proven = class == EndpointClass::Probe && calls.seen.missing > 0;
                 let class = if proven { EndpointClass::Api } else { class };
@@ -784,10 +806,10 @@ impl<'a, F: Facts> Rows<'a, F> {
     }
 
     fn finish(self, hosts: &[&'a str]) -> Folded<'a, F> {
-        let mut endpoints: Vec<(Learnt<'a, F>, Method)> = Vec::with_capacity(self.rows.len());
-        for ((host, _, _, method, _), row) in self.rows {
+        let mut endpoints: Vec<(Learnt<'a, F>, Method)> = Vec::with_capacity(self.by_key.len());
+        for ((host, _, _, method, _), row) in self.by_key {
             let host = hosts.get(host).copied().unwrap_or_default();
-            let host = if host.starts_with('\u{1}') { "" } else { host };
+            let host = if host.starts_with(['\u{1}', PSEUDONYM]) { "" } else { host };
             endpoints.push((row.into_learnt(host, method), method));
         }
         endpoints.sort_by_cached_key(|(learnt, method)| {
@@ -799,7 +821,12 @@ impl<'a, F: Facts> Rows<'a, F> {
             let trees = if learnt.class == EndpointClass::Api { &mut api } else { &mut noise };
             trees.entry(learnt.host.to_owned()).or_default().add(learnt.template.segments(), *method, at);
         }
-        Folded { endpoints: endpoints.into_iter().map(|(learnt, _)| learnt).collect(), api, noise }
+        Folded {
+            endpoints: endpoints.into_iter().map(|(learnt, _)| learnt).collect(),
+            values: self.values,
+            api,
+            noise,
+        }
     }
 }
 

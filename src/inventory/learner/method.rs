@@ -1,7 +1,7 @@
 //! Request methods as small numbers, so that unknown ones cannot grow anything.
 
 /// A request method; every method that is not in the list is [`Method::OTHER`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) struct Method(u8);
 
 /// The known methods: RFC 9110, PATCH, QUERY, `WebDAV`, and what caches add.

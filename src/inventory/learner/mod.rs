@@ -27,6 +27,7 @@ mod method;
 mod noise;
 mod path;
 mod rank;
+mod saved;
 mod segment;
 mod sheet;
 mod store;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
 pub use rank::RankKey;
+pub use saved::{Saved, ValuePaths};
 pub use segment::Shape;
 pub use template::{Template, TemplateSegment};
 
@@ -242,6 +244,50 @@ impl<F: Facts> Learner<F> {
     /// The endpoints, as far as they can be told by now. What documents know is not learnt.
     pub fn fold<'a>(&'a self, documented: &dyn Documented) -> Folded<'a, F> {
         folded::fold(self, documented)
+    }
+
+    /// What is written of it. Names of hosts and paths are, where `told` says so and the latest fold did not hold them
+    /// for `values`; `told` is given a name, whether it is a host's, and whether something surely answers there.
+    pub fn save<'a>(&'a self, values: &ValuePaths, told: &dyn Fn(&str, bool, bool) -> bool) -> Saved<&'a F> {
+        let judge = |proven: bool| {
+            move |rank: u64, name: &str, host: bool| !values.contains(rank) && told(name, host, proven)
+        };
+        let (clients, pages) = self.tables.save();
+        Saved {
+            proven: self.proven.save(&judge(true)),
+            plausible: self.plausible.save(&judge(false)),
+            dead: self.dead.save(&judge(false)),
+            clients,
+            pages,
+        }
+    }
+
+    /// What was written, under the same limits and key.
+    #[must_use]
+    pub fn restore(limits: LearnerLimits, rank: RankKey, saved: Saved<F>) -> Self {
+        let mut learner = Self::new(limits, rank);
+        learner.proven.restore(saved.proven);
+        learner.plausible.restore(saved.plausible);
+        learner.dead.restore(saved.dead);
+        learner.tables.restore(saved.clients, saved.pages);
+        learner
+    }
+
+    /// Gives away what was learnt and starts anew.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let rank = self.proven.key();
+        std::mem::replace(self, Self::new(self.limits, rank))
+    }
+
+    /// The facts of every skeleton and method.
+    pub fn facts(&self) -> impl Iterator<Item = &F> {
+        [&self.proven, &self.plausible, &self.dead].into_iter().flat_map(Store::facts)
+    }
+
+    /// The same, to be changed.
+    pub fn facts_mut(&mut self) -> impl Iterator<Item = &mut F> {
+        [&mut self.proven, &mut self.plausible, &mut self.dead].into_iter().flat_map(Store::facts_mut)
     }
 
     /// What did not find room.

@@ -10,11 +10,14 @@ use super::Sighting;
 use super::bottom::{Handful, Sample};
 use super::method::Method;
 use super::rank::RankKey;
+use super::saved::SavedSample;
 use super::store::Seen;
 use crate::merge::Merge;
 
 /// How surely a path is an attacker's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub(super) enum Hostility {
     /// Nothing about it is suspicious.
     #[default]
@@ -237,8 +240,8 @@ pub(super) fn is_health_path(segments: &[&str]) -> bool {
 }
 
 /// How one client fared.
-#[derive(Clone, Debug, Default)]
-struct Score {
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Score {
     calls: u64,
     bad: u64,
     hostile: u64,
@@ -349,6 +352,17 @@ impl Tables {
         let host = self.key.rank(sighting.host.as_bytes());
         let kind = self.key.rank(sighting.content_type.as_bytes());
         self.key.rank_pair(self.key.rank_pair(host, kind), sighting.response_bytes)
+    }
+
+    /// What is written of the tables: how clients fared, and the pages that answer everything.
+    pub(super) fn save(&self) -> (SavedSample<Score>, SavedSample<u64>) {
+        (SavedSample::of(&self.clients), SavedSample::of(&self.pages))
+    }
+
+    /// Puts back what was written.
+    pub(super) fn restore(&mut self, clients: SavedSample<Score>, pages: SavedSample<u64>) {
+        self.clients.restore(clients.kept, clients.bound, clients.dropped);
+        self.pages.restore(pages.kept, pages.bound, pages.dropped);
     }
 
     pub(super) fn absorb(&mut self, other: Self) {

@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use super::saved;
 use super::segment::{self, Judged, Shape};
 use super::store::{MARKER, REST};
 
@@ -35,6 +36,11 @@ pub(super) struct Symbol {
 impl Symbol {
     pub(super) fn hard(&self) -> bool {
         self.judged.hard()
+    }
+
+    /// Whether it stands for a name that was not written.
+    pub(super) fn hidden(&self) -> bool {
+        self.text.starts_with(saved::PSEUDONYM)
     }
 
     /// `.json`, `:verb`, or nothing.
@@ -133,6 +139,9 @@ fn describe(text: &str) -> Symbol {
     if let Some(letter) = text.strip_prefix(MARKER).and_then(|rest| rest.chars().next()) {
         let judged = Judged { shape: Shape::from_letter(letter), value: 9.0 };
         return whole(judged, true, false, false, 2);
+    }
+    if let Some((judged, _)) = saved::read(text) {
+        return whole(judged, false, false, false, saved::STEM);
     }
     if text.contains(PARAMETER) {
         return whole(Judged { shape: Shape::Known, value: -4.0 }, false, false, false, text.len());

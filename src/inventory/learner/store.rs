@@ -17,6 +17,7 @@ use super::bottom::{Distinct, Handful};
 use super::method::Method;
 use super::noise::Hostility;
 use super::rank::RankKey;
+use super::saved::{PSEUDONYM, SavedName, SavedNode, SavedOperation, SavedStore};
 use super::segment::{self, Shape};
 use crate::merge::Merge;
 
@@ -59,7 +60,7 @@ impl Bounds {
 }
 
 /// What happened at one skeleton with one method.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Seen {
     /// Calls.
     pub(super) calls: u64,
@@ -110,8 +111,8 @@ pub(super) struct Operation<F> {
 }
 
 /// Why a node is kept, hence by which bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) enum Kind {
     /// A name, or a marker with a custom verb.
     Name,
     /// A hard value near the root, as it is.
@@ -153,7 +154,7 @@ struct Subtree<F> {
 }
 
 /// How often a bound was reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Reached {
     pub(super) names: u64,
     pub(super) constants: u64,
@@ -268,10 +269,11 @@ impl<F: Default + Merge> Store<F> {
         }
         let rank = self.key.rank(segment);
         let text = match std::str::from_utf8(segment) {
-            Ok(text) if !text.starts_with([MARKER, '\u{2}']) => text,
+            Ok(text) if !text.starts_with([MARKER, '\u{2}', PSEUDONYM]) => text,
             _ => return Place { node: self.marker(parent, Shape::Encoded, "", rank), hostility },
         };
         if let Some(found) = self.find(parent, rank, text) {
+            self.name_again(found, text);
             return Place { node: found, hostility: hostility.max(self.node(found).hostility) };
         }
         let own = if digits { Hostility::None } else { Hostility::of(segment) };
@@ -316,6 +318,16 @@ impl<F: Default + Merge> Store<F> {
         }
     }
 
+    /// The facts of every operation.
+    pub(super) fn facts(&self) -> impl Iterator<Item = &F> {
+        self.nodes.iter().flat_map(|node| &node.operations).map(|operation| &operation.facts)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn facts_mut(&mut self) -> impl Iterator<Item = &mut F> {
+        self.nodes.iter_mut().flat_map(|node| &mut node.operations).map(|operation| &mut operation.facts)
+    }
+
     /// How often each bound was reached.
     pub(super) const fn reached(&self) -> Reached {
         self.reached
@@ -330,9 +342,21 @@ impl<F: Default + Merge> Store<F> {
         self.table
             .find(slot(parent, rank), |id| {
                 let node = self.node(*id);
-                node.parent == parent && node.name_rank == rank && *node.name == *name
+                node.parent == parent
+                    && node.name_rank == rank
+                    && (*node.name == *name
+                        || node.name.starts_with(PSEUDONYM)
+                        || name.starts_with(PSEUDONYM))
             })
             .copied()
+    }
+
+    /// Gives a node that was read back under a pseudonym its name, now that it was seen again.
+    fn name_again(&mut self, id: u32, name: &str) {
+        let node = self.node_mut(id);
+        if node.name.starts_with(PSEUDONYM) && !name.starts_with(PSEUDONYM) {
+            node.name = name.into();
+        }
     }
 
     /// The node that stands for the values of `shape` below `parent`.
@@ -502,7 +526,10 @@ impl<F: Default + Merge> Store<F> {
     /// Puts a subtree below `parent`.
     fn graft(&mut self, parent: u32, subtree: Subtree<F>) {
         let node = match self.find(parent, subtree.name_rank, &subtree.name) {
-            Some(node) => node,
+            Some(node) => {
+                self.name_again(node, &subtree.name);
+                node
+            }
             None if self.node(parent).kind == Kind::Rest => parent,
             None if subtree.kind == Kind::Rest => self.rest(parent),
             None => self.place(parent, subtree.kind, subtree.name_rank, &subtree.name, subtree.hostility),
@@ -566,6 +593,78 @@ impl<F: Default + Merge> Store<F> {
     #[expect(clippy::indexing_slicing, reason = "ids are only made by this store")]
     fn node_mut(&mut self, id: u32) -> &mut Node<F> {
         &mut self.nodes[id as usize]
+    }
+}
+
+/// Writing and reading back.
+impl<F: Default + Merge> Store<F> {
+    /// The key of ranks.
+    pub(super) const fn key(&self) -> RankKey {
+        self.key
+    }
+
+    /// What is written. `told` says whether a name may be: given the rank of the path that it ends, the name, and
+    /// whether it is a host's.
+    pub(super) fn save(&self, told: &impl Fn(u64, &str, bool) -> bool) -> SavedStore<&F> {
+        SavedStore { level: self.level, reached: self.reached, root: self.save_node(ROOT, told) }
+    }
+
+    fn save_node(&self, id: u32, told: &impl Fn(u64, &str, bool) -> bool) -> SavedNode<&F> {
+        let node = self.node(id);
+        let host = node.parent == ROOT;
+        let may_tell = |name: &str| name.is_empty() || told(node.path_rank, name, host);
+        let mut children: Vec<u32> = node.children.clone();
+        children.sort_by_key(|child| self.node(*child).name_rank);
+        SavedNode {
+            name: SavedName::of(&node.name, node.name_rank, may_tell(&node.name), |suffix| {
+                may_tell(suffix.trim_start_matches(['.', ':']))
+            }),
+            kind: node.kind,
+            hostility: node.hostility,
+            distinct: node.distinct.clone(),
+            operations: node
+                .operations
+                .iter()
+                .map(|operation| SavedOperation {
+                    method: operation.method,
+                    seen: operation.seen.clone(),
+                    facts: &operation.facts,
+                })
+                .collect(),
+            children: children.into_iter().map(|child| self.save_node(child, told)).collect(),
+        }
+    }
+
+    /// Takes the place of an empty store.
+    pub(super) fn restore(&mut self, saved: SavedStore<F>) {
+        self.level = saved.level;
+        self.reached = saved.reached;
+        self.restore_below(ROOT, saved.root);
+    }
+
+    fn restore_below(&mut self, id: u32, saved: SavedNode<F>) {
+        let node = self.node_mut(id);
+        node.distinct = saved.distinct;
+        node.operations = saved
+            .operations
+            .into_iter()
+            .map(|operation| Operation {
+                method: operation.method,
+                seen: operation.seen,
+                facts: operation.facts,
+            })
+            .collect();
+        for below in saved.children {
+            let rank = match &below.name {
+                SavedName::Told(name) => self.key.rank(name.as_bytes()),
+                SavedName::Hidden { rank, .. } => *rank,
+            };
+            let (kind, hostility) = (below.kind, below.hostility);
+            let mut below = below;
+            let name = std::mem::replace(&mut below.name, SavedName::Told("".into())).into_name();
+            let child = self.create(id, kind, rank, &name, hostility);
+            self.restore_below(child, below);
+        }
     }
 }
 

@@ -1,0 +1,311 @@
+//! `spanlight.yaml`: what a sensor is told, and what that comes to.
+//!
+//! ```text
+//!  file ─▶ read: a tree, each key held against the known ones ─▶ Config ─▶ settings: rules ─▶ Settings
+//!                    └───────────── every problem, with line, key and rule ─────┘
+//! ```
+//!
+//! [`Config`] mirrors the file: each key with its default, right for a first run. [`Settings`] can only be made
+//! from a [`Config`] that makes sense. All problems are told at once; a file with one problem gives no settings
+//! at all, so that a running sensor goes on with those it has.
+
+mod read;
+mod settings;
+
+pub use settings::{Difference, Interface, Lake, Log, Privileges, Settings};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::PathBuf;
+
+/// The file. Relative paths are relative to its folder. A key without a value has its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The sensor's name in the lake: 1 to 64 letters, digits, `.`, `_` and `-`. By default the name of the
+    /// host, with what does not fit replaced. Two sensors that write into one lake need two names.
+    pub sensor: Option<String>,
+    /// The folder of what was learnt, from which the sensor goes on after a restart. Some hundred bytes for each
+    /// path, caller and field that was learnt.
+    pub state: PathBuf,
+    /// The key under which callers are fingerprinted, from `spanlight key new`; one for a fleet. By default one is
+    /// made in the state folder.
+    pub key: Option<PathBuf>,
+    /// How often what was learnt is saved, in seconds: as much is lost when the sensor is killed. Less writes
+    /// the state more often.
+    pub interval_secs: u64,
+    /// Whether bodies are inspected. Without them nothing is known of data classes and of drift, and a core does
+    /// about twice the traffic.
+    pub bodies: bool,
+    /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON.
+    pub specs: Vec<PathBuf>,
+    /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
+    pub signatures: Vec<PathBuf>,
+    /// Where packets come from.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// How packets are captured.
+    pub capture: CaptureConfig,
+    /// Where results go.
+    pub lake: LakeConfig,
+    /// Bounds on what traffic can make the sensor keep.
+    pub limits: LimitsConfig,
+    /// Figures about the sensor, for Prometheus.
+    pub metrics: MetricsConfig,
+    /// What the process may still do once it captures.
+    pub privileges: PrivilegesConfig,
+    /// What is told on standard error.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sensor: None,
+            state: PathBuf::from("/var/lib/spanlight/state"),
+            key: None,
+            interval_secs: 10,
+            bodies: true,
+            specs: Vec::new(),
+            signatures: Vec::new(),
+            interfaces: Vec::new(),
+            capture: CaptureConfig::default(),
+            lake: LakeConfig::default(),
+            limits: LimitsConfig::default(),
+            metrics: MetricsConfig::default(),
+            privileges: PrivilegesConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// An item of `interfaces:`: a map for what differs from `capture:`, or in the file a name alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InterfaceConfig {
+    /// The name, as `ip link` shows it.
+    pub name: String,
+    /// A BPF filter in place of `capture.filter`.
+    pub filter: Option<String>,
+    /// In place of `capture.snaplen`.
+    pub snaplen: Option<u64>,
+    /// In place of `capture.promiscuous`.
+    pub promiscuous: Option<bool>,
+    /// In place of `capture.ring_mib`.
+    pub ring_mib: Option<u64>,
+}
+
+impl InterfaceConfig {
+    /// An interface of which all is as `capture:` says.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+/// The `capture:` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaptureConfig {
+    /// Worker threads, each with its own ring; 0 is one for each core. More than the cores gains nothing.
+    pub shards: u64,
+    /// The kernel's ring for each shard and interface, in MiB: what a burst may fill while a shard is busy. It is
+    /// memory that is never swapped.
+    pub ring_mib: u64,
+    /// Bytes of a packet that are captured. Less saves room in the ring and costs the bytes that are missing.
+    pub snaplen: u64,
+    /// Whether an interface takes packets that are not addressed to it, as those of a mirror port are.
+    pub promiscuous: bool,
+    /// Which packets are captured, as a BPF filter; by default all. A filter for a port loses fragments and what is
+    /// in tunnels.
+    pub filter: Option<String>,
+    /// Which network ids keep flows with the same addresses apart. An id that differs between the two
+    /// directions of a connection tears it in two.
+    pub separate_by: Vec<NetworkId>,
+}
+
+impl Default for CaptureConfig {
+    fn default() -> Self {
+        Self {
+            shards: 0,
+            ring_mib: 64,
+            snaplen: MAX_SNAPLEN,
+            promiscuous: true,
+            filter: None,
+            separate_by: vec![NetworkId::Vni],
+        }
+    }
+}
+
+/// The longest packet that libpcap captures.
+pub const MAX_SNAPLEN: u64 = 262_144;
+
+/// What can name the network that a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkId {
+    /// The network identifier of VXLAN and Geneve.
+    Vni,
+    /// The VLAN tags, outer and inner.
+    Vlan,
+    /// The key of GRE. Some mirrors give each direction a key of its own.
+    GreKey,
+}
+
+/// The `lake:` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LakeConfig {
+    /// The lake's folder; without one no files are written.
+    pub path: Option<PathBuf>,
+    /// Seconds after which the files being filled are finished and show in the lake. Less makes more and smaller
+    /// files, which queries read more slowly.
+    pub roll_secs: u64,
+    /// Rows after which a file is finished before that. More keeps more rows in memory.
+    pub roll_rows: u64,
+    /// MiB of finished files that wait in the state folder for a lake that cannot be reached; beyond that the
+    /// oldest are given up, and counted.
+    pub spool_mib: u64,
+}
+
+impl Default for LakeConfig {
+    fn default() -> Self {
+        Self { path: None, roll_secs: 300, roll_rows: 100_000, spool_mib: 1_024 }
+    }
+}
+
+/// The `limits:` section: bounds of [`crate::limits::Limits`] that differ from its defaults. Those of flows and
+/// bytes are for each shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Connections tracked; the longest idle one makes room. About 700 bytes each when idle.
+    pub max_flows: Option<u64>,
+    /// Seconds without a packet after which a connection counts as over. More keeps more idle ones.
+    pub flow_idle_secs: Option<u64>,
+    /// Bytes per direction that wait for a missing segment before the hole is given up.
+    pub reorder_bytes: Option<u64>,
+    /// Segments per direction that wait for a missing one before the hole is given up.
+    pub reorder_segments: Option<u64>,
+    /// Bytes that all connections together keep waiting.
+    pub reorder_bytes_total: Option<u64>,
+    /// Milliseconds that later bytes wait for a missing segment which the peer has acknowledged. More delays
+    /// what stands behind a hole.
+    pub reorder_wait_ms: Option<u64>,
+    /// Bytes of one message head; a longer one is skipped.
+    pub head_bytes: Option<u64>,
+    /// Header lines of one message head.
+    pub head_lines: Option<u64>,
+    /// Requests of one connection that await their responses.
+    pub pipelined: Option<u64>,
+    /// Bytes of one body that are inspected. More costs time and memory for each large body.
+    pub body_bytes: Option<u64>,
+    /// Nested tunnels of one packet.
+    pub tunnel_depth: Option<u64>,
+    /// Nodes of one inferred body shape, kept for each endpoint.
+    pub shape_nodes: Option<u64>,
+    /// Nesting depth of one body that is inspected.
+    pub body_depth: Option<u64>,
+    /// Query parameter names kept for each endpoint.
+    pub query_parameters: Option<u64>,
+    /// Path segments, query parameters, headers and cookies of each endpoint whose data classes are judged.
+    pub loose_fields: Option<u64>,
+    /// Keys of one exchange whose meaning may be worked out anew; about 10 µs each.
+    pub fresh_keys: Option<u64>,
+    /// Segments of one path that are inspected.
+    pub path_segments: Option<u64>,
+}
+
+/// The `metrics:` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// Where `/metrics` is served, as `ADDRESS:PORT`; by default nowhere. Whoever reaches it can read it.
+    pub listen: Option<String>,
+}
+
+/// The `privileges:` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrivilegesConfig {
+    /// The user that a sensor started as root becomes, by name or number. It comes to own the state and the lake.
+    #[serde(deserialize_with = "name_or_number")]
+    pub user: String,
+    /// Whether the sensor locks itself in (Landlock, seccomp).
+    pub sandbox: Sandboxing,
+}
+
+impl Default for PrivilegesConfig {
+    fn default() -> Self {
+        Self { user: "nobody".to_owned(), sandbox: Sandboxing::Auto }
+    }
+}
+
+/// How much of a sandbox there must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sandboxing {
+    /// As much as the kernel has; what it lacks is said.
+    #[default]
+    Auto,
+    /// Landlock for files, and seccomp; or the sensor does not start.
+    Require,
+    /// None.
+    Off,
+}
+
+/// The `log:` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// From which level on lines are written.
+    pub level: LogLevel,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// From which level on log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Data was lost: act now.
+    Error,
+    /// Something works less well.
+    Warn,
+    /// Started, stopped, reloaded.
+    #[default]
+    Info,
+    /// At most a line for each connection.
+    Debug,
+}
+
+fn name_or_number<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    struct NameOrNumber;
+
+    impl serde::de::Visitor<'_> for NameOrNumber {
+        type Value = String;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a name or number")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<String, E> {
+            Ok(name.to_owned())
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+    }
+
+    source.deserialize_any(NameOrNumber)
+}

@@ -1,0 +1,637 @@
+//! What a configuration comes to: the rules it is held against, and what of it may change while the sensor runs.
+
+use super::read::{self, Wrong};
+pub use crate::source::interface::Interface;
+
+use super::{Config, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing};
+use crate::limits::Limits;
+use crate::problem::Problems;
+use crate::spec::tree;
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The longest name that the kernel gives an interface.
+const MAX_INTERFACE_NAME: usize = 15;
+/// More shards than any machine has cores for.
+const MAX_SHARDS: u64 = 256;
+/// The largest ring of a shard, in MiB: libpcap counts its bytes in 31 bits.
+const MAX_RING_MIB: u64 = 2_047;
+/// The longest interval, in seconds.
+const MAX_INTERVAL: u64 = 3_600;
+/// The largest of the limits and sizes; what is larger is a slip.
+const MAX_BOUND: u64 = 1 << 40;
+
+/// A configuration that makes sense. Made by [`Settings::load`] and [`Settings::from_config`] alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The file they come from, when there is one.
+    file: Option<PathBuf>,
+    /// The sensor's name in the lake.
+    pub sensor: String,
+    /// The folder of what was learnt.
+    pub state: PathBuf,
+    /// The key under which callers are fingerprinted; `None` is one in the state folder.
+    pub key: Option<PathBuf>,
+    /// How often what was learnt is saved.
+    pub interval: Duration,
+    /// Whether bodies are inspected.
+    pub bodies: bool,
+    /// Files and folders of documents.
+    pub specs: Vec<PathBuf>,
+    /// Files of signatures beside the built-in ones.
+    pub signatures: Vec<PathBuf>,
+    /// Where packets come from; may be empty.
+    pub interfaces: Vec<Interface>,
+    /// Worker threads.
+    pub shards: NonZeroUsize,
+    /// Which network ids keep flows apart.
+    pub separate_by: BTreeSet<NetworkId>,
+    /// Where results go, when a lake is named.
+    pub lake: Option<Lake>,
+    /// Bounds of each shard.
+    pub limits: Limits,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+    /// What the process may still do once it captures.
+    pub privileges: Privileges,
+    /// What is told on standard error.
+    pub log: Log,
+}
+
+/// A lake and how its files are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lake {
+    /// The folder.
+    pub path: PathBuf,
+    /// After which time a file is finished.
+    pub roll: Duration,
+    /// After how many rows a file is finished before that.
+    pub roll_rows: usize,
+    /// Bytes of finished files that wait for a lake that cannot be reached.
+    pub spool_bytes: u64,
+}
+
+/// What the process may still do once it captures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Privileges {
+    /// The user that a sensor started as root becomes: a name or a number.
+    pub user: String,
+    /// How much of a sandbox there must be.
+    pub sandbox: Sandboxing,
+}
+
+/// What is told on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// From which level on lines are written.
+    pub level: LogLevel,
+}
+
+/// A key that two settings differ in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key, as in the file: `capture.shards`.
+    pub key: &'static str,
+    /// Why the new value needs a restart; `None` when it can be taken over while the sensor runs.
+    pub restart: Option<&'static str>,
+}
+
+impl Settings {
+    /// Reads a file. Any problem, and all are told, means no settings.
+    pub fn load(file: &Path) -> Result<Self, Problems> {
+        let name = file.display().to_string();
+        let refused = |place: String, message: String| {
+            let mut problems = Problems::default();
+            problems.push(&name, place, message);
+            problems
+        };
+        let text = fs::read(file).map_err(|error| refused(String::new(), format!("not read: {error}")))?;
+        let tree = tree::read(&text).map_err(|unreadable| {
+            let place = unreadable.line.map(|line| format!("line {line}")).unwrap_or_default();
+            refused(place, format!("not read: {}", unreadable.message))
+        })?;
+        let format = tree.format;
+        let mut wrong = Wrong::default();
+        let config = read::config(tree, &mut wrong);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut settings = Self::check(&config, folder, &mut wrong);
+        settings.file = Some(file.to_owned());
+        wrong.located(&name, Some((&text, format))).into_result(settings)
+    }
+
+    /// Settings without a file: from [`Config::default`], with what the command line says.
+    pub fn from_config(config: &Config) -> Result<Self, Problems> {
+        let mut wrong = Wrong::default();
+        let settings = Self::check(config, Path::new(""), &mut wrong);
+        wrong.located("", None).into_result(settings)
+    }
+
+    /// The file they come from.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The key's file: the one named, or the one in the state folder.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.key.clone().unwrap_or_else(|| self.state.join("fingerprint.key"))
+    }
+
+    /// Holds a configuration against the rules. What comes back is of use only when nothing is wrong.
+    fn check(config: &Config, folder: &Path, wrong: &mut Wrong) -> Self {
+        let below = |path: &PathBuf| folder.join(path);
+        let seconds = |value: u64, pointer: &str, most: u64, wrong: &mut Wrong| {
+            wrong.unless((1..=most).contains(&value), pointer, &format!("must be 1 to {most} seconds"));
+            Duration::from_secs(value)
+        };
+        let capture = &config.capture;
+        let most = "must be 0, for one a core, or at most 256";
+        wrong.unless(capture.shards <= MAX_SHARDS, "/capture/shards", most);
+        let settings = Self {
+            file: None,
+            sensor: sensor(config.sensor.as_deref(), wrong),
+            state: path(&config.state, "/state", folder, wrong),
+            key: config.key.as_ref().map(|key| path(key, "/key", folder, wrong)),
+            interval: seconds(config.interval_secs, "/interval_secs", MAX_INTERVAL, wrong),
+            bodies: config.bodies,
+            specs: config.specs.iter().map(below).collect(),
+            signatures: config.signatures.iter().map(below).collect(),
+            interfaces: interfaces(config, wrong),
+            shards: shards(capture.shards),
+            separate_by: capture.separate_by.iter().copied().collect(),
+            lake: lake(config, folder, wrong),
+            limits: limits(config, wrong),
+            metrics: metrics(config.metrics.listen.as_deref(), wrong),
+            privileges: Privileges {
+                user: config.privileges.user.clone(),
+                sandbox: config.privileges.sandbox,
+            },
+            log: Log { format: config.log.format, level: config.log.level },
+        };
+        let user = settings.privileges.user.as_str();
+        let rule = "must be the name or number of a user other than root";
+        wrong.unless(!["", "root", "0"].contains(&user), "/privileges/user", rule);
+        for (key, paths) in [("specs", &config.specs), ("signatures", &config.signatures)] {
+            for (n, path) in paths.iter().enumerate() {
+                let rule = "must be a file or folder, not an empty text";
+                wrong.unless(!path.as_os_str().is_empty(), &format!("/{key}/{n}"), rule);
+            }
+        }
+        settings
+    }
+
+    /// The keys that `new` differs in, and which of them need a restart.
+    #[must_use]
+    pub fn differences(&self, new: &Self) -> Vec<Difference> {
+        const STARTED: Option<&str> = Some("it is set up when the sensor starts");
+        const LEARNT: Option<&str> = Some("what was learnt belongs to it");
+        const LOCKED: Option<&str> = Some("the sandbox was made for the old value");
+        let locked = if self.privileges.sandbox == Sandboxing::Off { None } else { LOCKED };
+        let readable: Vec<&Path> = self.readable().collect();
+        let out_of_reach = |paths: &[PathBuf]| {
+            paths.iter().any(|path| !readable.iter().any(|folder| path.starts_with(folder)))
+        };
+        let of = |settings: &Self| -> Vec<(String, u32, bool, u64)> {
+            let all = settings.interfaces.iter();
+            all.map(|one| (one.name.clone(), one.snaplen, one.promiscuous, one.ring_bytes)).collect()
+        };
+        let filters = |settings: &Self| -> Vec<Option<String>> {
+            settings.interfaces.iter().map(|one| one.filter.clone()).collect()
+        };
+        let (old_lake, new_lake) = (self.lake.as_ref(), new.lake.as_ref());
+        let lake_path = |lake: Option<&Lake>| lake.map(|lake| lake.path.clone());
+        let same_rolls = old_lake.zip(new_lake).is_none_or(|(old, new)| {
+            (old.roll, old.roll_rows, old.spool_bytes) == (new.roll, new.roll_rows, new.spool_bytes)
+        });
+        [
+            ("sensor", self.sensor == new.sensor, LEARNT),
+            ("state", self.state == new.state, LEARNT),
+            ("key", self.key == new.key, LEARNT),
+            ("interval_secs", self.interval == new.interval, None),
+            ("bodies", self.bodies == new.bodies, STARTED),
+            ("specs", self.specs == new.specs, locked.filter(|_| out_of_reach(&new.specs))),
+            (
+                "signatures",
+                self.signatures == new.signatures,
+                locked.filter(|_| out_of_reach(&new.signatures)),
+            ),
+            ("interfaces", of(self) == of(new), STARTED),
+            ("filter", filters(self) == filters(new), None),
+            ("capture.shards", self.shards == new.shards, STARTED),
+            ("capture.separate_by", self.separate_by == new.separate_by, STARTED),
+            ("lake.path", lake_path(old_lake) == lake_path(new_lake), locked),
+            ("lake", same_rolls, None),
+            ("limits", self.limits == new.limits, STARTED),
+            ("metrics.listen", self.metrics == new.metrics, locked),
+            ("privileges", self.privileges == new.privileges, STARTED),
+            ("log", self.log == new.log, None),
+        ]
+        .into_iter()
+        .filter(|(_, same, _)| !same)
+        .map(|(key, _, restart)| Difference { key, restart })
+        .collect()
+    }
+
+    /// What the process needs once it captures. `keep_raw`: whether interfaces may have to be opened again.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    #[must_use]
+    pub fn sandbox_plan(&self, keep_raw: bool) -> crate::sandbox::SandboxPlan {
+        use crate::sandbox::{SandboxPlan, Strictness};
+        SandboxPlan {
+            user: self.privileges.user.clone(),
+            keep_raw,
+            state: self.state.clone(),
+            lake: self.lake.as_ref().map(|lake| lake.path.clone()),
+            readable: self.readable().map(Path::to_owned).collect(),
+            listen: self.metrics.map(|address| address.port()),
+            strictness: match self.privileges.sandbox {
+                Sandboxing::Auto => Strictness::Auto,
+                Sandboxing::Require => Strictness::Require,
+                Sandboxing::Off => Strictness::Off,
+            },
+        }
+    }
+
+    /// What is read again on a reload. Of a file its folder: who edits a file puts another one in its place.
+    pub fn readable(&self) -> impl Iterator<Item = &Path> {
+        let files = self.file.iter().chain(&self.key).filter_map(|file| file.parent());
+        let specs = self
+            .specs
+            .iter()
+            .chain(&self.signatures)
+            .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
+        files.chain(specs).map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
+    }
+}
+
+/// A path that must not be empty, relative to the file's folder.
+fn path(written: &Path, pointer: &str, folder: &Path, wrong: &mut Wrong) -> PathBuf {
+    wrong.unless(!written.as_os_str().is_empty(), pointer, "must be a path, not an empty text");
+    wrong.unless(
+        !written.to_string_lossy().contains("://"),
+        pointer,
+        "must be a path: addresses are not supported",
+    );
+    folder.join(written)
+}
+
+fn sensor(name: Option<&str>, wrong: &mut Wrong) -> String {
+    let Some(name) = name else { return fitted(&host_name()) };
+    let rule = "must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`";
+    wrong.unless(fitted(name) == name, "/sensor", rule);
+    name.to_owned()
+}
+
+fn host_name() -> String {
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    if let Ok(system) = nix::sys::utsname::uname() {
+        return system.nodename().to_string_lossy().into_owned();
+    }
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
+}
+
+/// A name as the lake takes it: see [`Config::sensor`].
+fn fitted(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = name.trim().trim_start_matches('.').chars().map(plain).take(64).collect();
+    if name.is_empty() { "sensor".to_owned() } else { name }
+}
+
+fn shards(written: u64) -> NonZeroUsize {
+    let written = usize::try_from(written).ok().and_then(NonZeroUsize::new);
+    written.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn interfaces(config: &Config, wrong: &mut Wrong) -> Vec<Interface> {
+    let capture = &config.capture;
+    filter(capture.filter.as_deref(), "/capture/filter", wrong);
+    snaplen(capture.snaplen, "/capture/snaplen", wrong);
+    ring(capture.ring_mib, "/capture/ring_mib", wrong);
+    let mut all: Vec<Interface> = Vec::new();
+    for (n, InterfaceConfig { name, filter: own, snaplen: own_snaplen, promiscuous, ring_mib }) in
+        config.interfaces.iter().enumerate()
+    {
+        let at = |key: &str| format!("/interfaces/{n}/{key}");
+        let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+        let fits = (1..=MAX_INTERFACE_NAME).contains(&name.len()) && !name.contains(odd);
+        wrong.unless(fits, &at("name"), "must be the name of an interface: 1 to 15 letters, no space or `/`");
+        let twice = !name.is_empty() && all.iter().any(|other| other.name == *name);
+        wrong.unless(!twice, &at("name"), "stands twice; each interface is captured once");
+        if own.is_some() {
+            filter(own.as_deref(), &at("filter"), wrong);
+        }
+        all.push(Interface {
+            name: name.clone(),
+            filter: own.clone().or_else(|| capture.filter.clone()),
+            snaplen: own_snaplen.map_or_else(
+                || u32::try_from(capture.snaplen).unwrap_or(u32::MAX),
+                |own| snaplen(own, &at("snaplen"), wrong),
+            ),
+            promiscuous: promiscuous.unwrap_or(capture.promiscuous),
+            ring_bytes: ring_mib
+                .map_or_else(|| capture.ring_mib << 20, |own| ring(own, &at("ring_mib"), wrong)),
+        });
+    }
+    all
+}
+
+fn snaplen(bytes: u64, pointer: &str, wrong: &mut Wrong) -> u32 {
+    // Less than this cuts off the headers of a tunnelled packet.
+    wrong.unless((128..=MAX_SNAPLEN).contains(&bytes), pointer, "must be 128 to 262144 bytes");
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn ring(mib: u64, pointer: &str, wrong: &mut Wrong) -> u64 {
+    wrong.unless((1..=MAX_RING_MIB).contains(&mib), pointer, "must be 1 to 2047 MiB");
+    mib.saturating_mul(1 << 20)
+}
+
+fn filter(filter: Option<&str>, pointer: &str, wrong: &mut Wrong) {
+    let Some(filter) = filter else { return };
+    if filter.trim().is_empty() {
+        return wrong.push(pointer, "must be a BPF filter; leave the key out to capture everything");
+    }
+    #[cfg(feature = "live")]
+    if let Some(refusal) = bpf_refusal(filter) {
+        wrong.push(pointer, format!("must be a BPF filter: {refusal}"));
+    }
+}
+
+/// Why libpcap refuses a filter for every link layer that a tap may have.
+#[cfg(feature = "live")]
+fn bpf_refusal(filter: &str) -> Option<String> {
+    use pcap::{Capture, Linktype};
+    let mut refusal = None;
+    for link in [Linktype::ETHERNET, Linktype::LINUX_SLL, Linktype::IEEE802_11_RADIOTAP, Linktype(12)] {
+        match Capture::dead(link).and_then(|capture| capture.compile(filter, true)) {
+            Ok(_) => return None,
+            // What it says for Ethernet is what most can use.
+            Err(error) => refusal = refusal.or(Some(error)),
+        }
+    }
+    refusal.map(|error| match error {
+        pcap::Error::PcapError(said) => said,
+        other => other.to_string(),
+    })
+}
+
+fn lake(config: &Config, folder: &Path, wrong: &mut Wrong) -> Option<Lake> {
+    let lake = &config.lake;
+    wrong.unless((1..=86_400).contains(&lake.roll_secs), "/lake/roll_secs", "must be 1 to 86400 seconds");
+    wrong.unless(
+        (1..=100_000_000).contains(&lake.roll_rows),
+        "/lake/roll_rows",
+        "must be 1 to 100000000 rows",
+    );
+    wrong.unless(
+        (1..=MAX_BOUND >> 20).contains(&lake.spool_mib),
+        "/lake/spool_mib",
+        "must be 1 to 1048576 MiB",
+    );
+    let path = path(lake.path.as_ref()?, "/lake/path", folder, wrong);
+    let state = folder.join(&config.state);
+    let apart = config.state.as_os_str().is_empty() || !path.starts_with(&state) && !state.starts_with(&path);
+    wrong.unless(apart, "/lake/path", "must not lie in the state folder, nor the state folder in the lake");
+    Some(Lake {
+        path,
+        roll: Duration::from_secs(lake.roll_secs),
+        roll_rows: usize::try_from(lake.roll_rows).unwrap_or(usize::MAX),
+        spool_bytes: lake.spool_mib.saturating_mul(1 << 20),
+    })
+}
+
+fn metrics(listen: Option<&str>, wrong: &mut Wrong) -> Option<SocketAddr> {
+    let parsed = listen?.parse();
+    wrong.unless(
+        parsed.is_ok(),
+        "/metrics/listen",
+        "must be ADDRESS:PORT, such as 127.0.0.1:9464 or [::]:9464",
+    );
+    parsed.ok()
+}
+
+fn limits(config: &Config, wrong: &mut Wrong) -> Limits {
+    let file = &config.limits;
+    let mut limits = Limits::default();
+    let mut number = |name: &str, written: Option<u64>, limit: &mut usize| {
+        let Some(written) = written else { return };
+        let fits = (1..=MAX_BOUND).contains(&written);
+        wrong.unless(
+            fits,
+            &format!("/limits/{name}"),
+            "must be at least 1; leave the key out for its default",
+        );
+        *limit = usize::try_from(written).unwrap_or(usize::MAX);
+    };
+    number("max_flows", file.max_flows, &mut limits.max_flows);
+    number("reorder_bytes", file.reorder_bytes, &mut limits.reorder_bytes);
+    number("reorder_segments", file.reorder_segments, &mut limits.reorder_segments);
+    number("reorder_bytes_total", file.reorder_bytes_total, &mut limits.reorder_bytes_total);
+    number("head_bytes", file.head_bytes, &mut limits.head_bytes);
+    number("head_lines", file.head_lines, &mut limits.head_lines);
+    number("pipelined", file.pipelined, &mut limits.pipelined);
+    number("body_bytes", file.body_bytes, &mut limits.body_bytes);
+    number("tunnel_depth", file.tunnel_depth, &mut limits.tunnel_depth);
+    number("shape_nodes", file.shape_nodes, &mut limits.shape_nodes);
+    number("body_depth", file.body_depth, &mut limits.body_depth);
+    number("query_parameters", file.query_parameters, &mut limits.query_parameters);
+    number("loose_fields", file.loose_fields, &mut limits.loose_fields);
+    number("fresh_keys", file.fresh_keys, &mut limits.fresh_keys);
+    number("path_segments", file.path_segments, &mut limits.path_segments);
+    if let Some(seconds) = file.flow_idle_secs {
+        wrong.unless((1..=86_400).contains(&seconds), "/limits/flow_idle_secs", "must be 1 to 86400 seconds");
+        limits.flow_idle = Duration::from_secs(seconds);
+    }
+    if let Some(milliseconds) = file.reorder_wait_ms {
+        let rule = "must be 1 to 60000 milliseconds";
+        wrong.unless((1..=60_000).contains(&milliseconds), "/limits/reorder_wait_ms", rule);
+        limits.reorder_wait = Duration::from_millis(milliseconds);
+    }
+    let whole = limits.reorder_bytes <= limits.reorder_bytes_total;
+    wrong.unless(whole, "/limits/reorder_bytes", "must be at most limits.reorder_bytes_total");
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> (tempfile::TempDir, Result<Settings, Problems>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spanlight.yaml");
+        fs::write(&file, text).unwrap();
+        let settings = Settings::load(&file);
+        (folder, settings)
+    }
+
+    fn told(text: &str) -> Vec<String> {
+        let problems = load(text).1.unwrap_err();
+        problems.as_slice().iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect()
+    }
+
+    #[test]
+    fn an_empty_file_is_a_first_run() {
+        let settings = load("").1.unwrap();
+        let expected =
+            Settings { file: settings.file.clone(), ..Settings::from_config(&Config::default()).unwrap() };
+        assert_eq!(settings, expected);
+        assert_eq!(settings.interval, Duration::from_secs(10));
+        assert!(settings.bodies && settings.lake.is_none() && settings.metrics.is_none());
+        assert_eq!(settings.key_file(), Path::new("/var/lib/spanlight/state/fingerprint.key"));
+        assert_eq!(settings.limits, Limits::default());
+    }
+
+    #[test]
+    fn an_interface_has_what_the_capture_says_unless_it_says_otherwise() {
+        let (folder, settings) = load(
+            "capture: {filter: tcp, ring_mib: 2, snaplen: 1000}\ninterfaces:\n- eth0\n- {name: eth1, filter: port 80, \
+             ring_mib: 8, promiscuous: false}\nstate: state\nspecs: [/abs, rel]\nlimits: {max_flows: 9}\n\
+             privileges: {user: 12}\nmetrics: {listen: '[::1]:9464'}\n",
+        );
+        let settings = settings.unwrap();
+        let [first, second] = settings.interfaces.as_slice() else { panic!("two interfaces") };
+        let expected = Interface {
+            name: "eth0".into(),
+            filter: Some("tcp".into()),
+            snaplen: 1_000,
+            promiscuous: true,
+            ring_bytes: 2 << 20,
+        };
+        assert_eq!(*first, expected);
+        let expected = Interface {
+            name: "eth1".into(),
+            filter: Some("port 80".into()),
+            promiscuous: false,
+            ring_bytes: 8 << 20,
+            ..expected
+        };
+        assert_eq!(*second, expected);
+        assert_eq!(settings.state, folder.path().join("state"));
+        assert_eq!(settings.specs, [PathBuf::from("/abs"), folder.path().join("rel")]);
+        assert_eq!(settings.limits, Limits { max_flows: 9, ..Limits::default() });
+        assert_eq!(settings.privileges.user, "12");
+        assert_eq!(settings.metrics.unwrap().port(), 9464);
+    }
+
+    #[test]
+    fn every_broken_rule_is_told_with_its_line() {
+        let text = "\
+sensor: my sensor
+interval_secs: 0
+state: ''
+typo: 1
+interfaces: [eth0, a/b]
+capture:
+  shards: 1000
+  ring_mib: 0
+  snaplen: 5
+lake:
+  path: s3://bucket
+  roll_secs: 0
+limits:
+  max_flows: 0
+  reorder_bytes: 100000000
+  reorder_wait_ms: 0
+metrics:
+  listen: localhost
+privileges:
+  user: root
+";
+        assert_eq!(
+            told(text),
+            [
+                "line 1, sensor: must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`",
+                "line 2, interval_secs: must be 1 to 3600 seconds",
+                "line 3, state: must be a path, not an empty text",
+                "line 4, typo: unknown key; known here: bodies, capture, interfaces, interval_secs, key, lake, \
+                 limits, log, metrics, privileges, sensor, signatures, specs, state",
+                "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
+                "line 7, capture.shards: must be 0, for one a core, or at most 256",
+                "line 8, capture.ring_mib: must be 1 to 2047 MiB",
+                "line 9, capture.snaplen: must be 128 to 262144 bytes",
+                "line 11, lake.path: must be a path: addresses are not supported",
+                "line 12, lake.roll_secs: must be 1 to 86400 seconds",
+                "line 14, limits.max_flows: must be at least 1; leave the key out for its default",
+                "line 15, limits.reorder_bytes: must be at most limits.reorder_bytes_total",
+                "line 16, limits.reorder_wait_ms: must be 1 to 60000 milliseconds",
+                "line 18, metrics.listen: must be ADDRESS:PORT, such as 127.0.0.1:9464 or [::]:9464",
+                "line 20, privileges.user: must be the name or number of a user other than root",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_yaml_is_refused_with_its_line() {
+        let [told] = told("state: x\nspecs: [a\ncapture: {\n").try_into().unwrap();
+        assert!(told.starts_with("line ") && told.contains("not read: "), "{told}");
+        let missing = Settings::load(Path::new("/nowhere/spanlight.yaml")).unwrap_err();
+        assert!(
+            missing.to_string().starts_with("/nowhere/spanlight.yaml: not read: No such file"),
+            "{missing}"
+        );
+    }
+
+    #[cfg(feature = "live")]
+    #[test]
+    fn filters_are_compiled() {
+        let [told] = told("capture:\n  filter: tcp prot 80\n").try_into().unwrap();
+        assert!(told.starts_with("line 2, capture.filter: must be a BPF filter: "), "{told}");
+        assert!(
+            load("interfaces: [{name: a, filter: wlan type mgt}, {name: b, filter: vlan 7 and tcp}]")
+                .1
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn lake_and_state_lie_apart() {
+        for lake in ["/var/lib/spanlight/state", "/var/lib/spanlight/state/lake", "/var/lib/spanlight"] {
+            let [told] = told(&format!("lake: {{path: {lake}}}")).try_into().unwrap();
+            assert!(told.starts_with("line 1, lake.path: must not lie in the state folder"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_is_made_to_fit() {
+        for (name, fits) in
+            [("web-1.example\n", "web-1.example"), ("..a b", "a-b"), ("", "sensor"), ("ü", "-")]
+        {
+            assert_eq!(fitted(name), fits, "{name:?}");
+        }
+        assert_eq!(fitted(&"x".repeat(99)).len(), 64);
+    }
+
+    #[test]
+    fn what_differs_is_named_and_what_needs_a_restart_says_why() {
+        let (folder, old) = load("interfaces: [a]\nprivileges: {sandbox: 'off'}\n");
+        let old = old.unwrap();
+        let differ = |text: &str, sandbox: Sandboxing| -> Vec<(&str, bool)> {
+            let mut old = old.clone();
+            old.privileges.sandbox = sandbox;
+            let file = folder.path().join("new.yaml");
+            fs::write(&file, text).unwrap();
+            let mut new = Settings::load(&file).unwrap();
+            new.privileges.sandbox = sandbox;
+            old.differences(&new).into_iter().map(|one| (one.key, one.restart.is_some())).collect()
+        };
+        assert_eq!(differ("interfaces: [a]\n", Sandboxing::Off), []);
+        let free = "interfaces: [{name: a, filter: tcp}]\nspecs: [/specs]\nlake: {path: /lake}\ninterval_secs: 5\n\
+                    metrics: {listen: '127.0.0.1:1'}\nlog: {level: debug}\n";
+        let free_keys = ["interval_secs", "specs", "filter", "lake.path", "metrics.listen", "log"];
+        assert_eq!(differ(free, Sandboxing::Off), free_keys.map(|key| (key, false)));
+        let locked = |key| (key, ["specs", "lake.path", "metrics.listen"].contains(&key));
+        assert_eq!(differ(free, Sandboxing::Auto), free_keys.map(locked));
+        assert_eq!(differ("interfaces: [a]\nspecs: [new]\n", Sandboxing::Auto), [("specs", false)]);
+        let fixed = "interfaces: [{name: a, ring_mib: 1}]\nstate: s\nkey: k\nsensor: other\ncapture: {shards: 7}\n\
+                     limits: {max_flows: 1}\nprivileges: {user: daemon}\n";
+        let fixed_keys = ["sensor", "state", "key", "interfaces", "capture.shards", "limits", "privileges"];
+        assert_eq!(differ(fixed, Sandboxing::Off), fixed_keys.map(|key| (key, true)));
+    }
+}

@@ -1,0 +1,424 @@
+//! What was learnt: the part of a shard's inventory that merges, folds, and is written to disk.
+//!
+//! A [`Delta`] is what a [`super::collector::Collector`] has learnt since it was last asked. Deltas of shards,
+//! intervals and sensors add up by [`Merge`], in any order; their sum is the inventory. Nothing is decided until
+//! [`Delta::snapshot`] folds paths into templates, documents first. On disk a delta is a [`Saved`], in which names
+//! of paths stand only as far as they may be told (see [`learner::Saved`]).
+
+use super::capability::capability;
+use super::facts::EndpointFacts;
+use super::learner::{
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, ValuePaths,
+};
+use super::privacy;
+use super::sketch::CallerSketch;
+use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
+use crate::caller::AuthScheme;
+use crate::classify::{ClassId, Classifier};
+use crate::merge::Merge;
+use crate::secret::{FingerprintKey, Purpose};
+use crate::spec::{DocumentSet, PathSegment, RouteId};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What was learnt. See the module's doc.
+#[derive(Clone, Debug)]
+pub struct Delta {
+    pub(super) learner: Learner<EndpointFacts>,
+    pub(super) issuers: BTreeMap<Arc<str>, u64>,
+    pub(super) all_callers: CallerSketch,
+    pub(super) schemes: BTreeMap<AuthScheme, u64>,
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+}
+
+/// A delta as it is written; `F` is what is known of each operation.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Saved<F> {
+    /// Names of the data classes, by the numbers that the facts give them.
+    classes: Vec<String>,
+    learner: learner::Saved<F>,
+    issuers: BTreeMap<Arc<str>, u64>,
+    all_callers: CallerSketch,
+    schemes: BTreeMap<AuthScheme, u64>,
+    span: Option<(Timestamp, Timestamp)>,
+}
+
+/// The learner's rank key, which follows from that of fingerprints.
+fn rank_key(key: &FingerprintKey) -> learner::RankKey {
+    learner::RankKey::derive(key.fingerprint(Purpose::Segment, b"learner").bytes())
+}
+
+impl Delta {
+    /// Nothing learnt. Deltas merge when they were made under the same key.
+    #[must_use]
+    pub fn new(key: &FingerprintKey) -> Self {
+        Self {
+            learner: Learner::new(learner::LearnerLimits::default(), rank_key(key)),
+            issuers: BTreeMap::new(),
+            all_callers: CallerSketch::default(),
+            schemes: BTreeMap::new(),
+            span: None,
+        }
+    }
+
+    /// Gives away what was learnt and starts anew.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self {
+            learner: self.learner.take(),
+            issuers: std::mem::take(&mut self.issuers),
+            all_callers: std::mem::take(&mut self.all_callers),
+            schemes: std::mem::take(&mut self.schemes),
+            span: self.span.take(),
+        }
+    }
+
+    /// Whether no exchange has come in.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.span.is_none()
+    }
+
+    /// The earliest and latest exchange.
+    #[must_use]
+    pub const fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span
+    }
+
+    /// Requests by the host names of their tokens' issuers.
+    #[must_use]
+    pub const fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
+        &self.issuers
+    }
+
+    /// Distinct callers of all hosts together.
+    #[must_use]
+    pub fn callers(&self) -> u64 {
+        self.all_callers.estimate()
+    }
+
+    /// Requests by authentication scheme; one request may count for several.
+    #[must_use]
+    pub const fn schemes(&self) -> &BTreeMap<AuthScheme, u64> {
+        &self.schemes
+    }
+
+    /// What the learner could not keep.
+    #[must_use]
+    pub fn learner_counters(&self) -> LearnerCounters {
+        self.learner.counters()
+    }
+
+    /// Forgets what happened in which hour, once that is written elsewhere.
+    pub fn forget_hours(&mut self) {
+        self.learner.facts_mut().for_each(|facts| facts.hours.clear());
+    }
+
+    /// How many hours of operations are held.
+    #[must_use]
+    pub fn held_hours(&self) -> usize {
+        self.learner.facts().map(|facts| facts.hours.len()).sum()
+    }
+
+    /// Forgets all hours but the latest `most` when there are more, and tells how many exchanges fell into them.
+    pub fn keep_hours(&mut self, most: i64) -> u64 {
+        let hours = |facts: &EndpointFacts| facts.hours.last_key_value().map(|(hour, _)| *hour);
+        let Some(latest) = self.learner.facts_mut().filter_map(|facts| hours(facts)).max() else { return 0 };
+        let mut forgotten = 0;
+        for facts in self.learner.facts_mut() {
+            if facts.hours.first_key_value().is_some_and(|(hour, _)| *hour <= latest - most) {
+                let kept = facts.hours.split_off(&(latest - most + 1));
+                let old = std::mem::replace(&mut facts.hours, kept);
+                forgotten += old.values().flat_map(|hour| hour.by_status_class).sum::<u64>();
+            }
+        }
+        forgotten
+    }
+
+    /// What is written of it. Names that a recent snapshot held for `values` are not told.
+    #[must_use]
+    pub fn save<'a>(&'a self, classifier: &Classifier, values: &ValuePaths) -> Saved<&'a EndpointFacts> {
+        Saved {
+            classes: classifier.classes().iter().map(|class| class.name.to_owned()).collect(),
+            learner: self.learner.save(values, &privacy::may_store),
+            issuers: self.issuers.clone(),
+            all_callers: self.all_callers.clone(),
+            schemes: self.schemes.clone(),
+            span: self.span,
+        }
+    }
+
+    /// What was written under the same key, in the numbers of `classifier`. What is known of a data class that it does
+    /// not have is forgotten.
+    #[must_use]
+    pub fn restore(saved: Saved<EndpointFacts>, key: &FingerprintKey, classifier: &Classifier) -> Self {
+        let limits = learner::LearnerLimits::default();
+        let mut delta = Self {
+            learner: Learner::restore(limits, rank_key(key), saved.learner),
+            issuers: saved.issuers,
+            all_callers: saved.all_callers,
+            schemes: saved.schemes,
+            span: saved.span,
+        };
+        let numbers: Vec<Option<ClassId>> = saved.classes.iter().map(|name| classifier.find(name)).collect();
+        delta.learner.facts_mut().for_each(|facts| facts.renumber(&numbers));
+        delta
+    }
+
+    /// Gives every data class its number in another classifier.
+    pub fn reclassify(&mut self, from: &Classifier, to: &Classifier) {
+        let numbers: Vec<Option<ClassId>> = from.classes().iter().map(|class| to.find(class.name)).collect();
+        self.learner.facts_mut().for_each(|facts| facts.renumber(&numbers));
+    }
+
+    /// The inventory as of now: paths folded into templates, documented ones first.
+    #[must_use]
+    pub fn snapshot<'a>(&'a self, documents: &DocumentSet) -> Snapshot<'a> {
+        let folded = self.learner.fold(&Routes(documents));
+        let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
+        let mut keys = Vec::with_capacity(folded.endpoints.len());
+        for learnt in &folded.endpoints {
+            let template = match learnt.route {
+                Some(route) => documents.template(RouteId(route)).to_owned(),
+                None => privacy::shown(learnt),
+            };
+            let method = privacy::shown_method(learnt.method);
+            let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
+            let mut facts = EndpointFacts::default();
+            for part in &learnt.facts {
+                facts.absorb((*part).clone());
+            }
+            keys.push(key.clone());
+            match merged.entry(key) {
+                std::collections::btree_map::Entry::Occupied(mut known) => {
+                    known.get_mut().facts.absorb(facts);
+                }
+                std::collections::btree_map::Entry::Vacant(slot) => {
+                    let endpoint = Endpoint {
+                        key: slot.key().clone(),
+                        class: class_of(learnt.class),
+                        route: learnt.route,
+                        confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
+                        capability: capability(&slot.key().template),
+                        facts,
+                    };
+                    slot.insert(endpoint);
+                }
+            }
+        }
+        let order: BTreeMap<EndpointKey, usize> =
+            merged.keys().enumerate().map(|(place, key)| (key.clone(), place)).collect();
+        let places = keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect();
+        let inventory = Inventory { endpoints: merged.into_values().collect(), span: self.span };
+        Snapshot { inventory, folded, places }
+    }
+}
+
+impl Merge for Delta {
+    fn absorb(&mut self, other: Self) {
+        self.learner.absorb(other.learner);
+        self.all_callers.absorb(other.all_callers);
+        self.schemes.absorb(other.schemes);
+        for (issuer, requests) in other.issuers {
+            if self.issuers.len() < MAX_ISSUERS || self.issuers.contains_key(&issuer) {
+                *self.issuers.entry(issuer).or_default() += requests;
+            }
+        }
+        if let Some((first, last)) = other.span {
+            self.span = Some(self.span.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        }
+    }
+}
+
+/// Issuers of tokens whose requests are counted.
+pub(super) const MAX_ISSUERS: usize = 1_024;
+
+/// The inventory at a moment, and the way from a request to its endpoint.
+pub struct Snapshot<'a> {
+    /// The inventory.
+    pub inventory: Inventory,
+    folded: Folded<'a, EndpointFacts>,
+    /// For each folded endpoint its position in the inventory.
+    places: Vec<usize>,
+}
+
+impl std::fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshot({} endpoints)", self.inventory.endpoints.len())
+    }
+}
+
+impl Snapshot<'_> {
+    /// Where names of paths are held for values.
+    #[must_use]
+    pub const fn values(&self) -> &ValuePaths {
+        &self.folded.values
+    }
+
+    /// The endpoint that a request belongs to.
+    #[must_use]
+    pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
+        let folded = self.folded.locate(host, method, path)?;
+        self.inventory.endpoints.get(*self.places.get(folded)?)
+    }
+}
+
+/// Documents as the learner asks for them.
+struct Routes<'a>(&'a DocumentSet);
+
+impl Documented for Routes<'_> {
+    fn route(&self, host: &str, methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let path: Vec<PathSegment<'_>> = segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Name(name) => PathSegment::Literal(name),
+                Segment::Value { suffix: "", .. } => PathSegment::Value,
+                Segment::Value { suffix, .. } => PathSegment::ValueBefore(suffix),
+            })
+            .collect();
+        let routed = self.0.route_requests(host, methods, &path)?;
+        let template = self.0.template(routed.route);
+        let parameters = template
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .enumerate()
+            .filter(|(at, segment)| *at < 64 && segment.contains('{'))
+            .fold(0, |bits, (at, _)| bits | 1_u64 << at);
+        Some(DocumentedRoute { id: routed.route.0, parameters })
+    }
+}
+
+const fn class_of(class: learner::EndpointClass) -> EndpointClass {
+    match class {
+        learner::EndpointClass::Api => EndpointClass::Api,
+        learner::EndpointClass::Static => EndpointClass::Static,
+        learner::EndpointClass::Scanner => EndpointClass::Scanner,
+        learner::EndpointClass::Preflight => EndpointClass::Preflight,
+        learner::EndpointClass::Health => EndpointClass::Health,
+        // Asked for and never there: nobody can say what it would be.
+        learner::EndpointClass::Probe | learner::EndpointClass::Unknown => EndpointClass::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::collector::Collector;
+    use crate::limits::Limits;
+    use crate::transaction::Transaction;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn collector() -> Collector {
+        Collector::new(&Limits::default(), &FingerprintKey::new(KEY), &Classifier::built_in(), true)
+    }
+
+    fn call(collector: &mut Collector, method: &str, path: &str, status: u16, body: &str) {
+        let mut exchange = Transaction::default();
+        exchange.request.method.extend_from_slice(method.as_bytes());
+        exchange.request.target.expose_mut().extend_from_slice(path.as_bytes());
+        exchange.request.fields.push(b"host", b"api.bank.example");
+        exchange.request.fields.push(b"authorization", b"Bearer s3cr3t-t0ken-of-somebody");
+        exchange.request.started = Timestamp::from_secs(1_776_211_206, 0);
+        exchange.response.status = status;
+        exchange.response.fields.push(b"content-type", b"application/json");
+        exchange.response.body.bytes.expose_mut().extend_from_slice(body.as_bytes());
+        exchange.response.body.len = body.len() as u64;
+        exchange.client = Some(([192, 0, 2, 9].into(), None));
+        collector.observe(&exchange);
+    }
+
+    const NAMES: [&str; 8] =
+        ["anna-becker", "olu.adeyemi", "mschmidt", "jdoe", "kvnguyen", "rpatel", "zfarkas", "lrossi"];
+
+    fn traffic(collector: &mut Collector) {
+        for (at, name) in NAMES.iter().enumerate() {
+            let body = format!(r#"{{"name":"{name}","iban":"DE8937040044053201300{at}","balance":{at}}}"#);
+            call(collector, "GET", &format!("/v1/customers/{name}/profile"), 200, &body);
+            call(collector, "PUT", &format!("/v1/customers/{name}"), 200, r#"{"ok":true}"#);
+            call(collector, "GET", &format!("/v1/accounts/{}", 20_000 + at * 7_919), 200, &body);
+        }
+        for _ in 0..40 {
+            call(collector, "GET", "/v1/rates", 200, r#"{"rates":[{"currency":"EUR","rate":1.5}]}"#);
+        }
+    }
+
+    fn write(delta: &Delta) -> Vec<u8> {
+        let snapshot = delta.snapshot(&DocumentSet::default());
+        postcard::to_stdvec(&delta.save(&Classifier::built_in(), snapshot.values())).unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> Delta {
+        Delta::restore(
+            postcard::from_bytes(bytes).unwrap(),
+            &FingerprintKey::new(KEY),
+            &Classifier::built_in(),
+        )
+    }
+
+    fn rows(delta: &Delta) -> Vec<String> {
+        let snapshot = delta.snapshot(&DocumentSet::default());
+        let row = |endpoint: &Endpoint| {
+            let facts = &endpoint.facts;
+            let fields = crate::inventory::inspect::data_fields(&Classifier::built_in(), facts);
+            let classes: Vec<_> =
+                fields.iter().map(|field| (field.path.clone(), field.class, field.valid)).collect();
+            format!("{} {:?} {} {:?} {classes:?}", endpoint.key, endpoint.class, facts.requests, facts.auth)
+        };
+        snapshot.inventory.endpoints.iter().map(row).collect()
+    }
+
+    #[test]
+    fn what_was_written_is_what_was_known_and_holds_no_value() {
+        let mut shard = collector();
+        traffic(&mut shard);
+        let delta = shard.take();
+        assert!(shard.take().is_empty());
+        let bytes = write(&delta);
+        assert!(rows(&delta).iter().any(|row| row.contains("/v1/customers/{customerId}/profile")));
+        assert_eq!(rows(&read(&bytes)), rows(&delta));
+        assert_eq!(write(&read(&bytes)), bytes, "written again, it is the same");
+        let text = String::from_utf8_lossy(&bytes);
+        for planted in NAMES.iter().chain(&["DE8937", "s3cr3t", "192.0.2.9"]) {
+            assert!(!text.contains(planted), "{planted} was written");
+        }
+        assert!(text.contains("accounts"));
+    }
+
+    #[test]
+    fn learning_goes_on_where_it_was_left() {
+        let (mut whole, mut first, mut second) = (collector(), collector(), collector());
+        for shard in [&mut whole, &mut first] {
+            traffic(shard);
+        }
+        for shard in [&mut whole, &mut second] {
+            traffic(shard);
+            call(shard, "GET", "/v1/customers/gwhite/profile", 200, r#"{"name":"G White"}"#);
+        }
+        let mut resumed = read(&write(&first.take()));
+        resumed.absorb(second.take());
+        assert_eq!(rows(&resumed), rows(&whole.take()));
+    }
+
+    #[test]
+    fn a_name_that_was_not_written_is_known_again_when_it_comes_back() {
+        let (mut first, mut second) = (collector(), collector());
+        // One call says too little: it is a name, and reads like a person's.
+        call(&mut first, "GET", "/v1/portal/Anna-Becker", 200, "{}");
+        let mut delta = read(&write(&first.take()));
+        assert!(rows(&delta).iter().all(|row| row.contains("/v1/portal/{…}")), "{:?}", rows(&delta));
+        call(&mut second, "GET", "/v1/portal/Anna-Becker", 200, "{}");
+        delta.absorb(second.take());
+        let nodes = delta.learner_counters().nodes;
+        let mut both = collector();
+        for _ in 0..2 {
+            call(&mut both, "GET", "/v1/portal/Anna-Becker", 200, "{}");
+        }
+        assert_eq!(nodes, both.take().learner_counters().nodes, "one node, not two");
+    }
+}
