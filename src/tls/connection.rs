@@ -12,7 +12,7 @@
 //! how many records, and so how many bytes inside, were lost.
 //!
 //! A record that cannot be opened *yet* (its key is not known, the server's answer is outstanding) is held, as many
-//! bytes and for as long as [`Bounds`] allow, and so is all that follows it in its direction; once it can, everything
+//! bytes and for as long as the bounds allow, and so is all that follows it in its direction; once it can, everything
 //! goes on in the order in which it came. What will never be opened is told as a gap.
 
 use super::certificate::Certificate;

@@ -10,7 +10,7 @@
 //!     └──────────────────── Seek ◀──────────────────────────────── bytes that are missing
 //! ```
 //!
-//! [`Records`] is asked for one [`Item`] after the other. After a hole of which it cannot tell where it leaves off
+//! `Records` is asked for one `Item` after the other. After a hole of which it cannot tell where it leaves off
 //! within a record, it looks for a place from which headers lead to headers. What it finds is a guess that
 //! decryption confirms.
 
