@@ -118,9 +118,6 @@ pub enum What {
     Data(Plain),
     /// Bytes inside that will not come; [`UNKNOWN`] when how many is not known.
     Gap(u64),
-    /// Bytes of records were not captured. What that comes to inside is told as a gap once the next record is
-    /// opened; until then something is missing here.
-    Losing,
     /// The direction came to its end.
     End,
     /// Something odd.
@@ -364,12 +361,7 @@ impl Connection {
         }
         self.go_on(at.ts, work);
         match chunk {
-            Chunk::Gap(lost) => {
-                self.half_mut(direction).records.gap(lost);
-                if self.reading == Reading::Open && self.half(direction).held == 0 {
-                    work.tell(direction, at, What::Losing);
-                }
-            }
+            Chunk::Gap(lost) => self.half_mut(direction).records.gap(lost),
             Chunk::Data(mut bytes) => {
                 let records = &mut self.half_mut(direction).records;
                 if records.body.capacity() == 0 {
@@ -508,10 +500,7 @@ impl Connection {
         if self.held_bytes + bytes > bounds.waiting_bytes
             || work.held_bytes + bytes > bounds.waiting_bytes_total
         {
-            // Where no key was ever told, nothing was lost by not waiting for one.
-            if work.keys.told() > 0 {
-                work.tell(held.direction, &held.at, What::Odd(Anomaly::TlsWaitingLimit));
-            }
+            work.tell(held.direction, &held.at, What::Odd(Anomaly::TlsWaitingLimit));
             return self.give_up(work);
         }
         self.waits_since.get_or_insert(held.at.ts);
@@ -704,7 +693,7 @@ impl Connection {
         if self.server.is_some_and(|server| !is_readable(&server)) {
             return false;
         }
-        let is_known = work.keys.knows(&hello.random);
+        let is_known = work.keys.find(&hello.random).is_some();
         let since = self.waits_since.unwrap_or(now);
         (is_known || work.keys.are_expected()) && now.since(since) <= work.bounds.waiting
     }

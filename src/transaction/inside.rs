@@ -103,11 +103,6 @@ impl<S: Sink> Inside<S> {
                     content.anomaly(shared, Anomaly::Gap);
                     content.chunk(shared, direction, Chunk::Gap(lost), &at);
                 }
-                What::Losing => {
-                    if let Some(content) = &mut self.content {
-                        content.losing(direction);
-                    }
-                }
                 What::End => {
                     if let Some(content) = &mut self.content {
                         content.end_of_stream(shared, direction, &at);

@@ -80,14 +80,6 @@ impl<S: Sink> Conversation<S> {
         }
     }
 
-    /// Something of a direction is missing, and will be told as a gap when more of it comes.
-    pub(super) fn losing(&mut self, direction: Direction) {
-        if let Talk::Http1 { pairing, .. } = &mut self.talk {
-            // A request that is sent meanwhile shows that those before it were answered.
-            pairing.answers_lost |= direction != pairing.origin.client;
-        }
-    }
-
     /// Looks at the next bytes of a connection that speaks nothing known yet.
     fn recognise(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
         let Talk::Unknown { seen } = &mut self.talk else { return };
