@@ -7,6 +7,7 @@
 pub use super::interface::Interface;
 
 use super::fanout::Group;
+use super::host::Host;
 use crate::packet::{Frame, LinkType};
 use crate::time::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -140,9 +141,10 @@ pub fn open(interface: &Interface, lanes: u32) -> Result<Vec<Handle>, LiveError>
 const DLT_RAW: u16 = 12;
 const LINKTYPE_RAW: u16 = 101;
 
-/// The clock of the captured packets.
-#[expect(clippy::disallowed_methods, reason = "an edge: told apart are packets before and after this moment")]
-fn now() -> Timestamp {
+/// Now, on the clock that packets are captured by.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an edge: live packets are stamped by this clock")]
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::EPOCH.plus(since)
 }
@@ -247,6 +249,5 @@ pub fn is_up(name: &str) -> Option<bool> {
 /// (`/proc/net/softnet_stat`, second column).
 #[must_use]
 pub fn backlog_drops() -> u64 {
-    let Ok(text) = std::fs::read_to_string("/proc/net/softnet_stat") else { return 0 };
-    text.lines().filter_map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()
+    Host::here().softnet().map_or(0, |softnet| softnet.dropped)
 }

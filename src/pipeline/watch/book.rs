@@ -14,7 +14,7 @@
 
 use super::carrier::Carrier;
 use super::figures::Figures;
-use super::lane::{Part, wall_clock};
+use super::lane::Part;
 use super::state::{Ledger, State, StateFolder, ToldEndpoint, ToldFinding};
 use crate::classify::Classifier;
 use crate::inventory::EndpointClass;
@@ -126,8 +126,8 @@ impl Book {
             }
         }
         self.roll();
-        // What the last roll could not file stays in the state.
-        if self.uncounted || self.lake.is_none() {
+        // Once more, for a roll that is filed and that the state does not count yet.
+        if self.uncounted {
             self.save();
         }
         if let Some((_, carrier)) = self.lake.take() {
@@ -199,7 +199,7 @@ impl Book {
     }
 
     fn is_roll_due(&self, since: Duration) -> bool {
-        let crossed_hour = wall_clock().hour() != self.ledger.opened.hour() && since >= self.pace.interval;
+        let crossed_hour = live::now().hour() != self.ledger.opened.hour() && since >= self.pace.interval;
         since >= self.pace.roll || crossed_hour || self.uncounted || self.rows() >= self.pace.roll_rows
     }
 
@@ -223,7 +223,7 @@ impl Book {
         let backlog = live::backlog_drops();
         let before = std::mem::replace(&mut self.backlog, backlog);
         self.note_backlog(backlog.saturating_sub(before));
-        self.ledger.saved = wall_clock();
+        self.ledger.saved = live::now();
         let state = State {
             key_id: self.key.id(),
             sensor: self.sensor.clone(),
@@ -307,7 +307,7 @@ impl Book {
             run: format!("{}-{number:06}", self.run),
             key_id: self.key.id(),
             window_start: self.ledger.opened,
-            window_end: wall_clock(),
+            window_end: live::now(),
             coverage: coverage(self.ledger.capture.values()),
         };
         let closed = origin.window_end;

@@ -23,13 +23,13 @@ use crate::merge::Merge;
 use crate::pipeline::front::Front;
 use crate::pipeline::read::InputStats;
 use crate::pipeline::shard::{Batch, Shard, ShardCounters};
-use crate::source::live::{Handle, Interface, KernelCounts, wait};
+use crate::source::live::{Handle, Interface, KernelCounts, now, wait};
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Barrier};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Batches that wait for a lane; more smooths out bursts of tunnelled traffic and costs a megabyte for about three.
 pub(super) const QUEUE: usize = 64;
@@ -222,7 +222,7 @@ impl Lane {
     fn read_round(&mut self, sources: &mut Vec<Source>, running: &mut Running) -> bool {
         let (mut full, mut failed) = (false, None);
         let lanes = u32::try_from(self.exchange.to.len()).unwrap_or(u32::MAX);
-        let settled = wall_clock().minus(SETTLED);
+        let settled = now().minus(SETTLED);
         for source in sources.iter_mut() {
             let counts = match running.sources.get_mut(&source.name) {
                 Some(counts) => counts,
@@ -296,7 +296,7 @@ impl Lane {
 
     /// Hands over what was learnt and counted since the last time.
     fn tick(&mut self, running: &mut Running, last: bool) {
-        let (delta, counters) = self.shard.tick(wall_clock());
+        let (delta, counters) = self.shard.tick(now());
         let evicted = self.front.fragments_evicted();
         let mut part = Part {
             lane: self.number,
@@ -382,11 +382,4 @@ fn ask(sources: &mut [Source], running: &mut Running, figures: &Figures) {
         known.ring_full += counts.ring_full;
         known.interface += counts.interface;
     }
-}
-
-/// Now, on the clock that packets are captured by.
-#[expect(clippy::disallowed_methods, reason = "an edge: live packets are stamped by this clock")]
-pub(super) fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH.plus(since)
 }

@@ -40,7 +40,7 @@ use carrier::Carrier;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use figures::Figures;
 use interfaces::Interfaces;
-use lane::{Command, Exchange, Lane, wall_clock};
+use lane::{Command, Exchange, Lane};
 use state::{Ledger, StateFolder};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -169,7 +169,7 @@ impl Watch {
     /// Reads what was learnt and counted before, and opens what is written to.
     fn open_book(&mut self, figures: &Arc<Figures>) -> Result<Book, WatchError> {
         let folder = StateFolder::open(&self.state)?;
-        let now = wall_clock();
+        let now = live::now();
         let mut run = None;
         let mut ledger = Ledger { opened: now, saved: now, ..Ledger::default() };
         let mut delta = Delta::new(&self.key);
@@ -244,7 +244,7 @@ impl Watch {
 
     /// A name that no other run of any sensor has.
     fn new_run(&self) -> String {
-        let seed = format!("{} {} {}", self.sensor, wall_clock().as_nanos(), std::process::id());
+        let seed = format!("{} {} {}", self.sensor, live::now().as_nanos(), std::process::id());
         let print = self.key.fingerprint(Purpose::Value, seed.as_bytes());
         format!("w{:08x}", print.rank() >> 32)
     }
