@@ -210,7 +210,7 @@ fn hear(work: &mut Workspace, heard: &mut Heard) {
             What::Gap(lost) => {
                 heard.said[at].resize(heard.said[at].len() + usize::try_from(lost).unwrap(), None);
             }
-            What::End => {}
+            What::End | What::Losing | What::Holding => {}
             What::Odd(anomaly) => heard.odd.push(anomaly),
         }
     }
