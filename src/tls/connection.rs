@@ -509,7 +509,10 @@ impl Connection {
         if self.held_bytes + bytes > bounds.waiting_bytes
             || work.held_bytes + bytes > bounds.waiting_bytes_total
         {
-            work.tell(held.direction, &held.at, What::Odd(Anomaly::TlsWaitingLimit));
+            // Where no key was ever told, nothing was lost by not waiting for one.
+            if work.keys.told() > 0 {
+                work.tell(held.direction, &held.at, What::Odd(Anomaly::TlsWaitingLimit));
+            }
             return self.give_up(work);
         }
         if self.reading == Reading::Open && self.half(held.direction.reverse()).held == 0 {
@@ -709,7 +712,7 @@ impl Connection {
         if self.server.is_some_and(|server| !is_readable(&server)) {
             return false;
         }
-        let is_known = work.keys.find(&hello.random).is_some();
+        let is_known = work.keys.knows(&hello.random);
         let since = self.waits_since.unwrap_or(now);
         (is_known || work.keys.are_expected()) && now.since(since) <= work.bounds.waiting
     }
