@@ -40,6 +40,8 @@
 //! | `source` | `packet` | [`packet::Frame`]: captured bytes with their time |
 //! | `packet` | `flow` | [`packet::Segment`]: one TCP packet, borrowed from its frame |
 //! | `flow` | `http` | [`flow::Chunk`]: bytes in stream order, or a gap |
+//! | `flow` | `tls` | the same, with the [`flow::Moment`] of the packet: what records hold keeps the moment that completed them |
+//! | `tls` | `transaction` | [`tls::connection::Event`]: bytes inside, gaps in them, ends; [`tls::service::Services`]: what each service shows without keys |
 //! | `http` | `transaction` | calls of [`http::h1::Receiver`], [`http::h2::Receiver`]: head, body, end |
 //! | `transaction`, `access_log` | `inventory` | [`transaction::Transaction`], borrowed: one buffer a connection, reused |
 //! | shards | the end of the run, the keeper of a sensor | [`inventory::delta::Delta`], joined by [`merge::Merge`] in any order |

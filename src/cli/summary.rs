@@ -349,6 +349,8 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colo
     line(out, &format!("           {}", colours.dim(&wrapped(&text, WIDTH, 11))));
 }
 
+/// Clients' fingerprints shown of a service.
+const CLIENTS_SHOWN: usize = 2;
 /// Services shown behind TLS unless all are asked for.
 const SERVICES_SHOWN: usize = 12;
 
@@ -389,6 +391,11 @@ fn services(out: &mut String, view: &View<'_>, colours: Colours) {
             if count > 0 {
                 facts.push(format!("{} {what}", thousands(count)));
             }
+        }
+        facts.extend(service.clients.keys().take(CLIENTS_SHOWN).map(|print| format!("JA4 {print}")));
+        let more = service.clients.len().saturating_sub(CLIENTS_SHOWN);
+        if more > 0 {
+            facts.push(format!("{more} more kinds of clients"));
         }
         for certificate in &service.certificates {
             let issuer = certificate.issuer.as_deref().unwrap_or("an unnamed issuer");

@@ -20,6 +20,9 @@ pub(super) struct Connection {
     stalled: Option<Timestamp>,
 }
 
+/// The most bytes that can be on their way (RFC 7323 section 2.3).
+const MAX_WINDOW: i64 = 1 << 30;
+
 /// What a segment did to its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
@@ -71,6 +74,14 @@ impl Connection {
         match self.half(direction).next {
             None => true,
             Some(next) => next == seq.plus(1) || !self.in_use(),
+        }
+    }
+
+    /// Whether an answer to a SYN, at `seq`, belongs to this very connection: a mirror may deliver one late.
+    pub(super) fn repeats_answer(&self, direction: Direction, seq: SeqNum) -> bool {
+        match self.half(direction).next {
+            None => true,
+            Some(next) => (0..=MAX_WINDOW).contains(&next.since(seq.plus(1))) || !self.in_use(),
         }
     }
 
@@ -134,7 +145,10 @@ impl Connection {
         let half = self.half_mut(direction);
         half.seen = true;
         if half.next.is_none() || (half.guessed && len > 0) {
-            half.next = Some(seq);
+            // A probe of an idle connection is one byte behind.
+            let guess = half.next.filter(|guess| (2..=MAX_WINDOW).contains(&seq.since(*guess)));
+            let received = half.received.filter(|received| seq.since(*received).abs() <= MAX_WINDOW);
+            half.next = Some(if len > 0 { received.or(guess).unwrap_or(seq) } else { seq });
             half.guessed = len == 0;
         }
     }
@@ -195,6 +209,10 @@ impl Connection {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(cut);
         half.next = half.next.map(|next| next.plus(len));
         half.started = true;
+        let other = self.half_mut(direction.reverse());
+        if other.next.is_none() && other.received.is_none() {
+            other.received = at.ack;
+        }
         if !bytes.is_empty() {
             to.app.chunk(to.shared, direction, Chunk::Data(bytes), at);
         }

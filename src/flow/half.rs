@@ -49,6 +49,9 @@ pub(super) struct HalfStream {
     pub(super) next: Option<SeqNum>,
     /// `next` comes from a packet without bytes of a connection joined midway: it may be off by one.
     pub(super) guessed: bool,
+    /// What the other end had received when it sent the first bytes that were delivered of it, where nothing had come of
+    /// this direction yet. What is before that comes too late, and what is between that and the first bytes was lost.
+    pub(super) received: Option<SeqNum>,
     /// Whether any packet of this direction was seen.
     pub(super) seen: bool,
     /// Whether any byte or gap was delivered.

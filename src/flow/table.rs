@@ -312,11 +312,10 @@ impl<A: Application> FlowTable<A> {
             return true;
         }
         match &slot.open {
-            Some(open) => {
-                segment.flags.syn
-                    && segment.ack.is_none()
-                    && !open.connection.repeats_syn(segment.direction, segment.seq)
+            Some(open) if segment.flags.syn && segment.ack.is_some() => {
+                !open.connection.repeats_answer(segment.direction, segment.seq)
             }
+            Some(open) => segment.flags.syn && !open.connection.repeats_syn(segment.direction, segment.seq),
             None => segment.flags.syn && segment.ack.is_none(),
         }
     }

@@ -173,6 +173,29 @@ fn ports_are_used_again_by_a_new_connection() {
 }
 
 #[test]
+fn what_was_acknowledged_before_the_first_bytes_of_a_direction_is_known_to_be_lost() {
+    // Joined midway: that the other side had sent up to 500 is seen from an acknowledgement, or from a bare packet of its.
+    let joined = [c(100, 500, "", "ask"), s(540, 103, "", "late answer")];
+    assert_eq!(run(&joined), [">ask", "<(40)", "<late answer", "Open"]);
+    let bare = [s(500, 100, "", ""), c(100, 500, "", "ask"), s(540, 103, "", "late answer")];
+    assert_eq!(run(&bare), [">ask", "<(40)", "<late answer", "Open"]);
+    // What was answered before the join comes too late to be asked.
+    let reversed = [s(500, 104, "", "answer"), c(101, 500, "", "ask"), c(104, 506, "", "next")];
+    assert_eq!(run(&reversed), ["<answer", ">next", "Open"]);
+}
+
+#[test]
+fn an_answer_to_a_syn_that_was_not_seen_opens_a_new_connection() {
+    let first = [c(99, 0, "S", ""), s(499, 100, "S", ""), c(100, 500, "", "a"), s(500, 101, "", "b")];
+    let second = [s(7_000, 3_000, "S", ""), c(3_000, 7_001, "", "c"), s(7_001, 3_001, "", "d")];
+    let all: Vec<Packet> = first.into_iter().chain(second).collect();
+    assert_eq!(run(&all), [">a", "<b", "Open", ">c", "<d", "Open"]);
+    // The same answer, late.
+    let late = [c(99, 0, "S", ""), c(100, 500, "", "a"), s(500, 101, "", "b"), s(499, 100, "S", "")];
+    assert_eq!(run(&late), [">a", "<b", "Open"]);
+}
+
+#[test]
 fn an_idle_connection_is_over() {
     let packets = [c(100, 1, "", "one"), c(900, 1, "", "two")];
     let (log, counters) = run_with(limits(), &packets, Duration::from_secs(700));

@@ -118,6 +118,11 @@ pub enum What {
     Data(Plain),
     /// Bytes inside that will not come; [`UNKNOWN`] when how many is not known.
     Gap(u64),
+    /// Bytes of records were lost. What that comes to inside is told as a gap once the next record is opened, unless it
+    /// is nothing.
+    Losing,
+    /// What this direction brings has to wait while the other one is read on: it will come too late.
+    Holding,
     /// The direction came to its end.
     End,
     /// Something odd.
@@ -260,6 +265,7 @@ struct Held {
 #[derive(Debug)]
 enum HeldWhat {
     Item(Item, Vec<u8>),
+    Losing,
     End,
 }
 
@@ -361,7 +367,10 @@ impl Connection {
         }
         self.go_on(at.ts, work);
         match chunk {
-            Chunk::Gap(lost) => self.half_mut(direction).records.gap(lost),
+            Chunk::Gap(lost) => {
+                self.half_mut(direction).records.gap(lost);
+                self.take(Held { direction, at: *at, what: HeldWhat::Losing }, work);
+            }
             Chunk::Data(mut bytes) => {
                 let records = &mut self.half_mut(direction).records;
                 if records.body.capacity() == 0 {
@@ -500,8 +509,14 @@ impl Connection {
         if self.held_bytes + bytes > bounds.waiting_bytes
             || work.held_bytes + bytes > bounds.waiting_bytes_total
         {
-            work.tell(held.direction, &held.at, What::Odd(Anomaly::TlsWaitingLimit));
+            // Where no key was ever told, nothing was lost by not waiting for one.
+            if work.keys.told() > 0 {
+                work.tell(held.direction, &held.at, What::Odd(Anomaly::TlsWaitingLimit));
+            }
             return self.give_up(work);
+        }
+        if self.reading == Reading::Open && self.half(held.direction.reverse()).held == 0 {
+            work.tell(held.direction, &held.at, What::Holding);
         }
         self.waits_since.get_or_insert(held.at.ts);
         self.held_bytes += bytes;
@@ -642,6 +657,10 @@ impl Connection {
         let Held { direction, at, what } = held;
         let (item, body) = match what {
             HeldWhat::Item(item, body) => (item, body),
+            HeldWhat::Losing => {
+                work.tell(direction, &at, What::Losing);
+                return None;
+            }
             HeldWhat::End => {
                 work.tell(direction, &at, What::End);
                 return None;
@@ -693,7 +712,7 @@ impl Connection {
         if self.server.is_some_and(|server| !is_readable(&server)) {
             return false;
         }
-        let is_known = work.keys.find(&hello.random).is_some();
+        let is_known = work.keys.knows(&hello.random);
         let since = self.waits_since.unwrap_or(now);
         (is_known || work.keys.are_expected()) && now.since(since) <= work.bounds.waiting
     }
@@ -778,6 +797,7 @@ impl Connection {
             half.failed += 1;
             half.dead |= half.failed >= MAX_FAILED;
             work.tell(direction, at, What::Odd(Anomaly::TlsUnopened));
+            work.tell(direction, at, What::Losing);
             if self.half(direction).dead {
                 work.tell(direction, at, What::Gap(UNKNOWN));
             }

@@ -139,6 +139,10 @@ impl Keys {
         self.evicted.load(Ordering::Relaxed)
     }
 
+    pub(super) fn knows(&self, random: &Random) -> bool {
+        self.by_random.contains_key(random)
+    }
+
     pub(super) fn find(&self, random: &Random) -> Option<Secrets> {
         self.by_random.get(random).map(|secrets| secrets.clone())
     }

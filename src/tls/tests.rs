@@ -210,7 +210,7 @@ fn hear(work: &mut Workspace, heard: &mut Heard) {
             What::Gap(lost) => {
                 heard.said[at].resize(heard.said[at].len() + usize::try_from(lost).unwrap(), None);
             }
-            What::End => {}
+            What::End | What::Losing | What::Holding => {}
             What::Odd(anomaly) => heard.odd.push(anomaly),
         }
     }
@@ -300,6 +300,9 @@ fn waiting_has_an_end() {
     let told = |limits: &Limits, pause: i64| {
         let keys = Arc::new(Keys::new(8));
         keys.expect_more();
+        // Of another connection: somebody writes a key log.
+        let other = format!("CLIENT_RANDOM {} {}\n", "05".repeat(32), "05".repeat(48));
+        KeyLogReader::default().feed(other.as_bytes(), &keys);
         let mut work = Workspace::new(limits, Arc::clone(&keys));
         let (mut connection, mut heard) = (Connection::new(key()), Heard::default());
         for (position, (direction, bytes)) in (0..).zip(&recording.wire) {

@@ -3,6 +3,11 @@
 //! Causal delivery below means that a response comes after what its server had received; so a response that
 //! finds no request waiting lost its request, and a request sent after the client had received more than its
 //! predecessor knew of proves that the predecessor was answered.
+//!
+//! Where messages may have been lost, only what is certain is paired. A response behind lost ones answers the one
+//! request that waits, unless a later request may have been lost too: that one's answer would look the same. On a
+//! connection that pipelines, neither order nor acknowledgements tell how many messages a hole took: from then on
+//! nothing is paired there.
 
 use super::exchanges::{Exchanges, Origin, Pending, Sink};
 use super::{End, Protocol};
@@ -18,13 +23,100 @@ use std::collections::VecDeque;
 pub(super) struct Pairing {
     pub(super) origin: Origin,
     pub(super) pending: VecDeque<Pending>,
-    /// The response direction lost bytes that no message could be charged with.
-    pub(super) answers_lost: bool,
+    answers: Missing,
+    requests: Missing,
+    /// Requests were lost, and no sign of an answer to them was seen since.
+    unanswered: bool,
+    /// A request was sent before its predecessor was answered.
+    pipelines: bool,
+    /// It cannot be told any more which request a response answers.
+    pub(super) doubtful: bool,
+}
+
+/// What is missing of a direction since its last head.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    /// Bytes of TLS records; what that comes to is not known yet.
+    unmeasured: bool,
+    /// What could hide messages.
+    messages: bool,
+}
+
+impl Missing {
+    const NOTHING: Self = Self { unmeasured: false, messages: false };
+
+    const fn any(self) -> bool {
+        self.unmeasured || self.messages
+    }
 }
 
 impl Pairing {
     pub(super) const fn new(origin: Origin) -> Self {
-        Self { origin, pending: VecDeque::new(), answers_lost: false }
+        Self {
+            origin,
+            pending: VecDeque::new(),
+            answers: Missing::NOTHING,
+            requests: Missing::NOTHING,
+            unanswered: false,
+            pipelines: false,
+            doubtful: false,
+        }
+    }
+
+    /// Something of a direction is missing; how much is told when more of it comes.
+    pub(super) fn losing(&mut self, of_client: bool) {
+        self.unanswered = of_client;
+        let missing = if of_client { &mut self.requests } else { &mut self.answers };
+        missing.unmeasured = true;
+    }
+
+    /// A direction goes on behind what was missing. `is_lost` says that messages may be among that.
+    pub(super) fn goes_on(&mut self, of_client: bool, is_lost: bool) {
+        let missing = if of_client { &mut self.requests } else { &mut self.answers };
+        let announced = std::mem::replace(&mut missing.unmeasured, false);
+        if is_lost {
+            missing.messages = true;
+            self.unanswered = of_client && (self.unanswered || !announced);
+            self.doubtful |= self.pipelines;
+        }
+    }
+
+    /// What a request tells of those before it, by what the client had received when it sent it.
+    fn look_back<S: Sink>(&mut self, shared: &mut Exchanges<S>, first: &Moment) {
+        // No answer came between the lost requests and this one: they were sent together.
+        self.doubtful |= self.unanswered && self.requests.messages;
+        self.requests = Missing::NOTHING;
+        let Some(now) = first.ack else { return };
+        if !self.answers.any() {
+            self.pipelines |= self.pending.back().is_some_and(|before| {
+                before.request_over
+                    && (before.answered || before.ack.is_some_and(|then| now.since(then) <= 0))
+            });
+            return;
+        }
+        // The client sent this after it had received more than its predecessor knew of: that one was answered,
+        // and the answer was lost.
+        let mut place = 0;
+        while let Some(before) = self.pending.get(place) {
+            if before.answered || before.ack.is_none_or(|then| now.since(then) <= 0) {
+                place += 1;
+            } else if let Some(before) = self.pending.remove(place) {
+                shared.hand_on(before);
+            }
+        }
+    }
+
+    /// A response begins: lets go of the requests that it cannot be told to answer.
+    fn look_ahead<S: Sink>(&mut self, shared: &mut Exchanges<S>) {
+        let answers = std::mem::replace(&mut self.answers, Missing::NOTHING);
+        self.unanswered = false;
+        let waiting = self.pending.len();
+        self.doubtful |= answers.any() && waiting > 1;
+        if self.doubtful || answers.any() && self.requests.any() {
+            for pending in std::mem::take(&mut self.pending) {
+                shared.hand_on(pending);
+            }
+        }
     }
 
     /// Hands on the exchanges at the front that are over.
@@ -53,19 +145,12 @@ pub(super) struct Requests<'a, S> {
 impl<S: Sink> Receiver for Requests<'_, S> {
     fn head(&mut self, head: &Head<'_>, first: &Moment, last: &Moment) -> BodyRule {
         let Start::Request { method, target } = head.start else { return BodyRule::AsFramed };
-        // The client sent this after it had received more than its predecessor knew of: that one was answered,
-        // and the answer was lost.
-        while self.pairing.answers_lost
-            && let Some(front) = self.pairing.pending.front()
-            && let (Some(then), Some(now)) = (front.ack, first.ack)
-            && now.since(then) > 0
-            && let Some(pending) = self.pairing.pending.pop_front()
-        {
-            self.shared.hand_on(pending);
-        }
+        self.pairing.look_back(self.shared, first);
         if self.pairing.pending.len() >= self.shared.pipelined
             && let Some(pending) = self.pairing.pending.pop_front()
         {
+            // Its answer is still to come.
+            self.pairing.doubtful = true;
             self.pairing.odd(self.shared, Anomaly::PipelineLimit);
             self.shared.hand_on(pending);
         }
@@ -155,7 +240,7 @@ impl<S: Sink> Receiver for Responses<'_, S> {
                 self.shared.hand_on(pending);
             }
         }
-        self.pairing.answers_lost = false;
+        self.pairing.look_ahead(self.shared);
         if self.pairing.pending.is_empty() {
             let mut pending = self.pairing.origin.begin(self.shared, first);
             pending.request_over = true;

@@ -103,6 +103,16 @@ impl<S: Sink> Inside<S> {
                     content.anomaly(shared, Anomaly::Gap);
                     content.chunk(shared, direction, Chunk::Gap(lost), &at);
                 }
+                What::Losing => {
+                    if let Some(content) = &mut self.content {
+                        content.losing(direction);
+                    }
+                }
+                What::Holding => {
+                    if let Some(content) = &mut self.content {
+                        content.out_of_order();
+                    }
+                }
                 What::End => {
                     if let Some(content) = &mut self.content {
                         content.end_of_stream(shared, direction, &at);

@@ -80,6 +80,20 @@ impl<S: Sink> Conversation<S> {
         }
     }
 
+    /// Something of a direction is missing, and will be told as a gap when more of it comes.
+    pub(super) fn losing(&mut self, direction: Direction) {
+        if let Talk::Http1 { pairing, .. } = &mut self.talk {
+            pairing.losing(direction == pairing.origin.client);
+        }
+    }
+
+    /// The directions do not come in causal order any more.
+    pub(super) fn out_of_order(&mut self) {
+        if let Talk::Http1 { pairing, .. } = &mut self.talk {
+            pairing.doubtful = true;
+        }
+    }
+
     /// Looks at the next bytes of a connection that speaks nothing known yet.
     fn recognise(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
         let Talk::Unknown { seen } = &mut self.talk else { return };
@@ -199,12 +213,16 @@ impl<S: Sink> Conversation<S> {
         let Talk::Http1 { pairing, requests, responses } = &mut self.talk else { return };
         let limits = shared.read;
         let tunnelled = if direction == pairing.origin.client {
+            pairing.goes_on(true, false);
             requests.feed(bytes, at, limits, &mut Requests { pairing, shared }).is_some()
         } else {
+            pairing.goes_on(false, false);
             let connects = pairing.pending.front().is_some_and(|pending| pending.connect);
             let rest = responses.feed(bytes, at, limits, &mut Responses { pairing, shared });
             if let Some(rest) = rest {
                 self.change_protocol(shared, connects, direction, rest, at);
+            } else if responses.is_lost() {
+                pairing.goes_on(false, true);
             }
             return;
         };
@@ -304,9 +322,10 @@ impl<S: Sink> Application for Conversation<S> {
             (Talk::Http1 { pairing, requests, responses }, Chunk::Gap(lost)) => {
                 if direction == pairing.origin.client {
                     requests.gap(lost, &mut Requests { pairing, shared });
+                    pairing.goes_on(true, requests.is_lost());
                 } else {
                     responses.gap(lost, &mut Responses { pairing, shared });
-                    pairing.answers_lost |= responses.is_lost();
+                    pairing.goes_on(false, responses.is_lost());
                 }
             }
         }

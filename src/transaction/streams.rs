@@ -68,6 +68,7 @@ impl Streams {
         let exchange = &mut *pending.exchange;
         exchange.protocol = Protocol::Http2;
         exchange.response.fields.clear();
+        exchange.response.status = 0;
         pending.answered = false;
         pending.request_over = true;
         self.insert(shared, 1, pending, true);
