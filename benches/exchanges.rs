@@ -68,6 +68,7 @@ fn bench(c: &mut Criterion, name: &str, capture: &common::Capture) {
                     inspect_bodies: bodies,
                     rows: RowsWanted::None,
                     tags: false,
+                    trusted: Arc::default(),
                     keys: Arc::new(Keys::new(0)),
                 };
                 let collector = Collector::new(&settings.limits, &key, &classifier, bodies);

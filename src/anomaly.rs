@@ -93,6 +93,12 @@ anomalies! {
     TlsWaitingLimit => "tls_waiting_limit",
     /// A TLS 1.2 connection began a new handshake inside; what follows is not read.
     TlsRenegotiation => "tls_renegotiation",
+    /// A trusted proxy hides its client, or names nothing that is an address.
+    ForwardedHidden => "forwarded_hidden",
+    /// Somebody who is no trusted proxy claims to call for others; not believed.
+    ForwardedUnproven => "forwarded_unproven",
+    /// Headers of trusted proxies name different clients; none is believed.
+    ForwardedConflicting => "forwarded_conflicting",
     /// A TLS handshake message longer than the limit.
     HandshakeLimit => "handshake_limit",
 }

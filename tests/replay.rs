@@ -291,3 +291,37 @@ fn the_same_traffic_gives_the_same_answer_whatever_the_source() {
     let differing = combined.iter().filter(|(key, count)| json.get(*key) != Some(count)).count();
     assert!(differing < 15, "only what nginx refused may differ between its logs, not {differing} kinds");
 }
+
+#[test]
+fn the_client_behind_a_proxy_is_told_when_the_proxy_is_trusted() {
+    let state = tempfile::tempdir().unwrap();
+    let capture = fixture("wire/proxy_line.pcap");
+    let clients = |trusted: &[&str]| -> Vec<(String, String)> {
+        let mut args = vec!["--transactions", "-", capture.to_str().unwrap()];
+        for network in trusted {
+            args.extend(["--trusted-proxy", network]);
+        }
+        let rows = lines(&stdout(&analyze(state.path(), &args)));
+        let told = |row: &Value| (text(row, "client").to_owned(), row.get("anomalies").unwrap().to_string());
+        rows.iter().map(told).collect()
+    };
+    let near = |port: u16, odd: &str| (format!("192.0.2.5:{port}"), odd.to_owned());
+    let nobody: Vec<_> = [40001, 40001, 40002, 40003].map(|port| near(port, "[]")).to_vec();
+    assert_eq!(clients(&[]), nobody);
+    let behind = |client: &str, odd: &str| (client.to_owned(), odd.to_owned());
+    let unproven = r#"["forwarded_unproven"]"#;
+    assert_eq!(
+        clients(&["10.0.0.0/8", "192.0.2.0/24"]),
+        [
+            behind("198.51.100.7:50001", "[]"),
+            behind("198.51.100.7:50001", "[]"),
+            behind("[2001:db8::7]:50001", unproven),
+            near(40003, "[]"),
+        ]
+    );
+    // A balancer that is not trusted is not believed, whatever it says.
+    assert_eq!(
+        clients(&["10.0.0.0/8"]),
+        [near(40001, unproven), near(40001, unproven), near(40002, unproven), near(40003, "[]")]
+    );
+}

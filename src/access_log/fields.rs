@@ -172,11 +172,17 @@ impl Scratch {
             }
             Meaning::Client(rank) => {
                 if rank == 1 {
-                    push(&mut into.request.fields, "X-Forwarded-For", text);
+                    let single = self.name.ends_with("realip");
+                    push(
+                        &mut into.request.fields,
+                        if single { "X-Real-IP" } else { "X-Forwarded-For" },
+                        text,
+                    );
                 }
                 let first = text.split(|byte| *byte == b',').next().unwrap_or_default();
                 if let Some(client) = address(first).filter(|_| better(rank, self.has.client)) {
                     into.client = Some(client);
+                    into.client_forwarded = rank == 1;
                     self.has.client = rank;
                 }
             }

@@ -4,11 +4,13 @@
 //! credential stands for: a client certificate's subject, a JWT's issuer and client, a key, a user name, an
 //! opaque token, a session cookie, and without any of these the client's address. The credential itself
 //! stays in memory for a while, so that the next request with it costs one look-up; what leaves is its
-//! keyed fingerprint, and the host name of a JWT's issuer.
+//! keyed fingerprint, and the host name of a JWT's issuer. Who the client behind proxies is, [`TrustedProxies`] says.
 
+pub mod client;
 mod jwt;
 mod read;
 
+pub use client::{BadNetwork, Client, Forwarding, Network, TrustedProxies};
 pub use read::{Caller, CallerReader};
 
 /// How a request authenticates, as far as the wire tells. Several may apply to one request.

@@ -1,6 +1,6 @@
 //! Credentials found in a request.
 
-use super::{AuthScheme, SchemeSet, jwt};
+use super::{AuthScheme, Client, SchemeSet, jwt};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose};
 use crate::transaction::Transaction;
 use foldhash::fast::RandomState;
@@ -111,8 +111,9 @@ impl CallerReader {
         Self { key, known: HashMap::with_hasher(RandomState::default()), scratch: Vec::new() }
     }
 
-    /// Reads the credentials of a request; `None` when there is neither a credential nor an address.
-    pub fn read(&mut self, transaction: &Transaction) -> Option<Caller> {
+    /// Reads the credentials of a request; `None` when there is neither a credential nor an address. A certificate that
+    /// `client` forwards of others counts only when its word is believed.
+    pub fn read(&mut self, transaction: &Transaction, client: &Client) -> Option<Caller> {
         let mut schemes = SchemeSet::default();
         let mut best: Option<(Identity, &[u8])> = None;
         let mut take = |identity, value| {
@@ -160,7 +161,11 @@ impl CallerReader {
                     if is_any(&KEY_HEADERS) {
                         schemes.insert(AuthScheme::ApiKey);
                         take(Identity::ApiKey, value);
-                    } else if is_any(&CERTIFICATE_HEADERS) && value != b"-" && value != b"(null)" {
+                    } else if client.speaks_for_others
+                        && is_any(&CERTIFICATE_HEADERS)
+                        && value != b"-"
+                        && value != b"(null)"
+                    {
                         schemes.insert(AuthScheme::MutualTls);
                         take(Identity::Certificate, value);
                     }
@@ -195,7 +200,7 @@ impl CallerReader {
             Some((Identity::Token, _)) if token.is_some() => token?.fingerprint,
             Some((identity, credential)) => self.known(identity, credential).fingerprint,
             None => {
-                let (address, _) = transaction.client?;
+                let (address, _) = client.address?;
                 self.scratch.clear();
                 match address {
                     std::net::IpAddr::V4(address) => self.scratch.extend_from_slice(&address.octets()),
@@ -317,7 +322,10 @@ mod tests {
         for (name, value) in fields {
             transaction.request.fields.push(name.as_bytes(), value.as_bytes());
         }
-        CallerReader::new(FingerprintKey::new([7; 32])).read(&transaction).expect("an address at least")
+        let client = super::super::TrustedProxies::default().client(&transaction);
+        CallerReader::new(FingerprintKey::new([7; 32]))
+            .read(&transaction, &client)
+            .expect("an address at least")
     }
 
     fn jwt(payload: &str) -> String {

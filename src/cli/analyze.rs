@@ -5,6 +5,7 @@ use super::progress::Bar;
 use super::style::Colours;
 use super::{Outcome, documents, key, summary};
 use crate::access_log::{LogFormat, Preset};
+use crate::caller::{Network, TrustedProxies};
 use crate::classify::Classifier;
 use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
@@ -105,6 +106,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "FORMAT", help_heading = "How to read")]
     log_format: Option<String>,
 
+    /// A proxy, or a network of them, whose word on its client is believed: X-Forwarded-For, Forwarded, X-Real-IP, the
+    /// PROXY protocol, certificates in headers. The client is the right-most address that is not trusted
+    #[arg(long, value_name = "NETWORK", help_heading = "How to read")]
+    trusted_proxy: Vec<Network>,
+
     /// Drop segments whose TCP checksum is wrong; taps see packets before network cards fill it in
     #[arg(long, help_heading = "How to read")]
     verify_checksums: bool,
@@ -196,6 +202,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 (true, true) => RowsWanted::Unredacted,
             },
             tags: args.tags.is_some(),
+            trusted: Arc::new(TrustedProxies::new(args.trusted_proxy.clone())),
             keys: Arc::new(Keys::new(Limits::default().tls_secrets)),
         },
         packets: Options {
@@ -490,7 +497,7 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
     for document in analysis.documents.documents() {
         add(&format!("{document:?}"));
     }
-    add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap)));
+    add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap, &args.trusted_proxy)));
     let hash = hasher.finalize().to_hex();
     hash.as_str().get(..16).unwrap_or_default().to_owned()
 }

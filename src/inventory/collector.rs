@@ -8,8 +8,8 @@ use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::{self, Sighting};
 use super::privacy;
-use crate::anomaly::Anomaly;
-use crate::caller::CallerReader;
+use crate::anomaly::{Anomaly, AnomalySet};
+use crate::caller::{CallerReader, Client, Forwarding, TrustedProxies};
 use crate::classify::Classifier;
 use crate::limits::Limits;
 use crate::schema::{Cursor, Name};
@@ -27,6 +27,10 @@ use std::sync::Arc;
 pub struct Observed {
     /// Whose credential it carried.
     pub caller: Option<Fingerprint>,
+    /// The client, behind proxies that are trusted.
+    pub client: Option<(IpAddr, Option<u16>)>,
+    /// Oddities of what was said of the client.
+    pub anomalies: AnomalySet,
     /// Which data classes it carried where; empty unless asked for.
     pub tags: Vec<Tag>,
 }
@@ -40,6 +44,7 @@ const MAX_MEDIA: usize = 1_024;
 pub struct Collector {
     delta: Delta,
     callers: CallerReader,
+    trusted: Arc<TrustedProxies>,
     inspector: Inspector,
     classifier: Arc<Classifier>,
     key: FingerprintKey,
@@ -65,6 +70,7 @@ impl Collector {
         Self {
             delta: Delta::new(key),
             callers: CallerReader::new(key.clone()),
+            trusted: Arc::default(),
             inspector: Inspector::new(Arc::clone(classifier), limits.clone(), key),
             classifier: Arc::clone(classifier),
             key: key.clone(),
@@ -77,6 +83,12 @@ impl Collector {
         }
     }
 
+    /// The same, which believes these proxies.
+    #[must_use]
+    pub fn with_trusted(self, trusted: &Arc<TrustedProxies>) -> Self {
+        Self { trusted: Arc::clone(trusted), ..self }
+    }
+
     /// Whether the data classes of each exchange are told, for `--tags`.
     pub const fn collect_tags(&mut self, collect: bool) {
         self.inspector.collect_tags(collect);
@@ -84,15 +96,22 @@ impl Collector {
 
     /// Counts an exchange where it belongs.
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
-        let caller = self.callers.read(exchange);
+        let client = self.trusted.client(exchange);
+        let caller = self.callers.read(exchange, &client);
+        let observed = Observed {
+            caller: caller.as_ref().map(|caller| caller.fingerprint),
+            client: client.address,
+            anomalies: oddities(&client),
+            tags: Vec::new(),
+        };
         // A response whose request was lost says nothing about an endpoint.
         let Some(method) = exchange.method() else {
-            return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
+            return observed;
         };
         let unknown = exchange.anomalies.contains(Anomaly::UnknownFields);
         if unknown && (exchange.path().expose().is_empty() || exchange.authority().is_none()) {
             // Nor does a request whose path or host was lost.
-            return Observed { caller: caller.map(|caller| caller.fingerprint), tags: Vec::new() };
+            return observed;
         }
         let mut tags = Vec::new();
         let at = exchange.started();
@@ -107,7 +126,7 @@ impl Collector {
         } else {
             None
         };
-        let client = match exchange.client {
+        let client = match client.address {
             Some((address, _)) => self.client(address),
             // A source without addresses still tells one program from another.
             None => self.agent(exchange),
@@ -180,7 +199,7 @@ impl Collector {
                 }
             }
         }
-        Observed { caller: caller.map(|caller| caller.fingerprint), tags }
+        Observed { tags, ..observed }
     }
 
     /// Reads the host of an exchange, which is mostly that of the one before.
@@ -235,6 +254,20 @@ impl Collector {
     pub fn take(&mut self) -> Delta {
         self.delta.take()
     }
+}
+
+/// What is odd in what was said of a client.
+fn oddities(client: &Client) -> AnomalySet {
+    let mut odd = AnomalySet::default();
+    for found in client.forwarding.into_iter().flatten() {
+        match found {
+            Forwarding::Proxied => {}
+            Forwarding::Hidden => odd.insert(Anomaly::ForwardedHidden),
+            Forwarding::Unproven => odd.insert(Anomaly::ForwardedUnproven),
+            Forwarding::Conflicting => odd.insert(Anomaly::ForwardedConflicting),
+        }
+    }
+    odd
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &str) {

@@ -105,7 +105,8 @@ impl Analysis {
         let limits = &self.shard.limits;
         let collector = || {
             let mut collector =
-                Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies);
+                Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies)
+                    .with_trusted(&self.shard.trusted);
             collector.collect_tags(self.shard.tags);
             collector
         };

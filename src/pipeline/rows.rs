@@ -82,14 +82,14 @@ impl Row {
             response_content_type: media
                 .and_then(|media| crate::inventory::collector::media_essence(media.expose()))
                 .map(Into::into),
-            client: transaction.client,
+            client: observed.client,
             server: transaction.server,
             started: transaction.started(),
             latency_us: transaction.latency_us,
             call: transaction.call,
             completeness: transaction.completeness,
             caller: observed.caller,
-            anomalies: transaction.anomalies,
+            anomalies: transaction.anomalies.union(observed.anomalies),
             tags: observed.tags.as_slice().into(),
         }
     }

@@ -1,5 +1,6 @@
 //! One shard: its connections, its parsers, and what it has learnt. Nobody else touches them.
 
+use crate::caller::TrustedProxies;
 use crate::flow::{FlowCounters, FlowKey, FlowLimits, FlowTable, OverlapPolicy};
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
@@ -27,6 +28,8 @@ pub struct ShardSettings {
     pub rows: RowsWanted,
     /// Whether the data classes of each exchange are kept, for `--tags`.
     pub tags: bool,
+    /// The proxies whose word on their clients is believed.
+    pub trusted: Arc<TrustedProxies>,
     /// Where TLS connections find their secrets: all shards share it, and secrets may come at any time.
     pub keys: Arc<Keys>,
 }

@@ -16,6 +16,7 @@ use crate::merge::Merge;
 use crate::tls::connection::Workspace;
 use crate::tls::keylog::Keys;
 use crate::tls::service::Services;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Whoever finished exchanges are handed to.
@@ -339,6 +340,8 @@ pub(super) struct Origin {
     pub(super) client: Direction,
     /// TLS is around it.
     tls: bool,
+    /// Whom a balancer names as its client.
+    proxied: Option<SocketAddr>,
     /// A frame in which exchanges began, and how many.
     last_start: Option<(u32, u64, u32)>,
     /// Oddities of the connection that concern the next exchange.
@@ -346,8 +349,14 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) const fn new(key: FlowKey, client: Direction, tls: bool, odd: AnomalySet) -> Self {
-        Self { key, client, tls, last_start: None, odd }
+    pub(super) const fn new(
+        key: FlowKey,
+        client: Direction,
+        tls: bool,
+        proxied: Option<SocketAddr>,
+        odd: AnomalySet,
+    ) -> Self {
+        Self { key, client, tls, proxied, last_start: None, odd }
     }
 
     /// An exchange that begins at `at`.
@@ -362,6 +371,7 @@ impl Origin {
         let client = self.key.sender(self.client);
         exchange.client = Some((client.ip(), Some(client.port())));
         exchange.server = Some(self.key.sender(self.client.reverse()));
+        exchange.proxied = self.proxied;
         exchange.tls = self.tls;
         exchange.anomalies = std::mem::take(&mut self.odd);
         exchange.request.body.whole = true;

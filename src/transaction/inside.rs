@@ -10,6 +10,7 @@ use crate::anomaly::{Anomaly, AnomalySet};
 use crate::flow::{Application, Chunk, Close, Direction, FlowKey, Moment};
 use crate::time::Timestamp;
 use crate::tls::connection::{Connection, Event, Reading, What};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A TLS connection and what is inside.
@@ -20,6 +21,8 @@ pub(super) struct Inside<S> {
     content: Option<Box<Conversation<S>>>,
     /// How many TLS connections are around this one, itself among them.
     depth: u8,
+    /// Whom a balancer in front of it names as its client.
+    proxied: Option<SocketAddr>,
     /// Oddities for the first exchange inside.
     odd: AnomalySet,
     /// Bytes that are not counted yet, for it is not known as what.
@@ -32,8 +35,9 @@ pub(super) struct Inside<S> {
 pub(super) const MAX_DEPTH: u8 = 2;
 
 impl<S: Sink> Inside<S> {
-    pub(super) const fn new(key: FlowKey, depth: u8, odd: AnomalySet) -> Self {
-        Self { key, tls: Connection::new(key), content: None, depth, odd, uncounted: 0, counted: false }
+    pub(super) const fn new(key: FlowKey, depth: u8, proxied: Option<SocketAddr>, odd: AnomalySet) -> Self {
+        let tls = Connection::new(key);
+        Self { key, tls, content: None, depth, proxied, odd, uncounted: 0, counted: false }
     }
 
     pub(super) fn chunk(
@@ -129,11 +133,11 @@ impl<S: Sink> Inside<S> {
     }
 
     fn content(&mut self, shared: &mut Exchanges<S>) -> &mut Conversation<S> {
-        let (key, depth, odd) = (self.key, self.depth, &mut self.odd);
+        let (key, depth, proxied, odd) = (self.key, self.depth, self.proxied, &mut self.odd);
         let is_whole = self.tls.is_whole();
         self.content.get_or_insert_with(|| {
             shared.counters.tls_read.flows += 1;
-            Box::new(Conversation::inside(key, is_whole, depth, std::mem::take(odd)))
+            Box::new(Conversation::inside(key, is_whole, depth, std::mem::take(odd), proxied))
         })
     }
 

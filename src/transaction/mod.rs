@@ -239,6 +239,10 @@ pub struct Transaction {
     pub provenance: Provenance,
     /// The client's address, with port where known; from a log only the address.
     pub client: Option<(IpAddr, Option<u16>)>,
+    /// Whether `client` is no socket's address but the first that an `X-Forwarded-For` names, for want of another.
+    pub client_forwarded: bool,
+    /// Whom the sender of a PROXY protocol header names as its client: the word of `client`, no more.
+    pub proxied: Option<SocketAddr>,
     /// The server's socket, where known.
     pub server: Option<SocketAddr>,
     /// The protocol.
@@ -266,6 +270,8 @@ impl Transaction {
     pub fn clear(&mut self) {
         self.provenance = Provenance::default();
         self.client = None;
+        self.client_forwarded = false;
+        self.proxied = None;
         self.server = None;
         self.protocol = Protocol::default();
         self.tls = false;

@@ -17,7 +17,9 @@ use crate::flow::{Application, Chunk, Close, Direction, FlowKey, Moment};
 use crate::http::detect::{Looks, detect};
 use crate::http::h1::Reader;
 use crate::http::h2::{self, Toward};
+use crate::http::proxy;
 use crate::tls::record;
+use std::net::SocketAddr;
 
 /// What a connection is found to speak.
 #[derive(Debug)]
@@ -60,6 +62,10 @@ pub struct Conversation<S> {
     odd: AnomalySet,
     /// How many TLS connections are around it.
     depth: u8,
+    /// Whether a balancer's header was read: there is one at most.
+    introduced: bool,
+    /// Whom it names as its client.
+    proxied: Option<SocketAddr>,
     talk: Talk<S>,
     sink: std::marker::PhantomData<fn(S)>,
 }
@@ -68,13 +74,21 @@ pub struct Conversation<S> {
 const MAX_SEEN: usize = 16 << 10;
 
 impl<S: Sink> Conversation<S> {
-    /// A conversation inside `depth` TLS connections.
-    pub(super) fn inside(key: FlowKey, from_start: bool, depth: u8, odd: AnomalySet) -> Self {
+    /// A conversation inside `depth` TLS connections, behind which a balancer says that `proxied` is.
+    pub(super) fn inside(
+        key: FlowKey,
+        from_start: bool,
+        depth: u8,
+        odd: AnomalySet,
+        proxied: Option<SocketAddr>,
+    ) -> Self {
         Self {
             key,
             from_start,
             odd,
             depth,
+            introduced: proxied.is_some(),
+            proxied,
             talk: Talk::Unknown { seen: [Vec::new(), Vec::new()] },
             sink: std::marker::PhantomData,
         }
@@ -106,6 +120,21 @@ impl<S: Sink> Conversation<S> {
             joined = std::mem::take(before);
             &joined
         };
+        let bytes = match proxy::parse(bytes) {
+            _ if !self.from_start || self.introduced => bytes,
+            Ok(Some((source, rest))) => {
+                (self.introduced, self.proxied) = (true, source);
+                if rest.is_empty() {
+                    return;
+                }
+                rest
+            }
+            Ok(None) if bytes.len() < proxy::MAX_HEADER => {
+                *before = bytes.to_vec();
+                return;
+            }
+            Ok(None) | Err(proxy::NoHeader) => bytes,
+        };
         let client = match detect(bytes) {
             Looks::Request => direction,
             Looks::Response => direction.reverse(),
@@ -135,13 +164,9 @@ impl<S: Sink> Conversation<S> {
         };
         shared.counters.http1_flows += 1;
         let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
+        let origin = self.origin(client);
         self.talk = Talk::Http1 {
-            pairing: Pairing::new(Origin::new(
-                self.key,
-                client,
-                self.depth > 0,
-                std::mem::take(&mut self.odd),
-            )),
+            pairing: Pairing::new(origin),
             requests: Reader::new(false),
             responses: Reader::new(true),
         };
@@ -149,6 +174,12 @@ impl<S: Sink> Conversation<S> {
         if !other.is_empty() {
             self.read(shared, direction.reverse(), &other, at);
         }
+    }
+
+    /// The connection as its exchanges tell of it. Oddities met so far concern the first one.
+    fn origin(&mut self, client: Direction) -> Origin {
+        let odd = std::mem::take(&mut self.odd);
+        Origin::new(self.key, client, self.depth > 0, self.proxied, odd)
     }
 
     /// The connection speaks HTTP/2; `bytes` come from `direction`, and others may have waited.
@@ -165,7 +196,7 @@ impl<S: Sink> Conversation<S> {
         // A preface is always the start; whatever else was recognised is one when the connection's was seen.
         let from_start = self.from_start || client == direction && detect(bytes) == Looks::Http2;
         shared.counters.http2_flows += 1;
-        let origin = Origin::new(self.key, client, self.depth > 0, std::mem::take(&mut self.odd));
+        let origin = self.origin(client);
         let limits = shared.read_h2;
         let frames = if from_start { h2::Connection::new(limits) } else { h2::Connection::joined(limits) };
         self.talk = Talk::Http2 { streams: Streams::new(origin), frames: Box::new(frames) };
@@ -182,7 +213,8 @@ impl<S: Sink> Conversation<S> {
             return self.give_up(shared, Kind::Tls, bytes.len());
         }
         let other = seen.get_mut(direction.reverse() as usize).map(std::mem::take).unwrap_or_default();
-        let mut inside = Inside::new(self.key, self.depth + 1, std::mem::take(&mut self.odd));
+        let odd = std::mem::take(&mut self.odd);
+        let mut inside = Inside::new(self.key, self.depth + 1, self.proxied, odd);
         inside.chunk(shared, direction, Chunk::Data(bytes), at);
         if !other.is_empty() {
             inside.chunk(shared, direction.reverse(), Chunk::Data(&other), at);
@@ -244,8 +276,7 @@ impl<S: Sink> Conversation<S> {
         {
             let client = pairing.origin.client;
             self.close_messages(shared, Close::Finished);
-            let mut streams =
-                Streams::new(Origin::new(self.key, client, self.depth > 0, AnomalySet::default()));
+            let mut streams = Streams::new(self.origin(client));
             streams.upgraded(shared, pending);
             shared.counters.http2_flows += 1;
             self.talk = Talk::Http2 { streams, frames: Box::new(h2::Connection::new(shared.read_h2)) };
@@ -299,6 +330,8 @@ impl<S: Sink> Application for Conversation<S> {
             from_start: client.is_some(),
             odd: AnomalySet::default(),
             depth: 0,
+            introduced: false,
+            proxied: None,
             talk: Talk::Unknown { seen: [Vec::new(), Vec::new()] },
             sink: std::marker::PhantomData,
         }

@@ -569,7 +569,7 @@ mod tests {
         fn new() -> Self {
             let end = |text: &str, port| (text.parse().unwrap(), port);
             let (key, client) = FlowKey::new(end("10.0.0.1", 4_000), end("10.0.0.2", 80), 0);
-            let origin = Origin::new(key, client, false, AnomalySet::default());
+            let origin = Origin::new(key, client, false, None, AnomalySet::default());
             Self { streams: Streams::new(origin), shared: Exchanges::new(&limits(), true, Kept::default()) }
         }
 

@@ -251,7 +251,7 @@ impl Watch {
 }
 
 fn collector(shard: &ShardSettings, key: &FingerprintKey, classifier: &Arc<Classifier>) -> Collector {
-    Collector::new(&shard.limits, key, classifier, shard.inspect_bodies)
+    Collector::new(&shard.limits, key, classifier, shard.inspect_bodies).with_trusted(&shard.trusted)
 }
 
 impl Sensor {
