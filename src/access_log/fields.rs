@@ -88,6 +88,12 @@ impl Scratch {
         self.has = Ranks::default();
     }
 
+    /// Takes the instant it began, from a source that tells it apart from its fields.
+    pub(super) const fn at(&mut self, time: Timestamp) {
+        self.time = Some(time);
+        self.has.time = u8::MAX;
+    }
+
     /// Takes the field called `path`, which has a point where the log nests. Unknown ones are passed over.
     pub(super) fn put(&mut self, path: &str, value: Value<'_>, into: &mut Transaction) {
         if let Value::Text(b"" | b"-") = value {

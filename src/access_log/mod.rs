@@ -1,6 +1,8 @@
 //! Log lines and HAR entries become transactions.
 //!
 //! ```text
+//!  exports of OpenTelemetry ─▶ SpanReader, messages of Envoy's access log service ─▶ AlsReader ─▶ &Transaction
+//!
 //!  bytes ─▶ Lines ──▶ combined | json_lines | columns | layout ─┐
 //!      └──▶ har::Entries ──▶ har::Entry ────────────────────────┴─▶ &Transaction
 //! ```
@@ -13,6 +15,8 @@
 mod base64;
 mod columns;
 mod combined;
+mod elements;
+mod envoy_als;
 mod fields;
 mod har;
 mod instant;
@@ -21,12 +25,17 @@ mod layout;
 mod lines;
 mod names;
 mod presets;
+mod spans;
+mod wire;
 
+pub use envoy_als::AlsReader;
 pub use layout::BadFormat;
 pub use presets::Preset;
+pub use spans::SpanReader;
 
 use crate::limits::Limits;
 use crate::transaction::Transaction;
+use elements::{Element, Elements, Rule};
 use lines::{Line, Lines};
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +45,10 @@ use std::sync::Arc;
 pub enum LogFormat {
     /// HTTP Archive 1.2.
     Har,
+    /// OpenTelemetry spans in OTLP's JSON: one export, or one a line.
+    SpansJson,
+    /// OpenTelemetry spans in OTLP's protobuf: one export, or many behind their lengths.
+    SpansProtobuf,
     /// The combined or common log format of nginx and Apache, with or without more behind it.
     Combined,
     /// A JSON object a line.
@@ -52,6 +65,8 @@ impl LogFormat {
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "har" => Self::Har,
+            "otlp_json" => Self::SpansJson,
+            "otlp_protobuf" => Self::SpansProtobuf,
             "combined" => Self::Combined,
             "json" => Self::JsonLines,
             "w3c" | "zeek" => Self::Columns,
@@ -63,7 +78,10 @@ impl LogFormat {
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         let presets = presets::built_in().iter().map(|preset| preset.id.as_str());
-        ["har", "combined", "json", "w3c", "zeek"].into_iter().chain(presets).collect()
+        ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"]
+            .into_iter()
+            .chain(presets)
+            .collect()
     }
 
     /// How people call it.
@@ -71,6 +89,7 @@ impl LogFormat {
     pub fn name(&self) -> &str {
         match self {
             Self::Har => "HAR",
+            Self::SpansJson | Self::SpansProtobuf => "OpenTelemetry spans",
             Self::Combined => "combined access log",
             Self::JsonLines => "JSON-lines access log",
             Self::Columns => "access log that names its columns",
@@ -83,6 +102,7 @@ impl LogFormat {
     pub const fn record(&self) -> &'static str {
         match self {
             Self::Har => "entry",
+            Self::SpansJson | Self::SpansProtobuf => "span",
             Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => "line",
         }
     }
@@ -100,6 +120,12 @@ pub fn detect(start: &[u8]) -> Option<LogFormat> {
     let start = start.strip_prefix(lines::BYTE_ORDER_MARK).unwrap_or(start);
     if har::looks_like(start) {
         return Some(LogFormat::Har);
+    }
+    if spans::looks_like_json(start) {
+        return Some(LogFormat::SpansJson);
+    }
+    if spans::looks_like_protobuf(start) {
+        return Some(LogFormat::SpansProtobuf);
     }
     let mut transaction = Transaction::default();
     let mut scratch = fields::Scratch::default();
@@ -168,8 +194,14 @@ pub enum BadReason {
     #[error("the input ends inside it")]
     Cut,
     /// Nothing in the input is a record.
-    #[error("no `log.entries` in it")]
+    #[error("nothing in it is a record of its format")]
     NoEntries,
+    /// Not protobuf, or not of the expected message; the byte within the record or input, from 0.
+    #[error("not the expected protobuf at byte {offset}")]
+    Protobuf {
+        /// Where.
+        offset: usize,
+    },
 }
 
 /// A record that gave no transaction.
@@ -203,6 +235,46 @@ pub struct LogReport {
     pub first_bad: Vec<BadRecord>,
 }
 
+/// What came of one message that told of several exchanges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Exchanges handed out.
+    pub exchanges: u64,
+    /// What is well formed and tells of no exchange that counts here.
+    pub aside: u64,
+    /// What should have told of an exchange and could not be read.
+    pub bad: u64,
+    /// Why, of the first of those.
+    pub reason: Option<BadReason>,
+}
+
+impl Batch {
+    /// Takes what came of one record, and hands its exchange on.
+    fn take(
+        &mut self,
+        outcome: Result<bool, BadReason>,
+        input: u32,
+        record: &mut u64,
+        transaction: &mut Transaction,
+        sink: &mut dyn FnMut(&Transaction),
+    ) {
+        transaction.provenance.input = input;
+        transaction.provenance.record = *record;
+        *record += 1;
+        match outcome {
+            Ok(true) => {
+                self.exchanges += 1;
+                sink(transaction);
+            }
+            Ok(false) => self.aside += 1,
+            Err(reason) => {
+                self.bad += 1;
+                self.reason = self.reason.or(Some(reason));
+            }
+        }
+    }
+}
+
 /// Reads one log of a known format. See the module's doc.
 #[derive(Debug)]
 pub struct Reader {
@@ -217,7 +289,9 @@ enum Split {
     JsonLines(Lines),
     Columns(Lines, columns::Columns),
     Layout(Lines, Arc<Preset>),
-    Har(har::Entries),
+    Har(Elements),
+    SpansJson(Elements),
+    SpansProtobuf(spans::ProtobufFile),
 }
 
 /// What reads them.
@@ -226,6 +300,7 @@ struct Out {
     input: u32,
     body_bytes: usize,
     scratch: fields::Scratch,
+    reading: spans::Reading,
     transaction: Transaction,
     report: LogReport,
 }
@@ -240,12 +315,15 @@ impl Reader {
                 LogFormat::JsonLines => Split::JsonLines(Lines::default()),
                 LogFormat::Columns => Split::Columns(Lines::default(), columns::Columns::default()),
                 LogFormat::Layout(preset) => Split::Layout(Lines::default(), preset),
-                LogFormat::Har => Split::Har(har::Entries::new(limits.body_bytes)),
+                LogFormat::Har => Split::Har(Elements::new(Rule::Har, limits.body_bytes)),
+                LogFormat::SpansJson => Split::SpansJson(Elements::new(Rule::Spans, 0)),
+                LogFormat::SpansProtobuf => Split::SpansProtobuf(spans::ProtobufFile::new()),
             },
             out: Out {
                 input,
                 body_bytes: limits.body_bytes,
                 scratch: fields::Scratch::default(),
+                reading: spans::Reading::default(),
                 transaction: Transaction::default(),
                 report: LogReport::default(),
             },
@@ -277,6 +355,15 @@ impl Reader {
                 });
             }
             Split::Har(entries) => entries.feed(bytes, &mut |entry| out.entry(entry, sink)),
+            Split::SpansJson(spans) => spans.feed(bytes, &mut |span| {
+                let outcome = spans::element(span, &mut out.reading, &mut out.transaction);
+                out.span(outcome, sink);
+            }),
+            Split::SpansProtobuf(file) => file.feed(bytes, &mut |span| {
+                let outcome =
+                    span.and_then(|span| spans::message(span, &mut out.reading, &mut out.transaction));
+                out.span(outcome, sink);
+            }),
         }
     }
 
@@ -304,7 +391,12 @@ impl Reader {
                     );
                 });
             }
-            Split::Har(entries) => {
+            Split::SpansProtobuf(file) => {
+                if let Some(reason) = file.finish() {
+                    out.hand_out(Err(reason), sink);
+                }
+            }
+            Split::Har(entries) | Split::SpansJson(entries) => {
                 if let Some(reason) = entries.finish() {
                     out.hand_out(Err(reason), sink);
                 }
@@ -343,12 +435,22 @@ impl Out {
         }
     }
 
-    fn entry(&mut self, entry: har::Entry<'_>, sink: &mut dyn FnMut(&Transaction)) {
+    fn entry(&mut self, entry: Element<'_>, sink: &mut dyn FnMut(&Transaction)) {
         let outcome = match entry {
-            har::Entry::TooLong => Err(BadReason::TooLong { limit: har::MAX_ENTRY }),
-            har::Entry::Whole(bytes) => har::parse(bytes, self.body_bytes, &mut self.transaction),
+            Element::TooLong => Err(BadReason::TooLong { limit: elements::MAX_ELEMENT }),
+            Element::Cut => Err(BadReason::Cut),
+            Element::Whole(bytes) => har::parse(bytes, self.body_bytes, &mut self.transaction),
         };
         self.hand_out(outcome, sink);
+    }
+
+    /// `Ok(false)` is a span that is well formed and tells of no exchange that counts.
+    fn span(&mut self, outcome: Result<bool, BadReason>, sink: &mut dyn FnMut(&Transaction)) {
+        match outcome {
+            Ok(false) => self.report.records += 1,
+            Ok(true) => self.hand_out(Ok(()), sink),
+            Err(reason) => self.hand_out(Err(reason), sink),
+        }
     }
 
     fn hand_out(&mut self, outcome: Result<(), BadReason>, sink: &mut dyn FnMut(&Transaction)) {
@@ -375,8 +477,11 @@ impl Out {
 pub fn fuzz(data: &[u8]) {
     std::hint::black_box(detect(data));
     let layouts = presets::built_in().iter().map(|preset| LogFormat::Layout(Arc::clone(preset)));
+    spans::fuzz(data);
+    envoy_als::fuzz(data);
+    let spans = [LogFormat::SpansJson, LogFormat::SpansProtobuf];
     let others = [LogFormat::Har, LogFormat::Combined, LogFormat::JsonLines, LogFormat::Columns];
-    for format in others.into_iter().chain(layouts) {
+    for format in others.into_iter().chain(spans).chain(layouts) {
         let limits = Limits { body_bytes: 16, ..Limits::default() };
         let read = |chunk: usize| {
             let mut reader = Reader::new(format.clone(), 0, &limits);

@@ -4,13 +4,11 @@
 //! type and form parameters are put back where the wire had them. Pseudo-fields of HTTP/2 are left out, for
 //! the URL says the same.
 
-mod entries;
-
+use super::elements::{Elements, Rule};
 use super::{BadReason, base64, fields, instant};
 use crate::anomaly::Anomaly;
 use crate::time::Timestamp;
 use crate::transaction::{Body, Completeness, End, Fields, Transaction};
-pub(super) use entries::{Entries, Entry, MAX_ENTRY};
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use std::borrow::Cow;
@@ -20,7 +18,7 @@ use std::time::Duration;
 
 /// Whether an input that starts so is a HAR.
 pub(super) fn looks_like(start: &[u8]) -> bool {
-    let mut entries = Entries::new(0);
+    let mut entries = Elements::new(Rule::Har, 0);
     if start.trim_ascii_start().starts_with(b"{") {
         entries.feed(start, &mut |_| {});
     }
