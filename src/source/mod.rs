@@ -1,4 +1,4 @@
-//! Where packets and log lines come from: files, streams, interfaces, and the ways in for logs of a running sensor.
+//! Where packets and log lines come from: files, streams, interfaces, and later listeners.
 //!
 //! An edge: this is where bytes enter. [`open`] finds out by content what an input is and undoes its
 //! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs,
@@ -10,7 +10,6 @@ pub mod ethtool;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod fanout;
 pub mod host;
-pub mod intake;
 pub mod interface;
 pub mod key_log;
 #[cfg(all(feature = "live", target_os = "linux"))]
