@@ -9,8 +9,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest line of version 1, its end included.
 const MAX_LINE: usize = 107;
-/// The longest header of version 2: 16 bytes and what two bytes can count.
-pub const MAX_HEADER: usize = 16 + 0xffff;
 
 /// That bytes are no PROXY header. They may be anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -112,34 +112,28 @@ impl<S: Sink> Conversation<S> {
     fn recognise(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
         let Talk::Unknown { seen } = &mut self.talk else { return };
         let Some(before) = seen.get_mut(direction as usize) else { return };
-        let joined;
-        let bytes = if before.is_empty() {
+        let mut held = std::mem::take(before);
+        let bytes = if held.is_empty() {
             bytes
         } else {
-            before.extend_from_slice(bytes);
-            joined = std::mem::take(before);
-            &joined
+            held.extend_from_slice(bytes);
+            &held
         };
-        let bytes = match proxy::parse(bytes) {
-            _ if !self.from_start || self.introduced => bytes,
+        let may_be_introduced = self.from_start && !self.introduced;
+        let header = if may_be_introduced { proxy::parse(bytes) } else { Err(proxy::NoHeader) };
+        let (looks, bytes) = match header {
             Ok(Some((source, rest))) => {
                 (self.introduced, self.proxied) = (true, source);
-                if rest.is_empty() {
-                    return;
-                }
-                rest
+                (detect(rest), rest)
             }
-            Ok(None) if bytes.len() < proxy::MAX_HEADER => {
-                *before = bytes.to_vec();
-                return;
-            }
-            Ok(None) | Err(proxy::NoHeader) => bytes,
+            Ok(None) => (Looks::Unsure, bytes),
+            Err(proxy::NoHeader) => (detect(bytes), bytes),
         };
-        let client = match detect(bytes) {
+        let client = match looks {
             Looks::Request => direction,
             Looks::Response => direction.reverse(),
             Looks::Unsure if bytes.len() < MAX_SEEN => {
-                *before = bytes.to_vec();
+                *before = if bytes.len() == held.len() { held } else { bytes.to_vec() };
                 return;
             }
             Looks::Http2 => return self.begin_http2(shared, direction, direction, bytes, at),
