@@ -69,7 +69,7 @@ impl Network {
 }
 
 /// How the client of an exchange was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forwarding {
     /// A trusted proxy names it.
     Proxied,
@@ -164,27 +164,21 @@ impl TrustedProxies {
         }
         let [lists, elements, single] = self.read(exchange);
         let claims = [lists, elements, single].iter().any(|chain| chain.word != Word::None);
-        let not_believed = |address| Client {
+        let not_believed = |address, claims: bool, found| Client {
             address,
-            forwarding: [claims.then_some(Forwarding::Unproven), None],
+            forwarding: [claims.then_some(Forwarding::Unproven), found],
             speaks_for_others: false,
         };
         let mut address = near;
         // A log that names no socket was written behind one of the operator's own proxies.
         if !exchange.client_forwarded {
             if !near.is_some_and(|(near, _)| self.contains(near)) {
-                let claims = claims || exchange.proxied.is_some();
-                return Client {
-                    forwarding: [claims.then_some(Forwarding::Unproven), None],
-                    ..not_believed(near)
-                };
+                return not_believed(near, claims || exchange.proxied.is_some(), None);
             }
             if let Some(behind) = exchange.proxied {
                 address = Some((behind.ip().to_canonical(), Some(behind.port())));
                 if !self.contains(behind.ip()) {
-                    let mut client = not_believed(address);
-                    client.forwarding[1] = Some(Forwarding::Proxied);
-                    return client;
+                    return not_believed(address, claims, Some(Forwarding::Proxied));
                 }
             }
         }
