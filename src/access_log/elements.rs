@@ -102,6 +102,8 @@ pub(super) enum Element<'a> {
     TooLong,
     /// Its line ended within.
     Cut,
+    /// No element, but a line with what is no JSON of this kind.
+    Stray,
 }
 
 /// The state between two chunks. See the module's doc.
@@ -116,6 +118,8 @@ pub(super) struct Elements {
     string: Option<InString>,
     /// The byte before was a line feed, or there was none.
     at_line: bool,
+    /// The line holds what is no JSON: the rest of it is passed over.
+    stray: bool,
     /// The string read last outside of elements.
     key: Vec<u8>,
     seen_har_key: bool,
@@ -147,6 +151,7 @@ impl Elements {
             inside: 0,
             string: None,
             at_line: true,
+            stray: false,
             key: Vec::new(),
             seen_har_key: false,
             found_array: false,
@@ -209,6 +214,14 @@ impl Elements {
             self.deeper = 0;
             self.inside = 0;
             each(Element::Cut);
+        }
+        self.stray &= !self.at_line;
+        if self.stray {
+            return;
+        }
+        if self.levels.is_empty() && self.rule.lined() && !is_structure(byte) {
+            self.stray = true;
+            return each(Element::Stray);
         }
         if self.inside > 0 {
             self.keep(&[byte]);
@@ -345,19 +358,29 @@ impl Elements {
     }
 }
 
+/// Whether a byte may stand between documents: white space and brackets, and the comma of a list of them.
+const fn is_structure(byte: u8) -> bool {
+    matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b' ' | b'\t' | b'\r' | b'\n')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn all(input: &[u8], chunk: usize, body_bytes: usize) -> (Vec<String>, Option<BadReason>) {
-        let mut elements = Elements::new(Rule::Har, body_bytes);
+        all_by(Rule::Har, input, chunk, body_bytes)
+    }
+
+    fn all_by(rule: Rule, input: &[u8], chunk: usize, body_bytes: usize) -> (Vec<String>, Option<BadReason>) {
+        let mut elements = Elements::new(rule, body_bytes);
         let mut out = Vec::new();
         for chunk in input.chunks(chunk) {
             elements.feed(chunk, &mut |element| match element {
                 Element::Whole(bytes) => out.push(String::from_utf8_lossy(bytes).into_owned()),
                 Element::TooLong => out.push("too long".into()),
                 Element::Cut => out.push("cut".into()),
+                Element::Stray => out.push("stray".into()),
             });
         }
         (out, elements.finish())
@@ -385,6 +408,21 @@ mod tests {
             ("{\"log\":{\"entries\":[{\"a\":\"", BadReason::Cut),
         ] {
             assert_eq!(all(input.as_bytes(), 4, 100).1, Some(reason), "{input}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_cut_or_garbage_costs_itself_and_is_told() {
+        let export =
+            |id: u8| format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{\"a\":{id}}}]}}]}}]}}");
+        let cut = export(2).replace(":2}", ":\"b");
+        let garbage = "garbage: \"{".to_owned();
+        let input =
+            [export(1), cut, export(3), garbage, String::new(), "null".to_owned(), export(4)].join("\n");
+        let expected = ["{\"a\":1}", "cut", "{\"a\":3}", "stray", "stray", "{\"a\":4}"];
+        for chunk in [1, 2, 3, 7, 1_000] {
+            let (found, end) = all_by(Rule::Spans, input.as_bytes(), chunk, 0);
+            assert_eq!((found.as_slice(), end), (expected.map(str::to_owned).as_slice(), None), "{chunk}");
         }
     }
 

@@ -97,6 +97,15 @@ impl LogFormat {
         }
     }
 
+    /// Whether nothing else looks like it: it is known by content whatever format the lines of other logs have.
+    #[must_use]
+    pub const fn is_unmistakable(&self) -> bool {
+        match self {
+            Self::Har | Self::SpansJson | Self::SpansProtobuf => true,
+            Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => false,
+        }
+    }
+
     /// What one record of it is called.
     #[must_use]
     pub const fn record(&self) -> &'static str {
@@ -190,8 +199,8 @@ pub enum BadReason {
     /// The time cannot be read.
     #[error("its time is missing or cannot be read")]
     Time,
-    /// The input ended inside the record.
-    #[error("the input ends inside it")]
+    /// The input, or its line, ended inside the record.
+    #[error("the input or its line ends inside it")]
     Cut,
     /// Nothing in the input is a record.
     #[error("nothing in it is a record of its format")]
@@ -439,6 +448,7 @@ impl Out {
         let outcome = match entry {
             Element::TooLong => Err(BadReason::TooLong { limit: elements::MAX_ELEMENT }),
             Element::Cut => Err(BadReason::Cut),
+            Element::Stray => Err(BadReason::Json { column: 1 }),
             Element::Whole(bytes) => har::parse(bytes, self.body_bytes, &mut self.transaction),
         };
         self.hand_out(outcome, sink);

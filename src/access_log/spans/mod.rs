@@ -71,7 +71,9 @@ impl SpanReader {
         });
         // An export without spans is one: the collector sends them to see whether anybody is there.
         let empty = !elements.found() && serde_json::from_slice::<serde::de::IgnoredAny>(export).is_ok();
-        if let Some(reason) = elements.finish().filter(|_| !empty) {
+        // Where something else stands in its place, that was told.
+        let told = empty || !elements.found() && batch.bad > 0;
+        if let Some(reason) = elements.finish().filter(|_| !told) {
             batch.take(Err(reason), self.input, &mut self.record, &mut self.transaction, sink);
         }
         batch
@@ -111,6 +113,7 @@ pub(super) fn element(
         Element::Whole(span) => json::parse(span, reading, into),
         Element::TooLong => Err(BadReason::TooLong { limit: MAX_ELEMENT }),
         Element::Cut => Err(BadReason::Cut),
+        Element::Stray => Err(BadReason::Json { column: 1 }),
     }
 }
 
