@@ -44,7 +44,7 @@ pub struct Analysis {
     pub follow: Option<Duration>,
     /// Logs of TLS secrets. With `follow` they are read on as they grow.
     pub key_logs: Vec<PathBuf>,
-    /// The format of logs that are no HAR; told by content when there is none.
+    /// The format of logs that are lines; told by content when there is none.
     pub log_format: Option<LogFormat>,
     /// The key of fingerprints.
     pub key: FingerprintKey,
@@ -231,16 +231,16 @@ impl Analysis {
             }
         } else {
             stats.damage.push(
-                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
+                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, OpenTelemetry, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
             );
         }
         taken.load(Ordering::Relaxed)
     }
 
-    /// The format of a log that begins so: the one given, but for HAR, which nothing else looks like.
+    /// The format of a log that begins so: the one given, but for what nothing else looks like.
     fn format_of(&self, front: &[u8]) -> Option<LogFormat> {
         match (access_log::detect(front), &self.log_format) {
-            (Some(LogFormat::Har), _) => Some(LogFormat::Har),
+            (Some(found), _) if found.is_unmistakable() => Some(found),
             (_, Some(given)) => Some(given.clone()),
             (found, None) => found,
         }
