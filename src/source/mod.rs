@@ -2,7 +2,9 @@
 //!
 //! An edge: this is where bytes enter. [`open`] finds out by content what an input is and undoes its
 //! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs,
-//! [`key_log`] the secrets of TLS connections, `live` frames from interfaces, which `fanout` spreads over shards. [`host`] and `ethtool` tell what may be wrong with an interface.
+//! [`key_log`] the secrets of TLS connections, `live` frames from interfaces, which `fanout` spreads over shards.
+//! [`intake`] holds the ways in for the logs of a sensor that runs. [`host`] and `ethtool` tell what may be wrong with
+//! an interface.
 
 pub mod capture_file;
 #[cfg(all(feature = "live", target_os = "linux"))]
@@ -10,6 +12,7 @@ pub mod ethtool;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod fanout;
 pub mod host;
+pub mod intake;
 pub mod interface;
 pub mod key_log;
 #[cfg(all(feature = "live", target_os = "linux"))]
