@@ -122,6 +122,8 @@ pub enum Purpose {
     Segment = 2,
     /// A data value, to count distinct ones.
     Value = 3,
+    /// Bytes of a log, to know a place in it again.
+    Place = 4,
 }
 
 /// The key of a fast keyed hash, for choosing samples and telling values apart in memory: SipHash-1-3, written

@@ -105,7 +105,9 @@ fn plan(folder: &Path, listen: Option<u16>) -> SandboxPlan {
         state: folder.join("state"),
         lake: Some(folder.join("lake")),
         readable: vec![folder.join("config")],
-        listen,
+        logs: Vec::new(),
+        listen: listen.into_iter().collect(),
+        connect: Vec::new(),
         strictness: Strictness::Require,
     }
 }

@@ -4,7 +4,6 @@ use super::output::{complain, to};
 use super::progress::Bar;
 use super::style::Colours;
 use super::{Outcome, documents, key, summary};
-use crate::access_log::{LogFormat, Preset};
 use crate::caller::{Network, TrustedProxies};
 use crate::classify::Classifier;
 use crate::finding::Severity;
@@ -17,6 +16,7 @@ use crate::pipeline::rows::{Row, RowsWanted};
 use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::tables;
 use crate::sink::jsonl;
+use crate::source::log_file::format_given;
 use crate::spec::DocumentSet;
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
@@ -157,24 +157,6 @@ impl FailOn {
     }
 }
 
-/// The format that the command line gives: a name, a file, or a format string.
-fn log_format(given: &str) -> Result<LogFormat> {
-    if let Some(known) = LogFormat::named(given) {
-        return Ok(known);
-    }
-    let is_file = Path::new(given).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-    let preset = if is_file {
-        let text = std::fs::read_to_string(given).with_context(|| format!("read the log format {given}"))?;
-        Preset::load(given, &text)?
-    } else {
-        let names = LogFormat::names().join(", ");
-        Preset::of_format(given).with_context(|| {
-            format!("the log format is neither a known name ({names}) nor a format string")
-        })?
-    };
-    Ok(LogFormat::Layout(Arc::new(preset)))
-}
-
 /// Runs an analysis.
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !cfg!(feature = "lake") && args.lake.is_some() {
@@ -212,7 +194,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
         follow: args.follow.map(Duration::from_secs),
         key_logs: args.keylog.clone(),
-        log_format: args.log_format.as_deref().map(log_format).transpose()?,
+        log_format: args.log_format.as_deref().map(|given| format_given(given, Path::new(""))).transpose()?,
         key,
         classifier: Classifier::built_in(),
         documents,

@@ -12,7 +12,7 @@
 mod read;
 mod settings;
 
-pub use settings::{Difference, Interface, Lake, Log, Privileges, Settings};
+pub use settings::{AccessLog, Difference, Interface, Lake, Log, Privileges, Settings, WayIn};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::PathBuf;
@@ -42,6 +42,8 @@ pub struct Config {
     pub signatures: Vec<PathBuf>,
     /// Where packets come from.
     pub interfaces: Vec<InterfaceConfig>,
+    /// Where logs of what terminates TLS come from.
+    pub access_logs: Vec<AccessLogConfig>,
     /// How packets are captured.
     pub capture: CaptureConfig,
     /// Where results go.
@@ -67,6 +69,7 @@ impl Default for Config {
             specs: Vec::new(),
             signatures: Vec::new(),
             interfaces: Vec::new(),
+            access_logs: Vec::new(),
             capture: CaptureConfig::default(),
             lake: LakeConfig::default(),
             limits: LimitsConfig::default(),
@@ -99,6 +102,44 @@ impl InterfaceConfig {
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
+}
+
+/// An item of `access_logs:`: a map, or in the file the path of a log alone. It names one way in: `files` or `stdin`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessLogConfig {
+    /// Its name in `capture`, in the state and in messages; by default that of what is read. Under another name all is
+    /// read again.
+    pub name: Option<String>,
+    /// Where on the way of a call it is written, such as `edge`, `gateway` or `service`.
+    pub vantage: Option<String>,
+    /// The format of its lines, as `--log-format` takes it; by default it is told by content.
+    pub format: Option<String>,
+    /// Files, folders, and patterns with `*`, `?` and `[…]`. Each is followed through rotation.
+    pub files: Vec<PathBuf>,
+    /// Whether standard input is read.
+    pub stdin: bool,
+    /// Where what is there at the very first start is read from.
+    pub from: From,
+}
+
+impl AccessLogConfig {
+    /// A log of which all is by default.
+    #[must_use]
+    pub fn of_file(path: String) -> Self {
+        Self { files: vec![path.into()], ..Self::default() }
+    }
+}
+
+/// Where a log is read from that was never read before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum From {
+    /// Its begin.
+    #[default]
+    Start,
+    /// Its end: what comes from now on.
+    End,
 }
 
 /// The `capture:` section.

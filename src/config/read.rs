@@ -4,7 +4,7 @@
 //! is right when the section takes it. So a key is named once, where its type is. A key that is wrong is told and
 //! taken out, and the rest is read on, so that one round shows everything.
 
-use super::{Config, InterfaceConfig};
+use super::{AccessLogConfig, Config, InterfaceConfig};
 use crate::problem::Problems;
 use crate::spec::lines::lines_of;
 use crate::spec::tree::{self, Format};
@@ -85,29 +85,39 @@ pub(super) fn config(mut tree: tree::Tree, wrong: &mut Wrong) -> Config {
             Map::new()
         }
     };
-    let interfaces = match root.remove("interfaces") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(items)) => interfaces(items, wrong),
-        Some(other) => {
-            wrong.push("/interfaces", format!("must be a list, not {}", kind_of(&other)));
-            Vec::new()
-        }
-    };
-    Config { interfaces, ..section::<Config>(root, "", wrong) }
+    let rule = "must be a name, or a map with `name`";
+    let interfaces = list(&mut root, "interfaces", InterfaceConfig::named, rule, wrong);
+    let rule = "must be a path, or a map with `files` or another way in";
+    let access_logs = list(&mut root, "access_logs", AccessLogConfig::of_file, rule, wrong);
+    Config { interfaces, access_logs, ..section::<Config>(root, "", wrong) }
 }
 
-fn interfaces(items: Vec<Value>, wrong: &mut Wrong) -> Vec<InterfaceConfig> {
+/// Takes a list out of `root` whose items are sections, or texts that `short` makes one of.
+fn list<T: Default + Serialize + DeserializeOwned>(
+    root: &mut Map<String, Value>,
+    key: &str,
+    short: fn(String) -> T,
+    rule: &str,
+    wrong: &mut Wrong,
+) -> Vec<T> {
+    let items = match root.remove(key) {
+        None | Some(Value::Null) => return Vec::new(),
+        Some(Value::Array(items)) => items,
+        Some(other) => {
+            wrong.push(format!("/{key}"), format!("must be a list, not {}", kind_of(&other)));
+            return Vec::new();
+        }
+    };
     let mut all = Vec::new();
     for (n, item) in items.into_iter().enumerate() {
-        let pointer = format!("/interfaces/{n}");
+        let pointer = format!("/{key}/{n}");
         match item {
-            Value::String(name) => all.push(InterfaceConfig::named(name)),
+            Value::String(text) => all.push(short(text)),
             Value::Object(keys) => all.push(section(keys, &pointer, wrong)),
             other => {
-                let rule = "must be a name, or a map with `name`";
                 wrong.push(pointer, format!("{rule}, not {}", kind_of(&other)));
                 // Keeps the numbers of those that follow.
-                all.push(InterfaceConfig::default());
+                all.push(T::default());
             }
         }
     }
@@ -326,8 +336,8 @@ metrics: {listen: 9464}
                 "s.yaml: line 17, lake.roll_secs: must be a whole number, 0 or more, not the text `soon`",
                 "s.yaml: line 20, privileges.sandbox: must be one of `auto`, `require`, `off`",
                 "s.yaml: line 21, ring_mib: unknown key here; did you mean `capture.ring_mib`?",
-                "s.yaml: line 22, nonsense: unknown key; known here: bodies, capture, interfaces, \
-                 interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state",
+                "s.yaml: line 22, nonsense: unknown key; known here: access_logs, bodies, capture, \
+                 interfaces, interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state",
                 "s.yaml: line 23, metrics.listen: must be text, not the number 9464",
             ]
         );

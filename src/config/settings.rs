@@ -3,15 +3,21 @@
 use super::read::{self, Wrong};
 pub use crate::source::interface::Interface;
 
-use super::{Config, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing};
+use super::{
+    AccessLogConfig, Config, From, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing,
+};
 use crate::limits::Limits;
 use crate::problem::Problems;
+use crate::source::intake::LogSource;
+use crate::source::intake::files::FileSettings;
+use crate::source::log_file;
 use crate::spec::tree;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest name that the kernel gives an interface.
@@ -46,6 +52,8 @@ pub struct Settings {
     pub signatures: Vec<PathBuf>,
     /// Where packets come from; may be empty.
     pub interfaces: Vec<Interface>,
+    /// Where logs come from; may be empty.
+    pub access_logs: Vec<AccessLog>,
     /// Worker threads.
     pub shards: NonZeroUsize,
     /// Which network ids keep flows apart.
@@ -60,6 +68,24 @@ pub struct Settings {
     pub privileges: Privileges,
     /// What is told on standard error.
     pub log: Log,
+}
+
+/// A source of logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// What it is called and what is known of its lines.
+    pub source: Arc<LogSource>,
+    /// How its lines come in.
+    pub way: WayIn,
+}
+
+/// How lines come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WayIn {
+    /// Out of files that are followed.
+    Files(FileSettings),
+    /// Out of standard input.
+    Stdin,
 }
 
 /// A lake and how its files are made.
@@ -164,6 +190,7 @@ impl Settings {
             specs: config.specs.iter().map(below).collect(),
             signatures: config.signatures.iter().map(below).collect(),
             interfaces: interfaces(config, wrong),
+            access_logs: access_logs(config, folder, wrong),
             shards: shards(capture.shards),
             separate_by: capture.separate_by.iter().copied().collect(),
             lake: lake(config, folder, wrong),
@@ -224,6 +251,7 @@ impl Settings {
             ),
             ("interfaces", of(self) == of(new), STARTED),
             ("filter", filters(self) == filters(new), None),
+            ("access_logs", self.access_logs == new.access_logs, STARTED),
             ("capture.shards", self.shards == new.shards, STARTED),
             ("capture.separate_by", self.separate_by == new.separate_by, STARTED),
             ("lake.path", lake_path(old_lake) == lake_path(new_lake), locked),
@@ -250,13 +278,30 @@ impl Settings {
             state: self.state.clone(),
             lake: self.lake.as_ref().map(|lake| lake.path.clone()),
             readable: self.readable().map(Path::to_owned).collect(),
-            listen: self.metrics.map(|address| address.port()),
+            logs: self.log_folders(),
+            listen: self.metrics.iter().map(SocketAddr::port).collect(),
+            connect: Vec::new(),
             strictness: match self.privileges.sandbox {
                 Sandboxing::Auto => Strictness::Auto,
                 Sandboxing::Require => Strictness::Require,
                 Sandboxing::Off => Strictness::Off,
             },
         }
+    }
+
+    /// The folders of the logs that are followed.
+    #[must_use]
+    pub fn log_folders(&self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for log in &self.access_logs {
+            match &log.way {
+                WayIn::Files(files) => folders.extend(files.folders()),
+                WayIn::Stdin => {}
+            }
+        }
+        folders.sort();
+        folders.dedup();
+        folders
     }
 
     /// What is read again on a reload. Of a file its folder: who edits a file puts another one in its place.
@@ -338,6 +383,70 @@ fn interfaces(config: &Config, wrong: &mut Wrong) -> Vec<Interface> {
             ring_bytes: ring_mib
                 .map_or_else(|| capture.ring_mib << 20, |own| ring(own, &at("ring_mib"), wrong)),
         });
+    }
+    all
+}
+
+fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessLog> {
+    let mut all: Vec<AccessLog> = Vec::new();
+    for (n, log) in config.access_logs.iter().enumerate() {
+        let at = |key: &str| format!("/access_logs/{n}/{key}");
+        let word = |text: &str| (1..=128).contains(&text.len()) && !text.contains(char::is_control);
+        let first = log.files.first().map(|path| path.display().to_string());
+        let name = log.name.clone().or(first).unwrap_or_else(|| "stdin".to_owned());
+        wrong.unless(word(&name), &at("name"), "must be 1 to 128 letters or signs");
+        let twice = all.iter().any(|other| *other.source.name == *name);
+        wrong.unless(!twice, &at("name"), "stands twice; each source of logs needs a name of its own");
+        if let Some(vantage) = &log.vantage {
+            let fits = fitted(vantage) == *vantage;
+            wrong.unless(fits, &at("vantage"), "must be 1 to 64 letters, digits, `.`, `_` and `-`");
+        }
+        let format = log.format.as_deref().and_then(|given| match log_file::format_given(given, folder) {
+            Ok(format) => Some(format),
+            Err(why) => {
+                wrong.push(
+                    at("format"),
+                    format!(
+                        "must be the name of a format, a format string, or the path of a preset: {why:#}"
+                    ),
+                );
+                None
+            }
+        });
+        for (m, path) in log.files.iter().enumerate() {
+            wrong.unless(
+                !path.as_os_str().is_empty(),
+                &at(&format!("files/{m}")),
+                "must be a path, not an empty text",
+            );
+        }
+        let way = match (log.files.is_empty(), log.stdin) {
+            (false, false) => {
+                let paths: Vec<PathBuf> = log.files.iter().map(|path| folder.join(path)).collect();
+                FileSettings::new(&paths, log.from == From::End).map_or_else(
+                    |refused| {
+                        wrong.push(at(&format!("files/{}", refused.number)), refused.why);
+                        WayIn::Stdin
+                    },
+                    WayIn::Files,
+                )
+            }
+            (true, true) => WayIn::Stdin,
+            (true, false) | (false, true) => {
+                wrong.push(format!("/access_logs/{n}"), "must name one way in: `files`, or `stdin: true`");
+                WayIn::Stdin
+            }
+        };
+        let reads_stdin = |log: &AccessLogConfig| log.stdin && log.files.is_empty();
+        let before = config.access_logs.iter().take(n).any(reads_stdin);
+        wrong.unless(
+            !(before && reads_stdin(log)),
+            &at("stdin"),
+            "stands twice; standard input is read once",
+        );
+        let vantage = log.vantage.as_deref().map(Arc::from);
+        let source = Arc::new(LogSource { name: name.into(), format, vantage });
+        all.push(AccessLog { source, way });
     }
     all
 }
@@ -550,8 +659,8 @@ privileges:
                 "line 1, sensor: must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`",
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
-                "line 4, typo: unknown key; known here: bodies, capture, interfaces, interval_secs, key, lake, \
-                 limits, log, metrics, privileges, sensor, signatures, specs, state",
+                "line 4, typo: unknown key; known here: access_logs, bodies, capture, interfaces, \
+                 interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
                 "line 8, capture.ring_mib: must be 1 to 2047 MiB",
@@ -563,6 +672,34 @@ privileges:
                 "line 16, limits.reorder_wait_ms: must be 1 to 60000 milliseconds",
                 "line 18, metrics.listen: must be ADDRESS:PORT, such as 127.0.0.1:9464 or [::]:9464",
                 "line 20, privileges.user: must be the name or number of a user other than root",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_source_of_logs_names_one_way_in() {
+        let text = "\
+access_logs:
+  - logs/a.log
+  - {name: b, files: ['/b/*.log', '/c/[.log'], format: nowhere.yaml}
+  - {name: logs/a.log, stdin: true}
+  - {files: [x], stdin: true}
+  - name: d
+  - {stdin: true, vantage: 'a b', from: middle}
+";
+        assert_eq!(
+            told(text),
+            [
+                "line 3, access_logs[1].format: must be the name of a format, a format string, or the path of a preset: \
+                 read the log format nowhere.yaml: No such file or directory (os error 2)",
+                "line 3, access_logs[1].files[1]: must be a path or a pattern: Pattern syntax error near position 3: \
+                 invalid range pattern",
+                "line 4, access_logs[2].name: stands twice; each source of logs needs a name of its own",
+                "line 5, access_logs[3]: must name one way in: `files`, or `stdin: true`",
+                "line 6, access_logs[4]: must name one way in: `files`, or `stdin: true`",
+                "line 7, access_logs[5].from: must be `start` or `end`",
+                "line 7, access_logs[5].vantage: must be 1 to 64 letters, digits, `.`, `_` and `-`",
+                "line 7, access_logs[5].stdin: stands twice; standard input is read once",
             ]
         );
     }

@@ -1,7 +1,7 @@
 //! Landlock: which files can be read and written, which ports listened on, whom signals reach.
 //!
-//! Nothing can be executed. Writing is for state and lake alone. TCP connects nowhere and listens on one port, where
-//! the kernel knows of ports (6.7 and later); signals stay inside where it knows of that (6.12).
+//! Nothing can be executed. Writing is for state and lake alone. TCP connects to and listens on the plan's ports alone,
+//! where the kernel knows of ports (6.7 and later); signals stay inside where it knows of that (6.12).
 
 use super::{Report, SandboxError, SandboxPlan};
 use landlock::{
@@ -45,7 +45,8 @@ pub(super) fn restrict(plan: &SandboxPlan, report: &mut Report) -> Result<(), Sa
         | AccessFs::RemoveDir
         | AccessFs::Refer;
     let always = ALWAYS_READABLE.iter().map(Path::new);
-    let readable = always.chain(plan.readable.iter().map(PathBuf::as_path)).map(|path| (path, read));
+    let named = plan.readable.iter().chain(&plan.logs).map(PathBuf::as_path);
+    let readable = always.chain(named).map(|path| (path, read));
     let devices = ALWAYS_WRITABLE.iter().map(|path| (Path::new(path), read | AccessFs::WriteFile));
     let folders: Vec<&Path> = std::iter::once(&plan.state).chain(&plan.lake).map(PathBuf::as_path).collect();
     let writable = folders.iter().map(|path| (*path, write));
@@ -61,8 +62,10 @@ pub(super) fn restrict(plan: &SandboxPlan, report: &mut Report) -> Result<(), Sa
         let rights = if path.is_dir() { rights } else { rights & AccessFs::from_file(NEWEST) };
         rules = rules.add_rule(PathBeneath::new(open, rights)).map_err(refused("allow files"))?;
     }
-    if let Some(port) = plan.listen {
-        rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp)).map_err(refused("allow a port"))?;
+    let listen = plan.listen.iter().map(|port| (*port, AccessNet::BindTcp));
+    let connect = plan.connect.iter().map(|port| (*port, AccessNet::ConnectTcp));
+    for (port, access) in listen.chain(connect) {
+        rules = rules.add_rule(NetPort::new(port, access)).map_err(refused("allow a port"))?;
     }
     let status = rules.restrict_self().map_err(refused("enter the Landlock ruleset"))?;
     let version = match status.landlock {
@@ -106,10 +109,13 @@ pub fn landlock_abi() -> Option<u32> {
 
 fn told(plan: &SandboxPlan, folders: &[&Path], version: ABI) -> String {
     let folders: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
-    let ports = match plan.listen {
+    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let ports = match (plan.listen.as_slice(), plan.connect.as_slice()) {
         _ if version < ABI::V4 => String::new(),
-        Some(port) => format!("; listens on TCP {port} and connects nowhere"),
-        None => "; uses no TCP".to_owned(),
+        ([], []) => "; uses no TCP".to_owned(),
+        (listen, []) => format!("; listens on TCP {} and connects nowhere", list(listen)),
+        ([], connect) => format!("; connects to TCP {} and listens nowhere", list(connect)),
+        (listen, connect) => format!("; listens on TCP {}, connects to TCP {}", list(listen), list(connect)),
     };
     format!("writes below {} only, runs no program{ports} (Landlock ABI {version})", folders.join(" and "))
 }

@@ -9,6 +9,8 @@
 //! Landlock belong to a thread, and those it starts inherit them. Nothing it takes away comes back.
 //!
 //! `CAP_NET_RAW` is kept while an interface may have to be opened again, and [`give_up_raw`] drops it.
+//! `CAP_DAC_READ_SEARCH` is kept where logs are followed that only root and their writer may read; Landlock holds it to
+//! their folders.
 
 mod calls;
 mod files;
@@ -35,8 +37,12 @@ pub struct SandboxPlan {
     pub lake: Option<PathBuf>,
     /// Files and folders that are read again on a reload. A file that is replaced is another file: name its folder.
     pub readable: Vec<PathBuf>,
-    /// The TCP port that may be listened on. One below 1024 must be bound before.
-    pub listen: Option<u16>,
+    /// Folders of logs that others write, of which who was root may read all.
+    pub logs: Vec<PathBuf>,
+    /// The TCP ports that may be listened on. One below 1024 must be bound before.
+    pub listen: Vec<u16>,
+    /// The TCP ports that may be connected to.
+    pub connect: Vec<u16>,
     /// How much of it there must be.
     pub strictness: Strictness,
 }

@@ -185,7 +185,9 @@ mod tests {
             state: at("state"),
             lake: Some(at("lake")),
             readable: Vec::new(),
-            listen: None,
+            logs: Vec::new(),
+            listen: Vec::new(),
+            connect: Vec::new(),
             strictness: crate::sandbox::Strictness::Off,
         };
         give(&plan, &account()).unwrap();

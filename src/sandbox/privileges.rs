@@ -1,8 +1,8 @@
 //! Another user, and one capability or none.
 //!
 //! Started as root, the process becomes another user in one direction only: real, effective and saved ids, no
-//! other groups. `CAP_NET_RAW` survives that when it is kept; the bounding, inheritable and ambient sets are emptied.
-//! Started by another user, everything but `CAP_NET_RAW` is dropped. Afterwards the sets are read back: what the
+//! other groups. `CAP_NET_RAW` and `CAP_DAC_READ_SEARCH` survive that when the plan needs them; the bounding, inheritable
+//! and ambient sets are emptied. Started by another user, everything but these is dropped. Afterwards the sets are read back: what the
 //! report says is what the kernel says.
 
 use super::{Report, SandboxError, SandboxPlan, owners};
@@ -42,8 +42,12 @@ pub(super) fn drop_all(plan: &SandboxPlan, report: &mut Report) -> Result<(), Sa
     }
     let had = caps::read(None, CapSet::Permitted).map_err(SandboxError::refused("read the capabilities"))?;
     let mut kept = CapsHashSet::new();
-    if plan.keep_raw && had.contains(&Capability::CAP_NET_RAW) {
-        kept.insert(Capability::CAP_NET_RAW);
+    for (capability, needed) in
+        [(Capability::CAP_NET_RAW, plan.keep_raw), (Capability::CAP_DAC_READ_SEARCH, !plan.logs.is_empty())]
+    {
+        if needed && had.contains(&capability) {
+            kept.insert(capability);
+        }
     }
     caps::clear(None, CapSet::Ambient).map_err(SandboxError::refused("empty the ambient set"))?;
     set(CapSet::Inheritable, &CapsHashSet::new())?;
@@ -54,13 +58,20 @@ pub(super) fn drop_all(plan: &SandboxPlan, report: &mut Report) -> Result<(), Sa
     prctl::set_no_new_privs().map_err(SandboxError::refused("set no_new_privs"))?;
     prctl::set_dumpable(false).map_err(SandboxError::refused("become undumpable"))?;
     verify(&kept, was_root)?;
-    report.done.push(match (kept.is_empty(), plan.keep_raw) {
-        (false, _) => "keeps CAP_NET_RAW, to open interfaces again, and no other capability".to_owned(),
-        (true, false) => "keeps no capability".to_owned(),
-        (true, true) => {
-            report.lacking.push("CAP_NET_RAW: an interface that goes away cannot be opened again".to_owned());
-            "keeps no capability".to_owned()
-        }
+    if plan.keep_raw && !kept.contains(&Capability::CAP_NET_RAW) {
+        report.lacking.push("CAP_NET_RAW: an interface that goes away cannot be opened again".to_owned());
+    }
+    let purposes: Vec<&str> = [
+        (Capability::CAP_NET_RAW, "CAP_NET_RAW, to open interfaces again"),
+        (Capability::CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH, to read logs"),
+    ]
+    .into_iter()
+    .filter_map(|(capability, purpose)| kept.contains(&capability).then_some(purpose))
+    .collect();
+    report.done.push(if purposes.is_empty() {
+        "keeps no capability".to_owned()
+    } else {
+        format!("keeps {}, and no other capability", purposes.join(", and "))
     });
     report.done.push("can gain no privilege, leaves no core dump and cannot be traced".to_owned());
     Ok(())
@@ -114,6 +125,7 @@ fn empty_bounding_set(report: &mut Report) -> Result<(), SandboxError> {
         caps::read(None, CapSet::Bounding).map_err(SandboxError::refused("read the bounding set"))?;
     // As the unit and the manifests leave it.
     left.remove(&Capability::CAP_NET_RAW);
+    left.remove(&Capability::CAP_DAC_READ_SEARCH);
     if !left.is_empty() {
         // Without effect, since no program can be started and no_new_privs is set; still not what was asked for.
         report.lacking.push("an empty bounding set: to empty it needs CAP_SETPCAP".to_owned());

@@ -1,9 +1,12 @@
 //! Access logs and HAR files, from a stream that is decompressed already.
 
-use crate::access_log::{LogFormat, LogReport, Reader};
+use crate::access_log::{LogFormat, LogReport, Preset, Reader};
 use crate::limits::Limits;
 use crate::transaction::Transaction;
+use anyhow::{Context, Result};
 use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes asked for at a time.
 const BUFFER: usize = 256 << 10;
@@ -44,6 +47,25 @@ pub fn read_log(
         }
     };
     LogRead { report: reader.finish(sink).clone(), bytes, damage }
+}
+
+/// The format that is meant by a name, by the path of a preset's file, relative to `folder`, or by a format string.
+pub fn format_given(given: &str, folder: &Path) -> Result<LogFormat> {
+    if let Some(known) = LogFormat::named(given) {
+        return Ok(known);
+    }
+    let is_file = Path::new(given).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let preset = if is_file {
+        let file = folder.join(given);
+        let text = std::fs::read_to_string(&file).with_context(|| format!("read the log format {given}"))?;
+        Preset::load(given, &text)?
+    } else {
+        let names = LogFormat::names().join(", ");
+        Preset::of_format(given).with_context(|| {
+            format!("the log format is neither a known name ({names}) nor a format string")
+        })?
+    };
+    Ok(LogFormat::Layout(Arc::new(preset)))
 }
 
 #[cfg(test)]

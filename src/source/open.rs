@@ -43,20 +43,8 @@ pub fn open(path: &Path, follow: Option<Duration>) -> Result<Opened> {
             None => Box::new(file),
         }
     };
-    let mut counted = Counted { inner: raw, taken: Arc::clone(&taken) };
-    let magic = peek(&mut counted, 4).with_context(|| format!("read {}", path.display()))?;
-    let whole = Chained::new(magic.clone(), counted);
-    let mut reader: Box<dyn Read + Send> = match magic.as_slice() {
-        [0x1f, 0x8b, ..] => {
-            #[expect(clippy::disallowed_types, reason = "an input file, read in bounded pieces")]
-            let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, whole));
-            Box::new(decoder)
-        }
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(
-            zstd::stream::read::Decoder::new(whole).with_context(|| format!("read {}", path.display()))?,
-        ),
-        _ => Box::new(whole),
-    };
+    let counted = Counted { inner: raw, taken: Arc::clone(&taken) };
+    let mut reader = unpacked(counted).with_context(|| format!("read {}", path.display()))?;
     // A compressed file that is damaged in its first bytes still shows what it is.
     let front = match peek(&mut reader, FRONT) {
         Ok(front) => front,
@@ -65,8 +53,38 @@ pub fn open(path: &Path, follow: Option<Duration>) -> Result<Opened> {
     Ok(Opened { reader: Box::new(Chained::new(front.clone(), reader)), front, taken })
 }
 
+/// How a compressed input begins.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Whether an input that begins so is compressed.
+#[must_use]
+pub fn is_packed(front: &[u8]) -> bool {
+    [GZIP, ZSTD].iter().any(|magic| front.starts_with(magic))
+}
+
+/// Undoes the compression that the first bytes tell of, when there is one.
+pub fn unpacked(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let magic = peek(&mut raw, 4)?;
+    let whole = Chained::new(magic.clone(), raw);
+    Ok(if magic.starts_with(GZIP) {
+        #[expect(clippy::disallowed_types, reason = "an input file, read in bounded pieces")]
+        let decoder = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, whole));
+        Box::new(decoder)
+    } else if magic.starts_with(ZSTD) {
+        Box::new(zstd::stream::read::Decoder::new(whole)?)
+    } else {
+        Box::new(whole)
+    })
+}
+
+/// Bytes that were looked at already, then the rest.
+pub fn chained(front: Vec<u8>, rest: impl Read + Send) -> impl Read + Send {
+    Chained::new(front, rest)
+}
+
 /// Reads up to `most` bytes; a stream that gives less at a time is asked again until its end.
-fn peek(reader: &mut impl Read, most: usize) -> io::Result<Vec<u8>> {
+pub fn peek(reader: &mut impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut front = vec![0; most];
     let mut have = 0;
     while let Some(room) = front.get_mut(have..).filter(|room| !room.is_empty()) {

@@ -15,7 +15,10 @@
 //! Every queue is bounded. Whoever reads from a place that waits (a file, a topic, a TCP connection) waits too; whoever
 //! cannot make its peer wait ([`Courier::offer`]) is told, and refuses or counts the loss.
 
+pub mod files;
+
 use crate::access_log::LogFormat;
+use crate::secret::{FingerprintKey, Purpose};
 use crate::time::Timestamp;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 use serde::{Deserialize, Serialize};
@@ -39,7 +42,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct LogSource {
     /// Its name in `capture`, in the state and in messages.
     pub name: Arc<str>,
-    /// The format of its records; told by content when there is none.
+    /// The format of its records; told by content when there is none, or when it is [unmistakable](LogFormat::is_unmistakable).
     pub format: Option<LogFormat>,
     /// Where on the way of a call it is written: `edge`, `gateway`, `service`.
     pub vantage: Option<Arc<str>>,
@@ -74,6 +77,8 @@ pub enum Content {
         bytes: Vec<u8>,
         /// Their format where the stream's begin has told it.
         format: Option<LogFormat>,
+        /// Lines of the stream before them, where they can be counted: lines are told by their numbers.
+        before: u64,
     },
     /// The next bytes of a stream whose records are not lines (HAR). Until [`Content::End`] nothing of the stream is
     /// handed on, so that it counts whole or not at all.
@@ -160,6 +165,10 @@ pub struct FilePosition {
     pub identity: (u64, u64),
     /// Bytes counted, decompressed.
     pub offset: u64,
+    /// Lines among them.
+    pub lines: u64,
+    /// Where the lines begin that last said what the columns are (`#Fields:`), in formats that have such.
+    pub preamble: Option<u64>,
     /// Its first bytes.
     pub head: Print,
     /// The bytes before `offset`.
@@ -179,6 +188,54 @@ pub struct Print {
 
 /// The positions of a source's streams, by their names.
 pub type Positions = BTreeMap<String, Position>;
+
+/// A way in: what it needs while the process may still open it is open, and it waits to be run.
+pub trait Way: Send {
+    /// Reads until there is nothing more, or until [`Courier::is_ending`]. It has a thread to itself.
+    fn run(self: Box<Self>, hand: Hand);
+}
+
+/// Now, by the host's clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an edge: when a position was moved is no packet's time")]
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    Timestamp::EPOCH.plus(since.unwrap_or_default())
+}
+
+/// What a way in is given.
+#[derive(Debug)]
+pub struct Hand {
+    /// What it reads for.
+    pub source: Arc<LogSource>,
+    /// Takes its units.
+    pub courier: Courier,
+    /// Counts what becomes no unit.
+    pub tally: Arc<Tally>,
+    /// Where its streams stood when the state was last saved.
+    pub positions: Positions,
+    /// The key of what it remembers of bytes.
+    pub key: FingerprintKey,
+}
+
+impl Hand {
+    /// Hands on lines, which may be none: with them the stream of this name stands at `position`. Returns whether they were
+    /// taken.
+    #[must_use]
+    pub fn send(&self, stream: u64, content: Content, moves: Option<(Arc<str>, Option<Position>)>) -> bool {
+        let source = Arc::clone(&self.source);
+        self.courier.send(Unit { source, stream, content, moves, receipt: None })
+    }
+}
+
+impl Print {
+    /// What is remembered of these bytes.
+    #[must_use]
+    pub fn of(key: &FingerprintKey, bytes: &[u8]) -> Self {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { len, print: *key.fingerprint(Purpose::Place, bytes).bytes() }
+    }
+}
 
 /// Who is told when a unit is counted for good.
 pub struct Receipt {
