@@ -4,7 +4,7 @@ use super::style::{bytes, thousands};
 use super::terminal::Terminal;
 use super::{Outcome, documents, key};
 use crate::classify::{Classifier, Pack};
-use crate::config::{Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings};
+use crate::config::{AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn};
 use crate::flow::OverlapPolicy;
 use crate::packet::{Options, Separate};
 use crate::pipeline::rows::RowsWanted;
@@ -14,6 +14,8 @@ use crate::pipeline::watch::{Pace, Sensor, Watch};
 use crate::problem::Problems;
 use crate::sandbox;
 use crate::secret::FingerprintKey;
+use crate::source::intake::Way;
+use crate::source::intake::stdin::Stdin;
 use crate::source::live;
 use crate::spec::DocumentSet;
 use crate::tls::keylog::Keys;
@@ -41,6 +43,11 @@ pub(super) struct Args {
     /// Watch this interface; may be given several times
     #[arg(short, long = "interface", value_name = "IFACE", help_heading = "What to watch")]
     interface: Vec<String>,
+
+    /// Read this log too: a file, which is followed through rotation, a folder, a pattern, or - for standard input; may be
+    /// given several times
+    #[arg(short = 'a', long = "access-log", value_name = "PATH", help_heading = "What to watch")]
+    access_log: Vec<PathBuf>,
 
     /// Only packets that this BPF expression takes, see pcap-filter(7)
     #[arg(long, value_name = "BPF", help_heading = "What to watch")]
@@ -142,8 +149,10 @@ const TEST_KEY: &str = "5a065a41";
 /// Runs a sensor until it is asked to end.
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let settings = settings(args)?;
-    if settings.interfaces.is_empty() {
-        bail!("nothing to watch: name an interface with -i, or in the file under 'interfaces'");
+    if settings.interfaces.is_empty() && settings.access_logs.is_empty() {
+        bail!(
+            "nothing to watch: name an interface with -i or a log with -a, or in the file under 'interfaces' and 'access_logs'"
+        );
     }
     let terminal = Terminal::start(settings.log.format, settings.log.level, args.quiet);
     for interface in &settings.interfaces {
@@ -166,6 +175,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         state: settings.state.clone(),
         key,
         interfaces: settings.interfaces.clone(),
+        logs: settings.access_logs.iter().map(|log| (Arc::clone(&log.source), way_in(&log.way))).collect(),
         lanes: settings.shards.get(),
         shard: ShardSettings {
             limits: settings.limits.clone(),
@@ -217,6 +227,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         );
     }
     Ok(Outcome::Done)
+}
+
+/// What reads a source of logs.
+fn way_in(way: &WayIn) -> Box<dyn Way> {
+    match way {
+        WayIn::Files(files) => Box::new(files.clone()),
+        WayIn::Stdin => Box::new(Stdin),
+    }
 }
 
 #[cfg(feature = "metrics")]
@@ -278,6 +296,9 @@ fn attend(
             if let Err(error) = sensor.look_after() {
                 tracing::error!(%error, "an interface is not captured");
             }
+            if sensor.is_done() {
+                return Ok(());
+            }
             if sensor.is_broken() {
                 bail!(
                     "a thread of the sensor has ended: this is a defect of Spanlight; restart it and report the message above"
@@ -312,6 +333,7 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     // What the command line says is held against the same rules.
     let mut over = Config { sensor: args.sensor.clone(), ..Config::default() };
     over.interfaces = args.interface.iter().map(InterfaceConfig::named).collect();
+    over.access_logs = args.access_log.iter().map(access_log).collect();
     over.capture.filter.clone_from(&args.filter);
     over.capture.shards = args.shards.unwrap_or_default();
     over.capture.ring_mib = args.ring_mib.unwrap_or(over.capture.ring_mib);
@@ -325,6 +347,9 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     let over = Settings::from_config(&over)?;
     if !over.interfaces.is_empty() {
         settings.interfaces = over.interfaces;
+    }
+    if !over.access_logs.is_empty() {
+        settings.access_logs = over.access_logs;
     }
     for interface in &mut settings.interfaces {
         if args.filter.is_some() {
@@ -380,6 +405,15 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     Ok(settings)
 }
 
+/// A log that the command line names.
+fn access_log(path: &PathBuf) -> AccessLogConfig {
+    if path.as_os_str() == "-" {
+        AccessLogConfig { stdin: true, ..AccessLogConfig::default() }
+    } else {
+        AccessLogConfig { files: vec![path.clone()], ..AccessLogConfig::default() }
+    }
+}
+
 fn separate(settings: &Settings) -> Separate {
     let by = |id| settings.separate_by.contains(&id);
     Separate { vni: by(NetworkId::Vni), vlan: by(NetworkId::Vlan), gre_key: by(NetworkId::GreKey) }
@@ -419,7 +453,7 @@ fn key_of(settings: &Settings) -> Result<FingerprintKey> {
 /// Gives up what is not needed any more.
 fn lock_in(settings: &Settings) -> Result<()> {
     // An interface may go and come back at any time.
-    let report = sandbox::enter(&settings.sandbox_plan(true))?;
+    let report = sandbox::enter(&settings.sandbox_plan(!settings.interfaces.is_empty()))?;
     tracing::info!("locked in: {}", report.done.join("; "));
     if !report.lacking.is_empty() {
         tracing::warn!("not locked in by {}", report.lacking.join("; "));
@@ -532,11 +566,12 @@ impl Status {
         self.line = line(
             &now,
             &book,
-            [
-                rate(now.packets, self.before.packets),
-                rate(now.bytes * 8, self.before.bytes * 8),
-                rate(now.exchanges, self.before.exchanges),
-            ],
+            &Rates {
+                packets: rate(now.packets, self.before.packets),
+                bits: rate(now.bytes * 8, self.before.bytes * 8),
+                exchanges: rate(now.exchanges, self.before.exchanges),
+                log_records: rate(now.log_records, self.before.log_records),
+            },
         );
         self.before = now;
         let lost = now.dropped() - self.warned.0.dropped();
@@ -593,18 +628,32 @@ impl Status {
     }
 }
 
-/// `12,345 packets/s  1.2 Gbit/s  0 lost  3,210 exchanges/s  42 endpoints  2 critical, 5 high`
-fn line(now: &Totals, book: &BookFigures, [packets, bits, exchanges]: [u64; 3]) -> String {
-    let mut out = format!("{} packets/s  {}/s", thousands(packets), bits_told(bits));
-    let dropped = now.dropped();
-    let lost = if dropped == 0 { "none lost".to_owned() } else { format!("{} LOST", thousands(dropped)) };
+/// What happens in a second.
+struct Rates {
+    packets: u64,
+    bits: u64,
+    exchanges: u64,
+    log_records: u64,
+}
+
+/// `12,345 packets/s  1.2 Gbit/s  none lost  2,000 log lines/s  3,210 exchanges/s  42 endpoints  2 critical, 5 high`
+fn line(now: &Totals, book: &BookFigures, rates: &Rates) -> String {
+    let mut parts = Vec::new();
+    if now.packets > 0 || now.log_records == 0 {
+        parts.push(format!("{} packets/s  {}/s", thousands(rates.packets), bits_told(rates.bits)));
+        let dropped = now.dropped();
+        parts.push(if dropped == 0 { "none lost".to_owned() } else { format!("{} LOST", thousands(dropped)) });
+    }
+    if now.log_records > 0 {
+        parts.push(format!("{} log lines/s", thousands(rates.log_records)));
+        if now.bad_log_records > 0 {
+            parts.push(format!("{} BAD LINES", thousands(now.bad_log_records)));
+        }
+    }
+    parts.push(format!("{} exchanges/s", thousands(rates.exchanges)));
+    parts.push(format!("{} endpoints", thousands(book.endpoints)));
+    let mut out = parts.join("  ");
     // Writing to a string cannot fail.
-    _ = write!(
-        out,
-        "  {lost}  {} exchanges/s  {} endpoints",
-        thousands(exchanges),
-        thousands(book.endpoints)
-    );
     let severe: Vec<String> = ["critical", "high"]
         .iter()
         .filter_map(|severity| Some(format!("{} {severity}", book.findings.get(severity)?)))

@@ -12,6 +12,7 @@ use crate::anomaly::{Anomaly, AnomalySet};
 use crate::caller::{CallerReader, Client, Forwarding, TrustedProxies};
 use crate::classify::Classifier;
 use crate::limits::Limits;
+use crate::merge::Merge as _;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose};
 use crate::time::Timestamp;
@@ -253,6 +254,11 @@ impl Collector {
     #[must_use]
     pub fn take(&mut self) -> Delta {
         self.delta.take()
+    }
+
+    /// Adds what another collector has learnt with the same signatures.
+    pub fn absorb(&mut self, delta: Delta) {
+        self.delta.absorb(delta);
     }
 }
 

@@ -27,6 +27,7 @@ use crate::merge::Merge;
 use crate::pipeline::analyze::conclude;
 use crate::pipeline::tables;
 use crate::secret::FingerprintKey;
+use crate::source::intake::{Receipt, Settled};
 use crate::source::live;
 use crate::spec::DocumentSet;
 use crate::time::Timestamp;
@@ -83,7 +84,60 @@ pub(super) struct Book {
     pub(super) uncounted: bool,
     /// Packets that the kernel had dropped before any socket saw them, when it was last asked.
     pub(super) backlog: u64,
+    /// Who waits to be told that what they brought is counted for good.
+    pub(super) waiting: Waiting,
 }
+
+/// Who waits to be told that what they brought is counted for good.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// For the state to be saved.
+    saved: Vec<Receipt>,
+    /// For the next roll.
+    rolled: Vec<Receipt>,
+    /// For the lake to have the roll of this number.
+    carried: Vec<(u64, Receipt)>,
+}
+
+impl Waiting {
+    /// Takes receipts. Without a lake the state is all there is.
+    fn take(&mut self, receipts: Vec<Receipt>, has_lake: bool) {
+        for receipt in receipts {
+            match receipt.when {
+                Settled::InLake if has_lake => self.rolled.push(receipt),
+                Settled::Saved | Settled::InLake => self.saved.push(receipt),
+            }
+        }
+    }
+
+    /// The roll of this number holds all that came before.
+    fn rolled(&mut self, number: u64) {
+        self.carried.extend(self.rolled.drain(..).map(|receipt| (number, receipt)));
+    }
+
+    /// Tells those that waited for the state.
+    fn tell_saved(&mut self) {
+        for receipt in self.saved.drain(..) {
+            (receipt.tell)();
+        }
+    }
+
+    /// Tells those whose rolls the lake has: all below this number.
+    fn tell_carried(&mut self, below: u64) {
+        for (number, receipt) in std::mem::take(&mut self.carried) {
+            if number < below {
+                (receipt.tell)();
+            } else {
+                self.carried.push((number, receipt));
+            }
+        }
+    }
+}
+
+/// How often the state is saved for those that wait for it, at most: as much of the time as this goes into saving.
+const SAVE_SHARE: u32 = 4;
+/// How much may be told of what is wrong with a source in one roll.
+const MAX_DAMAGE: usize = 4_096;
 
 /// A digest of a row: it tells whether the row has changed, no more.
 fn digest(row: &impl std::fmt::Debug) -> u64 {
@@ -98,8 +152,10 @@ impl Book {
         let mut open = lanes;
         let mut heard = vec![false; lanes];
         let (mut saved, mut rolled) = (Instant::now(), Instant::now());
+        let mut save_took = Duration::ZERO;
         while open > 0 {
-            match news.recv_timeout(Duration::from_millis(200)) {
+            let look = if self.waiting.saved.is_empty() { 200 } else { 10 };
+            match news.recv_timeout(Duration::from_millis(look)) {
                 Ok(News::Part(part)) => {
                     if let Some(heard) = heard.get_mut(part.lane) {
                         *heard = true;
@@ -113,8 +169,9 @@ impl Book {
             }
             self.beat();
             // When all lanes have told of an interval, it is whole; a lane that is late does not hold up the others.
-            let whole = heard.iter().all(|heard| *heard);
-            if open > 0 && (whole || saved.elapsed() >= self.pace.interval * 2) {
+            let whole = heard.iter().all(|heard| *heard) && saved.elapsed() >= self.pace.interval / 2;
+            let asked = !self.waiting.saved.is_empty() && saved.elapsed() >= save_took * SAVE_SHARE;
+            if open > 0 && (whole || asked || saved.elapsed() >= self.pace.interval * 2) {
                 heard.fill(false);
                 saved = Instant::now();
                 if self.is_roll_due(rolled.elapsed()) {
@@ -123,7 +180,10 @@ impl Book {
                 } else {
                     self.save();
                 }
+                save_took = saved.elapsed();
+                saved = Instant::now();
             }
+            self.tell_carried();
         }
         self.roll();
         // Once more, for a roll that is filed and that the state does not count yet.
@@ -131,9 +191,17 @@ impl Book {
             self.save();
         }
         if let Some((_, carrier)) = self.lake.take() {
+            let carried = Arc::clone(carrier.carried());
             carrier.finish();
+            self.waiting.tell_carried(carried.load(Relaxed));
         }
         self.beat();
+    }
+
+    fn tell_carried(&mut self) {
+        if let Some((_, carrier)) = &self.lake {
+            self.waiting.tell_carried(carrier.carried().load(Relaxed));
+        }
     }
 
     fn beat(&self) {
@@ -151,6 +219,9 @@ impl Book {
         let together = names.join("+");
         for (name, counts) in &part.sources {
             let mut row = tables::capture(&counts.stats);
+            if !part.logs {
+                "interface".clone_into(&mut row.format);
+            }
             let kernel = &counts.kernel;
             row.dropped = [("ring_full", kernel.ring_full), ("interface", kernel.interface)]
                 .into_iter()
@@ -159,12 +230,27 @@ impl Book {
                 .collect();
             self.note(name, row);
         }
+        for (name, counted) in part.tallies {
+            // What was lost lowers the coverage; the rest is told beside it.
+            let (lost, other): (Vec<_>, Vec<_>) =
+                counted.into_iter().partition(|(what, _)| what.contains("lost") || what.contains("dropped"));
+            let (dropped, fates) = (Count::list(lost), Count::list(other));
+            self.note(&name, CaptureRow { dropped, fates, ..CaptureRow::default() });
+        }
+        for (source, stream, position) in part.positions {
+            self.ledger.move_to(&source, &stream, position);
+        }
+        self.waiting.take(part.receipts, self.lake.is_some());
         // Connections are no interface's: both directions may come through different ones.
+        if part.logs {
+            return;
+        }
         let mut row = CaptureRow::default();
         tables::add_counters(&mut row, &part.counters);
         if part.handover_dropped > 0 {
             row.dropped.push(Count { name: "handover".to_owned(), count: part.handover_dropped });
         }
+        "interface".clone_into(&mut row.format);
         if part.fragments_evicted > 0 {
             row.fates.push(Count { name: "fragment_evicted".to_owned(), count: part.fragments_evicted });
         }
@@ -173,12 +259,19 @@ impl Book {
 
     fn note(&mut self, source: &str, mut row: CaptureRow) {
         source.clone_into(&mut row.source);
-        "interface".clone_into(&mut row.format);
         match self.ledger.capture.entry(source.to_owned()) {
             std::collections::btree_map::Entry::Vacant(slot) => {
                 slot.insert(row);
             }
-            std::collections::btree_map::Entry::Occupied(mut slot) => slot.get_mut().absorb(row),
+            std::collections::btree_map::Entry::Occupied(mut slot) => {
+                if slot.get().format.is_empty() {
+                    slot.get_mut().format.clone_from(&row.format);
+                }
+                if slot.get().damage.len() > MAX_DAMAGE {
+                    row.damage.clear();
+                }
+                slot.get_mut().absorb(row);
+            }
         }
     }
 
@@ -187,7 +280,8 @@ impl Book {
         if packets > 0 {
             self.figures.backlog.fetch_add(packets, Relaxed);
             let dropped = vec![Count { name: "kernel_backlog".to_owned(), count: packets }];
-            self.note("kernel", CaptureRow { dropped, ..CaptureRow::default() });
+            let format = "interface".to_owned();
+            self.note("kernel", CaptureRow { dropped, format, ..CaptureRow::default() });
         }
     }
 
@@ -234,6 +328,7 @@ impl Book {
         match self.folder.write(&state) {
             Ok(bytes) => {
                 self.uncounted = false;
+                self.waiting.tell_saved();
                 let now = self.figures.millis();
                 self.figures.book(|book| (book.state_bytes, book.saved) = (bytes, now));
                 if let Some((_, carrier)) = &self.lake {
@@ -347,7 +442,9 @@ impl Book {
             capture: BTreeMap::new(),
             endpoints: told_endpoints,
             findings: told_findings,
+            positions: std::mem::take(&mut self.ledger.positions),
         };
+        self.waiting.rolled(number);
         self.figures.book(|book| (book.endpoints, book.findings) = (apis, by_severity));
         Ok(())
     }

@@ -18,6 +18,7 @@ const FINISH: Duration = Duration::from_secs(8);
 /// The way to the carrying thread.
 pub(super) struct Carrier {
     below: Arc<AtomicU64>,
+    carried: Arc<AtomicU64>,
     wake: Sender<()>,
     done: Receiver<()>,
     /// It is not waited for when the lake hangs.
@@ -30,12 +31,19 @@ impl Carrier {
         let below = Arc::new(AtomicU64::new(0));
         let (wake, woken) = bounded(1);
         let (tell, done) = bounded(1);
-        let shared = Arc::clone(&below);
+        let carried = Arc::new(AtomicU64::new(0));
+        let shared = (Arc::clone(&below), Arc::clone(&carried));
         let thread = std::thread::Builder::new().name("carrier".to_owned()).spawn(move || {
-            carry(&spool, &lake, &shared, &woken, &figures);
+            let (below, carried) = shared;
+            carry(&spool, &lake, (&below, &carried), &woken, &figures);
             drop(tell);
         })?;
-        Ok(Self { below, wake, done, _thread: thread })
+        Ok(Self { below, carried, wake, done, _thread: thread })
+    }
+
+    /// All rolls below this number are in the lake.
+    pub(super) fn carried(&self) -> &Arc<AtomicU64> {
+        &self.carried
     }
 
     /// All rolls below `number` are counted: they may be carried.
@@ -58,14 +66,22 @@ impl Carrier {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an edge: when to try again is no packet's time")]
-fn carry(spool: &Spool, lake: &std::path::Path, below: &AtomicU64, woken: &Receiver<()>, figures: &Figures) {
+fn carry(
+    spool: &Spool,
+    lake: &std::path::Path,
+    (below, carried): (&AtomicU64, &AtomicU64),
+    woken: &Receiver<()>,
+    figures: &Figures,
+) {
     let (mut retry, mut failing) = (RETRY, false);
     let mut next = Instant::now();
     let mut ending = false;
     loop {
         if Instant::now() >= next || ending {
-            match carry_all(spool, lake, below.load(Relaxed), figures) {
+            let all = below.load(Relaxed);
+            match carry_all(spool, lake, all, figures) {
                 Ok(()) => {
+                    carried.store(all, Relaxed);
                     if failing {
                         tracing::info!("the lake is reached again: nothing waits");
                     }

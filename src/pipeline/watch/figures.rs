@@ -19,6 +19,10 @@ pub struct LaneFigures {
     pub bytes: AtomicU64,
     /// Exchanges.
     pub exchanges: AtomicU64,
+    /// Records of logs read.
+    pub log_records: AtomicU64,
+    /// Those that could not be read.
+    pub bad_log_records: AtomicU64,
     /// Segments handed to the shard of their inner connection.
     pub handed_over: AtomicU64,
     /// Segments that found the other shard's queue full.
@@ -86,6 +90,10 @@ pub struct Totals {
     pub bytes: u64,
     /// Exchanges.
     pub exchanges: u64,
+    /// Records of logs read.
+    pub log_records: u64,
+    /// Those that could not be read.
+    pub bad_log_records: u64,
     /// Segments handed to another shard.
     pub handed_over: u64,
     /// Packets lost for want of room in a ring.
@@ -172,6 +180,8 @@ impl Figures {
             totals.packets += lane.packets.load(Relaxed);
             totals.bytes += lane.bytes.load(Relaxed);
             totals.exchanges += lane.exchanges.load(Relaxed);
+            totals.log_records += lane.log_records.load(Relaxed);
+            totals.bad_log_records += lane.bad_log_records.load(Relaxed);
             totals.handed_over += lane.handed_over.load(Relaxed);
             totals.handover += lane.handover_dropped.load(Relaxed);
         }
@@ -233,6 +243,13 @@ impl Figures {
             Metric::one("spanlight_packets", "Packets read", true, totals.packets),
             Metric::one("spanlight_bytes", "Bytes of packets read", true, totals.bytes),
             Metric::one("spanlight_exchanges", "HTTP exchanges put together", true, totals.exchanges),
+            Metric::one("spanlight_log_records", "Records of access logs read", true, totals.log_records),
+            Metric::one(
+                "spanlight_bad_log_records",
+                "Records of access logs that could not be read",
+                true,
+                totals.bad_log_records,
+            ),
             Metric::one(
                 "spanlight_handed_over_segments",
                 "Segments that another shard had captured",

@@ -43,6 +43,11 @@ impl Interfaces {
         Self { wanted, standing: BTreeMap::new(), lanes, lost, figures }
     }
 
+    /// Whether there are none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
     /// Opens what can be opened. What will not pass by itself, such as a missing capability, is an error.
     pub(super) fn look(&mut self) -> Result<(), LiveError> {
         let mut failed: BTreeMap<Arc<str>, String> = BTreeMap::new();

@@ -23,6 +23,7 @@ use crate::merge::Merge;
 use crate::pipeline::front::Front;
 use crate::pipeline::read::InputStats;
 use crate::pipeline::shard::{Batch, Shard, ShardCounters};
+use crate::source::intake::{Position, Receipt};
 use crate::source::live::{Handle, Interface, KernelCounts, now, wait};
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -71,8 +72,36 @@ pub(super) struct Part {
     pub(super) handover_dropped: u64,
     /// Packets whose fragments were given up.
     pub(super) fragments_evicted: u64,
+    /// What ways in for logs counted of themselves, by source.
+    pub(super) tallies: BTreeMap<Arc<str>, BTreeMap<&'static str, u64>>,
+    /// Where streams of logs stand with it, in the order in which they moved: source, stream, position.
+    pub(super) positions: Vec<(Arc<str>, Arc<str>, Option<Position>)>,
+    /// Who waits for it to be saved.
+    pub(super) receipts: Vec<Receipt>,
+    /// Whether it comes from a lane of logs.
+    pub(super) logs: bool,
     /// Whether it is the lane's last.
     pub(super) last: bool,
+}
+
+impl Part {
+    /// One in which nothing is.
+    pub(super) fn empty(lane: usize, delta: Delta, classifier: &Arc<Classifier>) -> Self {
+        Self {
+            lane,
+            delta,
+            classifier: Arc::clone(classifier),
+            counters: ShardCounters::default(),
+            sources: BTreeMap::new(),
+            handover_dropped: 0,
+            fragments_evicted: 0,
+            tallies: BTreeMap::new(),
+            positions: Vec::new(),
+            receipts: Vec::new(),
+            logs: false,
+            last: false,
+        }
+    }
 }
 
 /// What was seen of an interface.
@@ -299,14 +328,12 @@ impl Lane {
         let (delta, counters) = self.shard.tick(now());
         let evicted = self.front.fragments_evicted();
         let mut part = Part {
-            lane: self.number,
-            delta,
-            classifier: Arc::clone(&self.classifier),
             counters,
             sources: std::mem::take(&mut running.sources),
             handover_dropped: std::mem::take(&mut running.handover_dropped),
             fragments_evicted: evicted - std::mem::replace(&mut running.fragments_evicted, evicted),
             last,
+            ..Part::empty(self.number, delta, &self.classifier)
         };
         if let Some(mut waiting) = running.waiting.take() {
             if !Arc::ptr_eq(&waiting.classifier, &part.classifier) {
@@ -358,6 +385,9 @@ impl Merge for Part {
         self.sources.absorb(other.sources);
         self.handover_dropped.absorb(other.handover_dropped);
         self.fragments_evicted.absorb(other.fragments_evicted);
+        self.tallies.absorb(other.tallies);
+        self.positions.extend(other.positions);
+        self.receipts.extend(other.receipts);
         self.last |= other.last;
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //!  interfaces ─▶ lane 0 ─┐ parts, every interval            ┌▶ state (one file)
-//!     (opens)    lane 1 ─┴──────────────────────▶ book ─────┤
-//!                 ▲  │                          (keeps the  └▶ spool ─▶ carrier ─▶ lake
+//!     (opens)    lane 1 ─┼──────────────────────▶ book ─────┤
+//!                 ▲  │   │                      (keeps the  └▶ spool ─▶ carrier ─▶ lake
 //!                 └──┘ tunnelled segments        inventory)
+//!                        │
+//!  ways in ─▶ log lanes ─┘ parts with the positions of their streams
 //! ```
 //!
-//! Lanes never wait: what cannot be handed over stays or is counted as lost. The book folds, saves and rolls on its own
+//! Lanes of packets never wait: what cannot be handed over stays or is counted as lost. Lanes of logs wait for the book,
+//! and whoever reads a log waits for them, so that nothing is lost. The book folds, saves and rolls on its own
 //! time, and what it cannot write it keeps, within bounds. Whoever runs a [`Sensor`] looks after it about twice a
 //! second, and shows its [`figures`].
 
@@ -16,6 +19,7 @@ mod carrier;
 pub mod figures;
 mod interfaces;
 mod lane;
+mod log_lane;
 mod state;
 
 pub use book::Pace;
@@ -33,6 +37,7 @@ use crate::packet::Options;
 use crate::pipeline::front::Front;
 use crate::pipeline::shard::{Batch, Shard, ShardSettings};
 use crate::secret::{FingerprintKey, Purpose};
+use crate::source::intake::{self, Courier, Hand, LogSource, Positions, Tally, Way};
 use crate::source::live::{self, Interface, LiveError};
 use crate::spec::DocumentSet;
 use book::{Book, News};
@@ -41,7 +46,9 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use figures::Figures;
 use interfaces::Interfaces;
 use lane::{Command, Exchange, Lane};
+use log_lane::LogLane;
 use state::{Ledger, StateFolder};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
@@ -49,7 +56,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// What a sensor is made of.
-#[derive(Debug)]
 pub struct Watch {
     /// Its name in the lake.
     pub sensor: String,
@@ -59,6 +65,8 @@ pub struct Watch {
     pub key: FingerprintKey,
     /// What it captures.
     pub interfaces: Vec<Interface>,
+    /// The logs it reads, each with its way in.
+    pub logs: Vec<(Arc<LogSource>, Box<dyn Way>)>,
     /// How many shards.
     pub lanes: usize,
     /// How each shard works.
@@ -108,8 +116,16 @@ pub struct Sensor {
     lanes: Vec<Sender<Command>>,
     interfaces: Interfaces,
     threads: Vec<JoinHandle<()>>,
+    /// The ways in for logs: they may end by themselves.
+    ways: Vec<JoinHandle<()>>,
     shard: ShardSettings,
     key: FingerprintKey,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Watch({})", self.sensor)
+    }
 }
 
 impl std::fmt::Debug for Sensor {
@@ -121,13 +137,16 @@ impl std::fmt::Debug for Sensor {
 impl Watch {
     /// Starts the sensor: from its state, when there is one.
     pub fn start(mut self) -> Result<Sensor, WatchError> {
-        let lanes = self.lanes.max(1);
-        let figures = Arc::new(Figures::new(lanes));
+        // Lanes for packets, then lanes for logs: either may be idle, and costs little then.
+        let lanes = if self.interfaces.is_empty() { 0 } else { self.lanes.max(1) };
+        let log_lanes = if self.logs.is_empty() { 0 } else { self.lanes.max(1) };
+        let figures = Arc::new(Figures::new(lanes + log_lanes));
         let stop = Arc::new(AtomicBool::new(false));
-        let (news, heard) = bounded(2 * lanes + 4);
+        let (news, heard) = bounded(2 * (lanes + log_lanes) + 4);
         let (lost, told) = bounded(16 * lanes);
         let barrier = Arc::new(Barrier::new(lanes));
         let book = self.open_book(&figures)?;
+        let positions = book.ledger.positions.clone();
         let spare = bounded(lane::QUEUE * lanes);
         let queues: Vec<_> = (0..lanes).map(|_| bounded::<Batch>(lane::QUEUE)).collect();
         let mut commands = Vec::with_capacity(lanes);
@@ -159,11 +178,73 @@ impl Watch {
             commands.push(command);
             threads.push(thread);
         }
+        let ways = self.start_logs(lanes, log_lanes, &positions, (&figures, &news, &stop), &mut commands, &mut threads)?;
         let name = "book".to_owned();
-        threads.push(std::thread::Builder::new().name(name).spawn(move || book.run(&heard, lanes))?);
-        let interfaces = Interfaces::new(self.interfaces, commands.clone(), told, Arc::clone(&figures));
+        let all = lanes + log_lanes;
+        threads.push(std::thread::Builder::new().name(name).spawn(move || book.run(&heard, all))?);
+        let packet_lanes = commands.iter().take(lanes).cloned().collect();
+        let interfaces = Interfaces::new(self.interfaces, packet_lanes, told, Arc::clone(&figures));
         let (shard, key) = (self.shard, self.key);
-        Ok(Sensor { figures, stop, news, lanes: commands, interfaces, threads, shard, key })
+        Ok(Sensor { figures, stop, news, lanes: commands, interfaces, threads, ways, shard, key })
+    }
+
+    /// Starts the lanes of logs, numbered after those of packets, and the ways in.
+    fn start_logs(
+        &mut self,
+        lanes: usize,
+        log_lanes: usize,
+        positions: &BTreeMap<String, Positions>,
+        (figures, news, stop): (&Arc<Figures>, &Sender<News>, &Arc<AtomicBool>),
+        commands: &mut Vec<Sender<Command>>,
+        threads: &mut Vec<JoinHandle<()>>,
+    ) -> Result<Vec<JoinHandle<()>>, WatchError> {
+        let logs: Vec<_> = std::mem::take(&mut self.logs)
+            .into_iter()
+            .map(|(source, way)| (source, way, Arc::new(Tally::default())))
+            .collect();
+        let mut queues = Vec::with_capacity(log_lanes);
+        for number in 0..log_lanes {
+            let (to, units) = bounded(intake::QUEUE);
+            let (command, obeyed) = unbounded();
+            let (shard, key) = (self.shard.clone(), self.key.clone());
+            let tallies = if number == 0 {
+                logs.iter().map(|(source, _, tally)| (Arc::clone(source), Arc::clone(tally))).collect()
+            } else {
+                Vec::new()
+            };
+            let lane = LogLane {
+                number: lanes + number,
+                units,
+                commands: obeyed,
+                news: news.clone(),
+                collector: collector(&self.shard, &self.key, &self.classifier),
+                fresh: Box::new(move |classifier| collector(&shard, &key, classifier)),
+                classifier: Arc::clone(&self.classifier),
+                limits: self.shard.limits.clone(),
+                figures: Arc::clone(figures),
+                interval: self.pace.interval,
+                stop: Arc::clone(stop),
+                tallies,
+            };
+            let name = format!("logs-{number}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || lane.run())?);
+            commands.push(command);
+            queues.push(to);
+        }
+        let courier = Courier::new(queues, Arc::clone(stop));
+        let mut ways = Vec::with_capacity(logs.len());
+        for (number, (source, way, tally)) in logs.into_iter().enumerate() {
+            let hand = Hand {
+                positions: positions.get(&*source.name).cloned().unwrap_or_default(),
+                source,
+                courier: courier.clone(),
+                tally,
+                key: self.key.clone(),
+            };
+            let name = format!("way-{number}");
+            ways.push(std::thread::Builder::new().name(name).spawn(move || way.run(hand))?);
+        }
+        Ok(ways)
     }
 
     /// Reads what was learnt and counted before, and opens what is written to.
@@ -239,6 +320,7 @@ impl Watch {
             fold_took: Duration::ZERO,
             uncounted: false,
             backlog: live::backlog_drops(),
+            waiting: book::Waiting::default(),
         })
     }
 
@@ -290,6 +372,12 @@ impl Sensor {
         self.threads.iter().any(JoinHandle::is_finished)
     }
 
+    /// Whether nothing more can come: there are ways in for logs alone, and all have ended.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.interfaces.is_empty() && self.ways.iter().all(JoinHandle::is_finished)
+    }
+
     /// Empties the rings, saves, rolls and carries. Returns whether all of it was done within `limit`.
     #[must_use]
     #[expect(
@@ -300,7 +388,7 @@ impl Sensor {
         self.stop.store(true, Relaxed);
         drop(self.news);
         let until = Instant::now() + limit;
-        for thread in self.threads {
+        for thread in self.threads.into_iter().chain(self.ways) {
             while !thread.is_finished() {
                 if Instant::now() >= until {
                     return false;

@@ -8,6 +8,7 @@
 use crate::inventory::delta::Saved;
 use crate::inventory::facts::EndpointFacts;
 use crate::lake::rows::{CaptureRow, FindingRow};
+use crate::source::intake::{MAX_POSITIONS, Position, Positions};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,6 +47,27 @@ pub(super) struct Ledger {
     pub(super) endpoints: BTreeMap<String, ToldEndpoint>,
     /// The findings that the lake has been told of and that were open then, by id.
     pub(super) findings: BTreeMap<String, ToldFinding>,
+    /// Up to where logs are counted, by source: what was learnt holds what is before, and nothing of what is behind.
+    pub(super) positions: BTreeMap<String, Positions>,
+}
+
+impl Ledger {
+    /// Takes note that a stream of a source stands elsewhere now.
+    pub(super) fn move_to(&mut self, source: &str, stream: &str, position: Option<Position>) {
+        let positions = self.positions.entry(source.to_owned()).or_default();
+        match position {
+            Some(position) => positions.insert(stream.to_owned(), position),
+            None => positions.remove(stream),
+        };
+        if positions.len() > MAX_POSITIONS {
+            // A part of them at once, so that it is not done again for each.
+            let mut moved: Vec<Timestamp> = positions.values().filter_map(Position::moved).collect();
+            moved.sort_unstable();
+            if let Some(keep_from) = moved.get(MAX_POSITIONS / 16).copied() {
+                positions.retain(|_, position| position.moved().is_none_or(|moved| moved >= keep_from));
+            }
+        }
+    }
 }
 
 /// An endpoint as the lake knows it.
@@ -68,7 +90,7 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight state1";
+const MAGIC: &[u8; 16] = b"spanlight state3";
 const DIGEST: usize = 32;
 /// The largest state that is believed, unpacked.
 const MAX_BYTES: usize = 4 << 30;

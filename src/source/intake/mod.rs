@@ -16,8 +16,9 @@
 //! cannot make its peer wait ([`Courier::offer`]) is told, and refuses or counts the loss.
 
 pub mod files;
+pub mod stdin;
 
-use crate::access_log::LogFormat;
+use crate::access_log::{self, LogFormat};
 use crate::secret::{FingerprintKey, Purpose};
 use crate::time::Timestamp;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
@@ -46,6 +47,18 @@ pub struct LogSource {
     pub format: Option<LogFormat>,
     /// Where on the way of a call it is written: `edge`, `gateway`, `service`.
     pub vantage: Option<Arc<str>>,
+}
+
+impl LogSource {
+    /// The format of records that begin so: the one given, but for what nothing else looks like.
+    #[must_use]
+    pub fn format_of(&self, front: &[u8]) -> Option<LogFormat> {
+        match (access_log::detect(front), &self.format) {
+            (Some(found), _) if found.is_unmistakable() => Some(found),
+            (_, Some(given)) => Some(given.clone()),
+            (found, None) => found,
+        }
+    }
 }
 
 /// Records on their way to a lane.

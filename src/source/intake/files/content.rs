@@ -2,7 +2,7 @@
 
 use super::places::Found;
 use super::{Ending, QUIET, SETTLE};
-use crate::access_log::{self, DETECT_BYTES, LogFormat};
+use crate::access_log::{DETECT_BYTES, LogFormat};
 use crate::source::intake::{self, Content as Records, FilePosition, Hand, Position, Print, UNIT_BYTES};
 use crate::source::open;
 use crate::time::Timestamp;
@@ -403,12 +403,7 @@ impl Content {
         self.at.identity = found.identity;
         found.path.to_string_lossy().as_ref().clone_into(&mut self.at.path);
         (self.listed, self.len, self.modified) = (true, found.len, found.modified);
-        let found_format = access_log::detect(&opened.front);
-        self.format = match (found_format, &hand.source.format) {
-            (Some(format), _) if format.is_unmistakable() => Some(format),
-            (_, Some(given)) => Some(given.clone()),
-            (format, None) => format,
-        };
+        self.format = hand.source.format_of(&opened.front);
         let document = self.format.as_ref().is_some_and(LogFormat::is_unmistakable);
         self.whole = document && !is_one_a_line(&opened.front);
         self.front = opened.front().to_vec();
