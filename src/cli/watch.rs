@@ -4,7 +4,9 @@ use super::style::{bytes, thousands};
 use super::terminal::Terminal;
 use super::{Outcome, documents, key};
 use crate::classify::{Classifier, Pack};
-use crate::config::{AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn};
+use crate::config::{
+    AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
+};
 use crate::flow::OverlapPolicy;
 use crate::packet::{Options, Separate};
 use crate::pipeline::rows::RowsWanted;
@@ -26,7 +28,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -333,7 +335,7 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     // What the command line says is held against the same rules.
     let mut over = Config { sensor: args.sensor.clone(), ..Config::default() };
     over.interfaces = args.interface.iter().map(InterfaceConfig::named).collect();
-    over.access_logs = args.access_log.iter().map(access_log).collect();
+    over.access_logs = args.access_log.iter().map(|path| access_log(path)).collect();
     over.capture.filter.clone_from(&args.filter);
     over.capture.shards = args.shards.unwrap_or_default();
     over.capture.ring_mib = args.ring_mib.unwrap_or(over.capture.ring_mib);
@@ -406,11 +408,11 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
 }
 
 /// A log that the command line names.
-fn access_log(path: &PathBuf) -> AccessLogConfig {
+fn access_log(path: &Path) -> AccessLogConfig {
     if path.as_os_str() == "-" {
         AccessLogConfig { stdin: true, ..AccessLogConfig::default() }
     } else {
-        AccessLogConfig { files: vec![path.clone()], ..AccessLogConfig::default() }
+        AccessLogConfig { files: vec![path.to_owned()], ..AccessLogConfig::default() }
     }
 }
 
@@ -642,7 +644,11 @@ fn line(now: &Totals, book: &BookFigures, rates: &Rates) -> String {
     if now.packets > 0 || now.log_records == 0 {
         parts.push(format!("{} packets/s  {}/s", thousands(rates.packets), bits_told(rates.bits)));
         let dropped = now.dropped();
-        parts.push(if dropped == 0 { "none lost".to_owned() } else { format!("{} LOST", thousands(dropped)) });
+        parts.push(if dropped == 0 {
+            "none lost".to_owned()
+        } else {
+            format!("{} LOST", thousands(dropped))
+        });
     }
     if now.log_records > 0 {
         parts.push(format!("{} log lines/s", thousands(rates.log_records)));

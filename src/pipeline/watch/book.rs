@@ -27,7 +27,7 @@ use crate::merge::Merge;
 use crate::pipeline::analyze::conclude;
 use crate::pipeline::tables;
 use crate::secret::FingerprintKey;
-use crate::source::intake::{Receipt, Settled};
+use crate::source::intake::{Position, Receipt, SINCE, Settled};
 use crate::source::live;
 use crate::spec::DocumentSet;
 use crate::time::Timestamp;
@@ -204,6 +204,20 @@ impl Book {
         }
     }
 
+    /// Notes since when sources of logs are read that were never read before. It is saved at once: what is rotated away
+    /// from now on belongs to them, whenever the sensor is killed.
+    pub(super) fn begin_sources<'a>(&mut self, sources: impl Iterator<Item = &'a str>) {
+        let mut any = false;
+        for source in sources {
+            let positions = self.ledger.positions.entry(source.to_owned()).or_default();
+            any |= !positions.contains_key(SINCE);
+            positions.entry(SINCE.to_owned()).or_insert(Position::Since(live::now()));
+        }
+        if any {
+            self.save();
+        }
+    }
+
     fn beat(&self) {
         let now = self.figures.millis();
         self.figures.book(|book| book.beat = now);
@@ -235,7 +249,7 @@ impl Book {
             let (lost, other): (Vec<_>, Vec<_>) =
                 counted.into_iter().partition(|(what, _)| what.contains("lost") || what.contains("dropped"));
             let (dropped, fates) = (Count::list(lost), Count::list(other));
-            self.note(&name, CaptureRow { dropped, fates, ..CaptureRow::default() });
+            self.note(&name, CaptureRow { fates, dropped, ..CaptureRow::default() });
         }
         for (source, stream, position) in part.positions {
             self.ledger.move_to(&source, &stream, position);
@@ -281,7 +295,7 @@ impl Book {
             self.figures.backlog.fetch_add(packets, Relaxed);
             let dropped = vec![Count { name: "kernel_backlog".to_owned(), count: packets }];
             let format = "interface".to_owned();
-            self.note("kernel", CaptureRow { dropped, format, ..CaptureRow::default() });
+            self.note("kernel", CaptureRow { format, dropped, ..CaptureRow::default() });
         }
     }
 

@@ -16,6 +16,7 @@ use crate::pipeline::read::InputStats;
 use crate::source::intake::{self, Content, LogSource, Receipt, Tally, Unit};
 use crate::transaction::Transaction;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -33,6 +34,9 @@ const MAX_STREAMS: usize = 65_536;
 /// Bad lines that are told by their numbers, for each source and part.
 const TOLD: usize = 8;
 
+/// Makes a collector that has learnt nothing.
+pub(super) type Fresh = Box<dyn Fn(&Arc<Classifier>) -> Collector + Send>;
+
 /// A lane of logs. See the module's doc.
 pub(super) struct LogLane {
     /// Its number among all lanes.
@@ -42,7 +46,7 @@ pub(super) struct LogLane {
     pub(super) news: Sender<News>,
     pub(super) collector: Collector,
     /// Makes another collector for what counts whole or not at all.
-    pub(super) fresh: Box<dyn Fn(&Arc<Classifier>) -> Collector + Send>,
+    pub(super) fresh: Fresh,
     pub(super) classifier: Arc<Classifier>,
     pub(super) limits: Limits,
     pub(super) figures: Arc<Figures>,
@@ -65,10 +69,69 @@ struct Stream {
     heard: u64,
 }
 
+/// Reads what a stream is made of.
 enum StreamReader {
-    Records(Box<Reader>),
+    /// Lines, or the records of a document, and what they are called.
+    Records(Box<Reader>, Box<str>),
+    /// Exports of spans.
     Spans(Box<SpanReader>),
+    /// Messages of Envoy's access log service.
     Messages(Box<AlsReader>),
+}
+
+impl StreamReader {
+    /// Reads what a unit holds. Returns what came of it when it is no part of a report.
+    fn read(
+        &mut self,
+        content: &Content,
+        stats: &mut InputStats,
+        collector: &mut Collector,
+    ) -> Option<Batch> {
+        let mut span = stats.span;
+        let mut observe = |exchange: &Transaction| {
+            let at = exchange.started();
+            span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+            collector.observe(exchange);
+        };
+        let mut batch = None;
+        let (format, bytes) = match (self, content) {
+            (Self::Records(reader, format), Content::Lines { bytes, .. }) => {
+                reader.feed(bytes, &mut observe);
+                if bytes.last().is_some_and(|last| *last != b'\n') {
+                    reader.feed(b"\n", &mut observe);
+                }
+                (&**format, bytes.len())
+            }
+            (Self::Records(reader, format), Content::Piece { bytes, .. }) => {
+                reader.feed(bytes, &mut observe);
+                (&**format, bytes.len())
+            }
+            (Self::Records(reader, format), Content::Preamble { bytes, .. }) => {
+                reader.feed(bytes, &mut observe);
+                (&**format, 0)
+            }
+            (Self::Spans(reader), Content::Otlp { bytes, json }) => {
+                let read = if *json { SpanReader::json } else { SpanReader::protobuf };
+                batch = Some(read(reader, bytes, &mut observe));
+                ("OpenTelemetry spans", bytes.len())
+            }
+            (Self::Messages(reader), Content::AccessLogService(message)) => {
+                batch = Some(reader.message(message, &mut observe));
+                ("Envoy access log service", message.len())
+            }
+            // A stream that changes its kind is a defect of its way in; its units count as bad.
+            (Self::Records(..) | Self::Spans(_) | Self::Messages(_), _) => {
+                batch = Some(Batch { bad: 1, ..Batch::default() });
+                ("", 0)
+            }
+        };
+        if stats.format.is_empty() {
+            format.clone_into(&mut stats.format);
+        }
+        stats.bytes += bytes as u64;
+        stats.span = span;
+        batch
+    }
 }
 
 /// What is counted until it is handed over.
@@ -134,18 +197,12 @@ impl LogLane {
     }
 
     #[expect(clippy::disallowed_methods, reason = "an edge: how long a receipt waits is no packet's time")]
-    fn take(
-        &mut self,
-        unit: Unit,
-        streams: &mut HashMap<u64, Stream>,
-        running: &mut Running,
-        turn: u64,
-    ) {
+    fn take(&mut self, unit: Unit, streams: &mut HashMap<u64, Stream>, running: &mut Running, turn: u64) {
         let Unit { source, stream: number, content, moves, receipt } = unit;
         if matches!(content, Content::End) {
             self.end(&source, streams.remove(&number), running);
         } else {
-            self.read(&source, number, content, streams, running, turn);
+            self.read(&source, number, &content, streams, running, turn);
         }
         if let Some((name, position)) = moves {
             running.positions.push((Arc::clone(&source.name), name, position));
@@ -166,7 +223,7 @@ impl LogLane {
         &mut self,
         source: &Arc<LogSource>,
         number: u64,
-        content: Content,
+        content: &Content,
         streams: &mut HashMap<u64, Stream>,
         running: &mut Running,
         turn: u64,
@@ -175,115 +232,49 @@ impl LogLane {
             Some(counts) => counts,
             None => running.sources.entry(Arc::clone(&source.name)).or_default(),
         };
-        let wanted = match &content {
-            Content::Lines { bytes, .. } if bytes.is_empty() => return,
-            Content::Lines { bytes, format, before } => {
-                let known = streams.contains_key(&number);
-                let told = if known { None } else { format.clone().or_else(|| source.format_of(bytes)) };
-                if !known && told.is_none() {
-                    let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
-                    counts.stats.records += lines;
-                    counts.stats.bad_records += lines;
-                    counts.stats.bytes += bytes.len() as u64;
-                    tell(&mut counts.stats, format!("lines after {before}: of no format that is understood; give it with `format`"));
+        if let Content::Lines { bytes, .. } = content
+            && bytes.is_empty()
+        {
+            return;
+        }
+        let stream = match streams.entry(number) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let Some(fresh) = Stream::of(content, source, &self.limits) else {
+                    let lines = untold(content, &mut counts.stats);
                     self.publish(lines, lines);
                     return;
-                }
-                told.map(|format| (format, *before))
+                };
+                free.insert(fresh)
             }
-            Content::Piece { format, .. } | Content::Preamble { format, .. } => Some((format.clone(), 0)),
-            Content::Otlp { .. } | Content::AccessLogService(_) | Content::End => None,
         };
-        let limits = &self.limits;
-        let stream = streams.entry(number).or_insert_with(|| {
-            let reader = match (&content, wanted.as_ref()) {
-                (Content::AccessLogService(_), _) => StreamReader::Messages(Box::new(AlsReader::new(0))),
-                (_, Some((format, _))) => {
-                    format.name().clone_into(&mut counts.stats.format);
-                    StreamReader::Records(Box::new(Reader::new(format.clone(), 0, limits)))
-                }
-                (_, None) => StreamReader::Spans(Box::new(SpanReader::new(0))),
-            };
-            let before = wanted.as_ref().map_or(0, |(_, before)| *before);
-            Stream { reader, before, told: LogReport::default(), apart: None, heard: turn }
-        });
         stream.heard = turn;
-        let mut apart = match &content {
-            Content::Piece { .. } => {
-                let apart = stream.apart.take();
-                Some(apart.unwrap_or_else(|| {
-                    let collector = (self.fresh)(&self.classifier);
-                    (collector, Arc::clone(&self.classifier), SourceCounts::default())
-                }))
-            }
-            Content::Lines { .. }
-            | Content::Preamble { .. }
-            | Content::Otlp { .. }
-            | Content::AccessLogService(_)
-            | Content::End => None,
-        };
-        let (collector, stats) = match &mut apart {
-            Some((collector, _, counts)) => (collector, &mut counts.stats),
-            None => (&mut self.collector, &mut counts.stats),
-        };
-        let mut span = stats.span;
-        let mut observe = |exchange: &Transaction| {
-            let at = exchange.started();
-            span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-            collector.observe(exchange);
-        };
-        let mut batch = None;
-        match (&mut stream.reader, &content) {
-            (StreamReader::Records(reader), Content::Lines { bytes, .. }) => {
-                reader.feed(bytes, &mut observe);
-                if bytes.last().is_some_and(|last| *last != b'\n') {
-                    reader.feed(b"\n", &mut observe);
-                }
-                stats.bytes += bytes.len() as u64;
-            }
-            (StreamReader::Records(reader), Content::Piece { bytes, .. }) => {
-                reader.feed(bytes, &mut observe);
-                stats.bytes += bytes.len() as u64;
-            }
-            (StreamReader::Records(reader), Content::Preamble { bytes, .. }) => {
-                reader.feed(bytes, &mut observe);
-                // Counted when it was first read.
-                stream.told = reader.report().clone();
-            }
-            (StreamReader::Spans(reader), Content::Otlp { bytes, json }) => {
-                batch = Some(if *json {
-                    reader.json(bytes, &mut observe)
-                } else {
-                    reader.protobuf(bytes, &mut observe)
-                });
-                "OpenTelemetry spans".clone_into(&mut stats.format);
-                stats.bytes += bytes.len() as u64;
-            }
-            (StreamReader::Messages(reader), Content::AccessLogService(message)) => {
-                batch = Some(reader.message(message, &mut observe));
-                "Envoy access log service".clone_into(&mut stats.format);
-                stats.bytes += message.len() as u64;
-            }
-            // A stream that changes its kind is a defect of the way in; its units count as bad.
-            (StreamReader::Records(_) | StreamReader::Spans(_) | StreamReader::Messages(_), _) => {
-                batch = Some(Batch { bad: 1, ..Batch::default() });
-            }
+        if matches!(content, Content::Piece { .. }) {
+            let (collector, _, counts) = stream.apart.get_or_insert_with(|| {
+                ((self.fresh)(&self.classifier), Arc::clone(&self.classifier), SourceCounts::default())
+            });
+            // What is counted stays apart with what is learnt, until the end.
+            stream.reader.read(content, &mut counts.stats, collector);
+            return;
         }
-        stats.span = span;
-        let (lines, bad) = match batch {
-            Some(batch) => book_batch(batch, stats),
-            None => stream.book(stats),
+        let batch = stream.reader.read(content, &mut counts.stats, &mut self.collector);
+        if let (Content::Preamble { .. }, StreamReader::Records(reader, _)) = (content, &stream.reader) {
+            // Counted when it was first read.
+            stream.told = reader.report().clone();
+        }
+        let (met, bad) = match batch {
+            Some(batch) => book_batch(batch, &mut counts.stats),
+            None => stream.book(&mut counts.stats),
         };
-        running.exchanges += lines.exchanges;
-        stream.apart = apart;
-        self.publish(lines.records, bad);
+        running.exchanges += met.exchanges;
+        self.publish(met.records, bad);
     }
 
     /// Ends a stream. What of it counts whole counts now.
     fn end(&mut self, source: &Arc<LogSource>, stream: Option<Stream>, running: &mut Running) {
         let Some(mut stream) = stream else { return };
         let Some((mut collector, classifier, mut apart)) = stream.apart.take() else { return };
-        if let StreamReader::Records(reader) = &mut stream.reader {
+        if let StreamReader::Records(reader, _) = &mut stream.reader {
             let mut exchanges = 0;
             reader.finish(&mut |exchange| {
                 exchanges += 1;
@@ -342,14 +333,34 @@ struct Met {
 }
 
 impl Stream {
+    /// The stream that begins with this; `None` when it is not told what its lines are.
+    fn of(content: &Content, source: &LogSource, limits: &Limits) -> Option<Self> {
+        let (format, before) = match content {
+            Content::Lines { bytes, format, before } => {
+                (Some(format.clone().or_else(|| source.format_of(bytes))?), *before)
+            }
+            Content::Piece { format, .. } | Content::Preamble { format, .. } => (Some(format.clone()), 0),
+            Content::Otlp { .. } | Content::AccessLogService(_) | Content::End => (None, 0),
+        };
+        let reader = match format {
+            Some(format) => {
+                let name = format.name().into();
+                StreamReader::Records(Box::new(Reader::new(format, 0, limits)), name)
+            }
+            None if matches!(content, Content::AccessLogService(_)) => {
+                StreamReader::Messages(Box::new(AlsReader::new(0)))
+            }
+            None => StreamReader::Spans(Box::new(SpanReader::new(0))),
+        };
+        Some(Self { reader, before, told: LogReport::default(), apart: None, heard: 0 })
+    }
+
     /// Counts what the reader met since the last time. Returns it with the number of bad records.
     fn book(&mut self, stats: &mut InputStats) -> (Met, u64) {
-        let StreamReader::Records(reader) = &self.reader else { return (Met::default(), 0) };
+        let StreamReader::Records(reader, _) = &self.reader else { return (Met::default(), 0) };
         let (report, told) = (reader.report(), &self.told);
-        let met = Met {
-            records: report.records - told.records,
-            exchanges: report.exchanges - told.exchanges,
-        };
+        let met =
+            Met { records: report.records - told.records, exchanges: report.exchanges - told.exchanges };
         let bad = report.bad - told.bad;
         stats.records += met.records;
         stats.logged += met.exchanges;
@@ -361,6 +372,18 @@ impl Stream {
         self.told = report.clone();
         (met, bad)
     }
+}
+
+/// Counts lines of which it is not told what they are. Returns how many.
+fn untold(content: &Content, stats: &mut InputStats) -> u64 {
+    let Content::Lines { bytes, before, .. } = content else { return 0 };
+    let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+    stats.records += lines;
+    stats.bad_records += lines;
+    stats.bytes += bytes.len() as u64;
+    let from = before + 1;
+    tell(stats, format!("from record {from} on: of no format that is understood; give it with `format`"));
+    lines
 }
 
 fn book_batch(batch: Batch, stats: &mut InputStats) -> (Met, u64) {

@@ -145,7 +145,8 @@ impl Watch {
         let (news, heard) = bounded(2 * (lanes + log_lanes) + 4);
         let (lost, told) = bounded(16 * lanes);
         let barrier = Arc::new(Barrier::new(lanes));
-        let book = self.open_book(&figures)?;
+        let mut book = self.open_book(&figures)?;
+        book.begin_sources(self.logs.iter().map(|(source, _)| &*source.name));
         let positions = book.ledger.positions.clone();
         let spare = bounded(lane::QUEUE * lanes);
         let queues: Vec<_> = (0..lanes).map(|_| bounded::<Batch>(lane::QUEUE)).collect();
@@ -178,7 +179,14 @@ impl Watch {
             commands.push(command);
             threads.push(thread);
         }
-        let ways = self.start_logs(lanes, log_lanes, &positions, (&figures, &news, &stop), &mut commands, &mut threads)?;
+        let ways = self.start_logs(
+            lanes,
+            log_lanes,
+            &positions,
+            (&figures, &news, &stop),
+            &mut commands,
+            &mut threads,
+        )?;
         let name = "book".to_owned();
         let all = lanes + log_lanes;
         threads.push(std::thread::Builder::new().name(name).spawn(move || book.run(&heard, all))?);

@@ -35,6 +35,8 @@ pub const UNIT_BYTES: usize = 512 << 10;
 pub const QUEUE: usize = 16;
 /// Positions of one source that are kept; the one not moved for the longest makes room.
 pub const MAX_POSITIONS: usize = 16_384;
+/// The name of the position that says since when a source is read. It is saved before anything is read.
+pub const SINCE: &str = "since";
 /// How often whoever waits for room looks whether the sensor ends.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -41,7 +41,8 @@ pub(super) fn read(mut input: impl Read, hand: &Hand) -> io::Result<()> {
         // A document shows itself in its first bytes, as soon as these are a line or as many as are looked at.
         if document.is_none() && (held.contains(&b'\n') || held.len() >= DETECT_BYTES) {
             let format = hand.source.format_of(&held);
-            document = Some(format.filter(|format| format.is_unmistakable() && *format != LogFormat::SpansJson));
+            document =
+                Some(format.filter(|format| format.is_unmistakable() && *format != LogFormat::SpansJson));
         }
         let sent = match &document {
             Some(Some(format)) => {
@@ -65,7 +66,8 @@ pub(super) fn read(mut input: impl Read, hand: &Hand) -> io::Result<()> {
             return Ok(());
         }
     };
-    let document = document.unwrap_or_else(|| hand.source.format_of(&held).filter(LogFormat::is_unmistakable));
+    let document =
+        document.unwrap_or_else(|| hand.source.format_of(&held).filter(LogFormat::is_unmistakable));
     let rest = match document {
         Some(format) => hand.send(stream, Content::Piece { bytes: held, format }, None),
         None => held.is_empty() || send_lines(held, stream, &mut before, hand),
@@ -89,6 +91,15 @@ mod tests {
     use crate::source::intake::{Courier, LogSource, Positions, Tally};
     use std::sync::Arc;
 
+    /// An input that comes in pieces of a size.
+    struct Pieces<'a>(&'a [u8], usize);
+    impl Read for Pieces<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let most = self.1.min(into.len());
+            self.0.read(&mut into[..most])
+        }
+    }
+
     /// What is handed on of an input that comes in pieces of this size.
     fn handed(input: &[u8], piece: usize) -> (Vec<u8>, Vec<&'static str>) {
         let (to, from) = crossbeam_channel::unbounded();
@@ -99,13 +110,6 @@ mod tests {
             positions: Positions::new(),
             key: FingerprintKey::new([7; 32]),
         };
-        struct Pieces<'a>(&'a [u8], usize);
-        impl Read for Pieces<'_> {
-            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-                let most = self.1.min(into.len());
-                self.0.read(&mut into[..most])
-            }
-        }
         read(Pieces(input, piece), &hand).unwrap();
         drop(hand);
         let (mut all, mut kinds) = (Vec::new(), Vec::new());

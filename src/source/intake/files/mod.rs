@@ -22,7 +22,7 @@ mod places;
 
 pub use places::{BadPlace, FileSettings};
 
-use super::{Content as Records, Hand, Position, Way};
+use super::{Hand, Position, SINCE, Way};
 use crate::time::Timestamp;
 use content::{Content, Fate, Opened, Read};
 use places::{Found, MAX_FILES};
@@ -43,8 +43,6 @@ const QUIET: Duration = Duration::from_secs(60);
 const MAX_OPEN: usize = 256;
 /// How far the stamp of a file may lie behind the clock.
 const GRAIN: Duration = Duration::from_millis(100);
-/// The name of the position that says since when a source is read.
-const SINCE: &str = "since";
 
 impl Way for FileSettings {
     #[expect(clippy::disallowed_methods, reason = "an edge: when to look at files is no packet's time")]
@@ -102,7 +100,7 @@ struct Follower {
     hand: Hand,
     /// Since when the source is read at all.
     since: Timestamp,
-    /// Whether this is the first look at a source that was never read before.
+    /// Whether this is the first look at a source of which nothing was ever read.
     first: bool,
     contents: Vec<Content>,
     aside: BTreeMap<(u64, u64), Seen>,
@@ -114,8 +112,8 @@ struct Follower {
 impl Follower {
     fn new(settings: FileSettings, mut hand: Hand, now: Timestamp) -> Self {
         let since = match hand.positions.get(SINCE) {
-            Some(Position::Since(since)) => Some(*since),
-            Some(_) | None => None,
+            Some(Position::Since(since)) => *since,
+            Some(_) | None => now,
         };
         let mut contents = Vec::new();
         for (name, position) in std::mem::take(&mut hand.positions) {
@@ -125,13 +123,14 @@ impl Follower {
             }
         }
         let number = |content: &Content| content.name().parse::<u64>().unwrap_or(0);
+        let first = contents.is_empty();
         let next_name = contents.iter().map(number).max().unwrap_or(0) + 1;
         Self {
             settings,
             hand,
             // File systems stamp by a coarser clock.
-            since: since.unwrap_or(now.minus(GRAIN)),
-            first: since.is_none(),
+            since: since.minus(GRAIN),
+            first,
             contents,
             aside: BTreeMap::new(),
             next_name,
@@ -154,14 +153,6 @@ impl Follower {
         }
         // The oldest first, so that what was written first is mostly read first.
         found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
-        if self.first {
-            // Were it not saved, a crash would make the next look the first one.
-            let mark = (SINCE.into(), Some(Position::Since(self.since)));
-            let nothing = Records::Lines { bytes: Vec::new(), format: None, before: 0 };
-            if !self.hand.send(self.hand.courier.stream(), nothing, Some(mark)) {
-                return;
-            }
-        }
         let mut listed = BTreeSet::new();
         let mut others = Vec::new();
         for file in found {

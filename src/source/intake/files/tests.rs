@@ -1,6 +1,6 @@
 use super::*;
 use crate::secret::FingerprintKey;
-use crate::source::intake::{Courier, LogSource, Positions, Tally, Unit};
+use crate::source::intake::{Content as Records, Courier, LogSource, Positions, Tally, Unit};
 use crossbeam_channel::Receiver;
 use proptest::prelude::*;
 use std::fs::{self, File, OpenOptions};
@@ -63,6 +63,7 @@ impl Sensor {
     }
 
     fn follower(&mut self) -> &mut (Follower, Receiver<Unit>) {
+        self.positions.entry(SINCE.to_owned()).or_insert(Position::Since(self.clock));
         let (settings, positions, clock) =
             (FileSettings::new(&self.paths, self.from_end).unwrap(), self.positions.clone(), self.clock);
         self.follower.get_or_insert_with(|| {
