@@ -3,7 +3,8 @@
 //!
 //! Needs no root. `SPANLIGHT` names another program to test.
 #![cfg(all(target_os = "linux", feature = "lake", feature = "live"))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that cannot go on is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
+#![expect(clippy::print_stdout, reason = "what was counted is shown to whoever asks for it")]
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a column fails the test")]
 #![expect(clippy::disallowed_methods, reason = "these tests are about what happens when")]
 
@@ -12,8 +13,10 @@ use spanlight::lake::reader;
 use spanlight::lake::rows::ObservationRow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -59,7 +62,6 @@ impl Sensor {
     fn new(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // As root the sensor becomes another user, who must get here.
-        use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
         let made =
@@ -162,10 +164,11 @@ impl Writer {
                         _ => ("GET /v1/rates", "/v1/rates".to_owned()),
                     };
                     *written.entry(name.to_owned()).or_default() += 1;
-                    text += &format!(
-                        "10.0.0.{} - - [15/Apr/2026:00:00:06 +0000] \"GET {path} HTTP/1.1\" 200 5 \"-\" \"curl/8.5\"\n",
+                    writeln!(
+                        text,
+                        "10.0.0.{} - - [15/Apr/2026:00:00:06 +0000] \"GET {path} HTTP/1.1\" 200 5 \"-\" \"curl/8.5\"",
                         dice.below(200)
-                    );
+                    ).unwrap();
                 }
                 // A line may stand there without its end for a while.
                 let (front, rest) =
