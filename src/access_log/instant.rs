@@ -1,11 +1,181 @@
 //! The ways logs write an instant.
+//!
+//! What a log leaves out, its zone or its year, a [`Clock`] adds; no clock is asked for it.
 
 use crate::time::Timestamp;
+use std::time::Duration;
+
+/// How far behind the reference a moment without a year may lie, for a writer whose clock is ahead.
+const AHEAD: Duration = Duration::from_secs(86_400);
+/// The longest text to which a zone is added.
+const MAX_TEXT: usize = 48;
+
+/// What the writer's clock is known to show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// Seconds east of UTC of times that name no zone.
+    pub(super) zone: i32,
+    /// The year of the first time that names none.
+    pub(super) year: Option<i64>,
+    /// A moment that no line is much later than, such as when the log was last written.
+    pub(super) reference: Option<Timestamp>,
+    /// The moment that the line before told.
+    pub(super) last: Option<Timestamp>,
+}
+
+impl Clock {
+    /// An instant in any of the notations below; `None` when it is in none, or lacks a year that nothing tells.
+    pub(super) fn read(&self, text: &[u8]) -> Option<Timestamp> {
+        let text = unbracketed(text);
+        if self.zone != 0
+            && let Some(local) = self.in_zone(text)
+        {
+            return Some(local);
+        }
+        any(text).or_else(|| named_day(text).and_then(|told| self.complete(told)))
+    }
+
+    /// Reads a text that names no zone as one of this zone; `None` when it names one.
+    fn in_zone(&self, text: &[u8]) -> Option<Timestamp> {
+        let mut buffer = [0_u8; MAX_TEXT + 7];
+        let (hours, minutes) = (self.zone.unsigned_abs() / 3_600, self.zone.unsigned_abs() / 60 % 60);
+        let sign = if self.zone < 0 { '-' } else { '+' };
+        let zone = format!(" {sign}{hours:02}{minutes:02}");
+        buffer
+            .get_mut(..text.len().min(MAX_TEXT + 1))?
+            .copy_from_slice(text.get(..text.len().min(MAX_TEXT + 1))?);
+        let end = text.len() + zone.len();
+        buffer.get_mut(text.len()..end)?.copy_from_slice(zone.as_bytes());
+        let written = buffer.get(..end)?;
+        common_log(written).or_else(|| {
+            // ISO 8601 has no blank there.
+            buffer.copy_within(text.len() + 1..end, text.len());
+            iso_8601(buffer.get(..end - 1)?)
+        })
+    }
+
+    /// Adds what a moment leaves out.
+    fn complete(&self, told: Civil) -> Option<Timestamp> {
+        let offset = told.offset.unwrap_or(i64::from(self.zone));
+        let in_year = |year| instant(year, told.month, told.day, told.second_of_day - offset, told.nanos);
+        if let Some(year) = told.year {
+            return in_year(year);
+        }
+        if let Some(last) = self.last {
+            // The year that is nearest to the neighbour's moment: logs go on over New Year.
+            let around = last.civil().0;
+            let candidates = [around, around - 1, around + 1].into_iter().filter_map(in_year);
+            return candidates.min_by_key(|at| at.as_nanos().abs_diff(last.as_nanos()));
+        }
+        if let Some(year) = self.year {
+            return in_year(year);
+        }
+        let latest = self.reference?.plus(AHEAD);
+        let around = latest.civil().0;
+        // The 29th of February comes every four years, and once in eight.
+        (0..9).filter_map(|back| in_year(around - back)).find(|at| *at <= latest)
+    }
+}
+
+/// Seconds east of UTC of a zone by itself: `+02:00`, `-0530`, `Z`.
+pub(super) fn zone(text: &[u8]) -> Option<i32> {
+    let mut at = At(text);
+    let zone = at.zone()?;
+    if at.0.is_empty() { i32::try_from(zone).ok() } else { None }
+}
+
+/// A moment as a calendar and a clock on a wall show it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Civil {
+    year: Option<i64>,
+    month: i64,
+    day: i64,
+    second_of_day: i64,
+    nanos: u32,
+    /// Seconds east of UTC.
+    offset: Option<i64>,
+}
+
+/// A way to write an instant that a preset describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// A number since the epoch, in units of so many nanoseconds.
+    Epoch(u32),
+    /// Letters behind `%` as `strptime` has them.
+    Written(Box<str>),
+}
+
+/// What may stand behind `%`.
+const LETTERS: &str = "YmdebHMSfz%";
+
+impl Pattern {
+    /// The pattern that a preset writes so.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let unit = match text {
+            "s" => 1_000_000_000,
+            "ms" => 1_000_000,
+            "us" => 1_000,
+            "ns" => 1,
+            _ => {
+                let mut rest = text;
+                while let Some((_, behind)) = rest.split_once('%') {
+                    rest = behind.strip_prefix(|letter| LETTERS.contains(letter))?;
+                }
+                let names = |letters: &[&str]| letters.iter().any(|letter| text.contains(letter));
+                let whole = names(&["%m", "%b"]) && names(&["%d", "%e"]) && names(&["%H"]) && names(&["%M"]);
+                return whole.then(|| Self::Written(text.into()));
+            }
+        };
+        Some(Self::Epoch(unit))
+    }
+
+    /// Reads a text.
+    pub(super) fn read(&self, text: &[u8], clock: &Clock) -> Option<Timestamp> {
+        match self {
+            Self::Epoch(unit) => {
+                let mut at = At(text.trim_ascii());
+                let digits = at.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                if !(1..=19).contains(&digits) {
+                    return None;
+                }
+                let whole = at.number(digits)?;
+                let fraction = if at.one_of(b".").is_some() { i64::from(at.fraction()?) } else { 0 };
+                at.0.is_empty().then(|| scaled(whole, fraction, i64::from(*unit)))
+            }
+            Self::Written(pattern) => {
+                let mut at = At(text.trim_ascii());
+                let mut told = Civil { month: 1, day: 1, ..Civil::default() };
+                let mut pattern = pattern.bytes();
+                while let Some(byte) = pattern.next() {
+                    let letter = if byte == b'%' { pattern.next() } else { None };
+                    match letter {
+                        Some(b'Y') => told.year = Some(at.number(4)?),
+                        Some(b'm') => told.month = at.number(2)?,
+                        Some(b'b') => told.month = at.month()?,
+                        Some(b'd') => told.day = at.number(2)?,
+                        Some(b'e') => told.day = at.day()?,
+                        Some(b'H') => told.second_of_day += at.number(2).filter(|hour| *hour < 24)? * 3_600,
+                        Some(b'M') => told.second_of_day += at.number(2).filter(|minute| *minute < 60)? * 60,
+                        Some(b'S') => told.second_of_day += at.number(2).filter(|second| *second <= 60)?,
+                        Some(b'f') => told.nanos = at.fraction()?,
+                        Some(b'z') => told.offset = Some(at.zone()?),
+                        _ => at.one_of(&[byte])?,
+                    }
+                }
+                at.0.is_empty().then_some(told).and_then(|told| clock.complete(told))
+            }
+        }
+    }
+}
+
+fn unbracketed(text: &[u8]) -> &[u8] {
+    let text = text.trim_ascii();
+    text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text)
+}
 
 /// An instant in any of the notations below; `None` when it is in none.
 pub(super) fn any(text: &[u8]) -> Option<Timestamp> {
-    let text = text.trim_ascii();
-    let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
+    let text = unbracketed(text);
     iso_8601(text).or_else(|| common_log(text)).or_else(|| epoch(text))
 }
 
@@ -30,14 +200,10 @@ pub(super) fn iso_8601(text: &[u8]) -> Option<Timestamp> {
 
 /// `15/Apr/2026:00:00:06 +0000`.
 pub(super) fn common_log(text: &[u8]) -> Option<Timestamp> {
-    const MONTHS: [&[u8; 3]; 12] =
-        [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
     let mut at = At(text);
     let day = at.number(2)?;
     at.one_of(b"/")?;
-    let (name, rest) = at.0.split_first_chunk::<3>()?;
-    let month = (1..).zip(MONTHS).find(|(_, known)| known.eq_ignore_ascii_case(name))?.0;
-    at.0 = rest;
+    let month = at.month()?;
     at.one_of(b"/")?;
     let year = at.number(4)?;
     at.one_of(b":")?;
@@ -71,8 +237,55 @@ pub(super) fn epoch(text: &[u8]) -> Option<Timestamp> {
         15..=17 => 1_000,
         _ => 1,
     };
-    let nanos = whole.saturating_mul(unit).saturating_add(fraction / (1_000_000_000 / unit));
-    Some(Timestamp::from_nanos(nanos))
+    Some(scaled(whole, fraction, unit))
+}
+
+/// So many units, and a fraction of one in billionths.
+const fn scaled(whole: i64, fraction: i64, unit: i64) -> Timestamp {
+    Timestamp::from_nanos(whole.saturating_mul(unit).saturating_add(fraction / (1_000_000_000 / unit)))
+}
+
+/// `Nov 26 23:31:09`, as syslog has it (RFC 3164), with a day of the week before and a year behind or not
+/// (`asctime`), or `Thu, 26 Nov 2026 23:31:09 GMT` (RFC 9110 section 5.6.7).
+fn named_day(text: &[u8]) -> Option<Civil> {
+    let mut at = At(text);
+    let mut told = Civil::default();
+    if let Some(rest) = weekday(text) {
+        at.0 = rest;
+        if at.one_of(b",").is_some() {
+            at.one_of(b" ")?;
+            told.day = at.number(2)?;
+            at.one_of(b" -")?;
+            told.month = at.month()?;
+            at.one_of(b" -")?;
+            told.year = Some(at.number(4)?);
+            at.one_of(b" ")?;
+            told.second_of_day = at.time_of_day()?;
+            told.offset =
+                Some(if at.0 == b" GMT" { 0 } else { at.one_of(b" ").and_then(|()| at.offset())? });
+            return Some(told);
+        }
+        at.one_of(b" ")?;
+    }
+    told.month = at.month()?;
+    at.one_of(b" ")?;
+    told.day = at.day()?;
+    at.one_of(b" ")?;
+    told.second_of_day = at.time_of_day()?;
+    if at.one_of(b".,").is_some() {
+        told.nanos = at.fraction()?;
+    }
+    if at.one_of(b" ").is_some() {
+        told.year = Some(at.number(4)?);
+    }
+    at.0.is_empty().then_some(told)
+}
+
+/// What stands behind the name of a day of the week.
+fn weekday(text: &[u8]) -> Option<&[u8]> {
+    const DAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+    let (name, rest) = text.split_first_chunk::<3>()?;
+    DAYS.iter().any(|day| day.eq_ignore_ascii_case(name)).then_some(rest)
 }
 
 fn instant(year: i64, month: i64, day: i64, second_of_day: i64, nanos: u32) -> Option<Timestamp> {
@@ -89,6 +302,24 @@ impl At<'_> {
         let (first, rest) = self.0.split_first()?;
         self.0 = allowed.contains(first).then_some(rest)?;
         Some(())
+    }
+
+    /// `Nov`.
+    fn month(&mut self) -> Option<i64> {
+        const MONTHS: [&[u8; 3]; 12] =
+            [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
+        let (name, rest) = self.0.split_first_chunk::<3>()?;
+        self.0 = rest;
+        (1..).zip(MONTHS).find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(number, _)| number)
+    }
+
+    /// A day of the month, a blank before it when it has one digit.
+    fn day(&mut self) -> Option<i64> {
+        if self.one_of(b" ").is_some() || self.0.get(1).is_some_and(|byte| !byte.is_ascii_digit()) {
+            self.number(1)
+        } else {
+            self.number(2)
+        }
     }
 
     /// Exactly so many digits.
@@ -118,6 +349,19 @@ impl At<'_> {
         self.0 = rest;
         let padded = number.iter().chain([b'0'; 9].iter()).take(9);
         (digits > 0).then(|| padded.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    }
+
+    /// `+0000`, `-07:00` or `Z`, as seconds.
+    fn zone(&mut self) -> Option<i64> {
+        if self.one_of(b"Zz").is_some() {
+            return Some(0);
+        }
+        let sign = if self.0.first() == Some(&b'-') { -1 } else { 1 };
+        self.one_of(b"+-")?;
+        let hour = self.number(2)?;
+        self.one_of(b":");
+        let minute = self.number(2)?;
+        (hour < 24 && minute < 60).then_some(sign * (hour * 3_600 + minute * 60))
     }
 
     /// `+0000`, `-07:00`, `+02`, as seconds, to the end.

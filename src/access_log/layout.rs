@@ -120,6 +120,11 @@ impl Layout {
         Ok(Self { pieces: joined })
     }
 
+    /// How many fields it names.
+    pub(super) fn fields(&self) -> usize {
+        self.pieces.iter().filter(|piece| matches!(piece, Piece::Field(name) if !name.is_empty())).count()
+    }
+
     /// Reads a line without its end. What follows the last piece is passed over.
     pub(super) fn parse(
         &self,

@@ -13,10 +13,12 @@
 //! are what the log says; bodies come from HAR only.
 
 mod base64;
+mod catalogue;
 mod columns;
 mod combined;
 mod elements;
 mod envoy_als;
+mod field_map;
 mod fields;
 mod har;
 mod instant;
@@ -24,21 +26,32 @@ mod json_lines;
 mod layout;
 mod lines;
 mod names;
+mod others;
+mod passage;
 mod presets;
+mod quarantine;
 mod spans;
 mod wire;
 
+pub use catalogue::Catalogue;
 pub use envoy_als::AlsReader;
 pub use layout::BadFormat;
 pub use presets::Preset;
+pub use quarantine::{Aside, Keep, Quarantine};
 pub use spans::SpanReader;
 
 use crate::limits::Limits;
+use crate::time::Timestamp;
 use crate::transaction::Transaction;
 use elements::{Element, Elements, Rule};
+use instant::Clock;
 use lines::{Line, Lines};
+use others::Others;
+use passage::{Passage, Step};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The kinds of logs that are understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +68,30 @@ pub enum LogFormat {
     JsonLines,
     /// Lines whose columns the log itself names: W3C extended (IIS, CloudFront), Zeek.
     Columns,
-    /// Lines laid out as a format string says.
+    /// Lines that a preset explains: by a format string, or by a map of JSON fields.
     Layout(Arc<Preset>),
 }
 
 impl LogFormat {
-    /// The format with this name on the command line.
+    /// The names of those that are no presets.
+    const OF_THEIR_OWN: [&str; 7] = ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"];
+
+    /// The format with this name on the command line, without presets of the user's own.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
+        Catalogue::default().named(name)
+    }
+
+    /// The names of all formats, without presets of the user's own.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        Self::OF_THEIR_OWN
+            .into_iter()
+            .chain(presets::built_in().iter().map(|preset| preset.id.as_str()))
+            .collect()
+    }
+
+    fn of_its_own(name: &str) -> Option<Self> {
         Some(match name {
             "har" => Self::Har,
             "otlp_json" => Self::SpansJson,
@@ -70,18 +99,22 @@ impl LogFormat {
             "combined" => Self::Combined,
             "json" => Self::JsonLines,
             "w3c" | "zeek" => Self::Columns,
-            _ => Self::Layout(Arc::clone(presets::built_in().iter().find(|preset| preset.id == name)?)),
+            _ => return None,
         })
     }
 
-    /// The names of all formats.
+    /// Its name on the command line.
     #[must_use]
-    pub fn names() -> Vec<&'static str> {
-        let presets = presets::built_in().iter().map(|preset| preset.id.as_str());
-        ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"]
-            .into_iter()
-            .chain(presets)
-            .collect()
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Har => "har",
+            Self::SpansJson => "otlp_json",
+            Self::SpansProtobuf => "otlp_protobuf",
+            Self::Combined => "combined",
+            Self::JsonLines => "json",
+            Self::Columns => "w3c",
+            Self::Layout(preset) => &preset.id,
+        }
     }
 
     /// How people call it.
@@ -120,12 +153,15 @@ impl LogFormat {
 /// How many bytes of an input [`detect`] wants to see, unless there are fewer.
 pub const DETECT_BYTES: usize = 64 << 10;
 
-/// Lines looked at: a log may begin with a few that are not its own.
-const DETECT_LINES: usize = 32;
-
 /// Tells by its first bytes what kind of log an input is; `None` when it is none that is understood.
 #[must_use]
 pub fn detect(start: &[u8]) -> Option<LogFormat> {
+    detect_among(start, &Catalogue::default())
+}
+
+/// The same with presets of the user's own.
+#[must_use]
+pub fn detect_among(start: &[u8], catalogue: &Catalogue) -> Option<LogFormat> {
     let start = start.strip_prefix(lines::BYTE_ORDER_MARK).unwrap_or(start);
     if har::looks_like(start) {
         return Some(LogFormat::Har);
@@ -136,30 +172,7 @@ pub fn detect(start: &[u8]) -> Option<LogFormat> {
     if spans::looks_like_protobuf(start) {
         return Some(LogFormat::SpansProtobuf);
     }
-    let mut transaction = Transaction::default();
-    let mut scratch = fields::Scratch::default();
-    for line in start.split(|byte| *byte == b'\n').take(DETECT_LINES) {
-        let line = line.trim_ascii();
-        if combined::parse(line, &mut scratch, &mut transaction).is_ok() {
-            return Some(LogFormat::Combined);
-        }
-        if json_lines::parse(line, &mut scratch, &mut transaction).is_ok() {
-            return Some(LogFormat::JsonLines);
-        }
-        if columns::is_directive(line) {
-            let mut named = columns::Columns::default();
-            let directive = named.parse(line, &mut scratch, &mut transaction);
-            if directive == Ok(false) && named.known() {
-                return Some(LogFormat::Columns);
-            }
-        }
-        for preset in presets::built_in() {
-            if preset.read(line, &mut scratch, &mut transaction).is_ok() {
-                return Some(LogFormat::Layout(Arc::clone(preset)));
-            }
-        }
-    }
-    None
+    catalogue.detect_lines(start)
 }
 
 /// Why a record gave no transaction. The bytes are a stranger's: every variant describes the log.
@@ -190,6 +203,9 @@ pub enum BadReason {
         /// Which piece, constants counted too.
         piece: usize,
     },
+    /// A JSON object without the fields that a preset's lines have.
+    #[error("lacks a field that tells whether such a line counts")]
+    NotAsMapped,
     /// Values, and no line before named their columns.
     #[error("no `#Fields:` or `#fields` line before it says what its columns are, or it has too few of them")]
     NoColumns,
@@ -199,6 +215,9 @@ pub enum BadReason {
     /// The time cannot be read.
     #[error("its time is missing or cannot be read")]
     Time,
+    /// The time cannot be, and no line before has one.
+    #[error("its time cannot be, and no line before it tells a better one")]
+    ImpossibleTime,
     /// The input, or its line, ended inside the record.
     #[error("the input or its line ends inside it")]
     Cut,
@@ -211,6 +230,28 @@ pub enum BadReason {
         /// Where.
         offset: usize,
     },
+}
+
+impl BadReason {
+    /// The stable name: snake case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too_long",
+            Self::Json { .. } => "json",
+            Self::NoRequest => "no_request",
+            Self::NotCombined => "not_combined",
+            Self::NotAsLaidOut { .. } => "not_as_laid_out",
+            Self::NotAsMapped => "not_as_mapped",
+            Self::NoColumns => "no_columns",
+            Self::Url => "url",
+            Self::Time => "time",
+            Self::ImpossibleTime => "impossible_time",
+            Self::Cut => "cut",
+            Self::NoEntries => "no_entries",
+            Self::Protobuf { .. } => "protobuf",
+        }
+    }
 }
 
 /// A record that gave no transaction.
@@ -242,6 +283,71 @@ pub struct LogReport {
     pub bad: u64,
     /// The first of them.
     pub first_bad: Vec<BadRecord>,
+    /// How many for each reason, by its name.
+    pub bad_by_reason: BTreeMap<&'static str, u64>,
+    /// Lines that are well-formed and meant to be passed over, but for blank ones.
+    pub aside: u64,
+    /// Lines of other formats than the log's, by the format's id: read where the log's own was told by content, counted
+    /// among the bad ones where it was given.
+    pub others: Vec<(String, u64)>,
+    /// Lines whose time is far behind or ahead of those before.
+    pub clock_jumps: u64,
+    /// Lines whose time cannot be, so that they got that of the line before.
+    pub times_replaced: u64,
+}
+
+/// Fewer lines than these tell nothing of their format.
+const DOUBTED_LINES: u64 = 10;
+
+/// A format that reads under 90 % of a log's lines, and what the others may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The format's id.
+    pub format: String,
+    /// Lines that it reads.
+    pub fit: u64,
+    /// Lines in all, but for blank ones.
+    pub lines: u64,
+    /// The format that most of the others look like, and how many do.
+    pub guess: Option<(String, u64)>,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { format, fit, lines, guess } = self;
+        write!(f, "{fit} of {lines} lines are `{format}`; ")?;
+        match guess {
+            Some((id, like)) => {
+                write!(
+                    f,
+                    "{like} look like `{id}`: give that format, or none to have each line read as what it is"
+                )
+            }
+            None => f.write_str("the others look like no known format: give theirs"),
+        }
+    }
+}
+
+/// How logs are read, whatever their format.
+#[derive(Clone, Debug, Default)]
+pub struct LogOptions {
+    /// Seconds east of UTC of times that name no zone.
+    pub zone: i32,
+    /// The year of the first time that names none.
+    pub year: Option<i64>,
+    /// A moment that no line is much later than: when the log was last written, or now. Times without a year are of
+    /// the last year that is not after it.
+    pub reference: Option<Timestamp>,
+    /// The formats that are known.
+    pub catalogue: Catalogue,
+}
+
+impl LogOptions {
+    /// Seconds east of UTC of a zone written as `+02:00`, `-0530` or `Z`.
+    #[must_use]
+    pub fn zone_of(text: &str) -> Option<i32> {
+        instant::zone(text.as_bytes())
+    }
 }
 
 /// What came of one message that told of several exchanges.
@@ -291,6 +397,15 @@ pub struct Reader {
     out: Out,
 }
 
+/// Where bad lines are kept aside, under whose name.
+#[derive(Debug)]
+struct KeptAside {
+    source: Arc<str>,
+    quarantine: Quarantine,
+    /// The line that is being judged.
+    line: Vec<u8>,
+}
+
 /// What finds the records.
 #[derive(Debug)]
 enum Split {
@@ -312,12 +427,25 @@ struct Out {
     reading: spans::Reading,
     transaction: Transaction,
     report: LogReport,
+    passage: Passage,
+    others: Others,
+    /// Whether lines of other formats are read.
+    open: bool,
+    kept_aside: Option<Box<KeptAside>>,
 }
 
 impl Reader {
     /// A reader for the input numbered `input` among all inputs.
     #[must_use]
     pub fn new(format: LogFormat, input: u32, limits: &Limits) -> Self {
+        Self::with(format, input, limits, &LogOptions::default())
+    }
+
+    /// A reader that knows more of the log.
+    #[must_use]
+    pub fn with(format: LogFormat, input: u32, limits: &Limits, options: &LogOptions) -> Self {
+        let LogOptions { zone, year, reference, .. } = *options;
+        let others = Others::new(format.clone(), options.catalogue.clone());
         Self {
             split: match format {
                 LogFormat::Combined => Split::Combined(Lines::default()),
@@ -331,12 +459,35 @@ impl Reader {
             out: Out {
                 input,
                 body_bytes: limits.body_bytes,
-                scratch: fields::Scratch::default(),
+                scratch: fields::Scratch::with_clock(Clock { zone, year, reference, last: None }),
                 reading: spans::Reading::default(),
                 transaction: Transaction::default(),
                 report: LogReport::default(),
+                passage: Passage::new(reference),
+                others,
+                open: false,
+                kept_aside: None,
             },
         }
+    }
+
+    /// Reads lines of other formats, too: the log's own was told by content, and logs may be mixed.
+    #[must_use]
+    pub const fn open_to_others(mut self) -> Self {
+        self.out.open = true;
+        self
+    }
+
+    /// Keeps bad lines aside, as those of `source`.
+    #[must_use]
+    pub fn with_quarantine(mut self, source: Arc<str>, quarantine: Quarantine) -> Self {
+        self.out.kept_aside = Some(Box::new(KeptAside { source, quarantine, line: Vec::new() }));
+        self
+    }
+
+    /// What was kept aside so far; `None` when nothing is asked to be.
+    pub fn quarantine(&mut self) -> Option<&mut Quarantine> {
+        self.out.kept_aside.as_mut().map(|kept| &mut kept.quarantine)
     }
 
     /// Reads the next bytes and hands every transaction that ends in them to `sink`.
@@ -356,11 +507,7 @@ impl Reader {
             }
             Split::Layout(lines, preset) => {
                 lines.feed(bytes, &mut |line| {
-                    out.line(
-                        line,
-                        &mut |line, scratch, into| preset.read(line, scratch, into).map(|()| true),
-                        sink,
-                    );
+                    out.line(line, &mut |line, scratch, into| preset.read(line, scratch, into), sink);
                 });
             }
             Split::Har(entries) => entries.feed(bytes, &mut |entry| out.entry(entry, sink)),
@@ -393,11 +540,7 @@ impl Reader {
             }
             Split::Layout(lines, preset) => {
                 lines.finish(&mut |line| {
-                    out.line(
-                        line,
-                        &mut |line, scratch, into| preset.read(line, scratch, into).map(|()| true),
-                        sink,
-                    );
+                    out.line(line, &mut |line, scratch, into| preset.read(line, scratch, into), sink);
                 });
             }
             Split::SpansProtobuf(file) => {
@@ -411,13 +554,39 @@ impl Reader {
                 }
             }
         }
-        &self.out.report
+        self.report()
     }
 
     /// What was met so far.
-    #[must_use]
-    pub const fn report(&self) -> &LogReport {
+    pub fn report(&mut self) -> &LogReport {
+        let met = self.out.others.met();
+        let others = &mut self.out.report.others;
+        others.clear();
+        others.extend(met.iter().map(|(format, lines)| (format.id().to_owned(), *lines)));
         &self.out.report
+    }
+
+    /// Whether so many lines could not be read that the format may be the wrong one.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        let LogReport { exchanges, aside, bad, .. } = self.out.report;
+        let fit = exchanges + aside;
+        let lines = fit + bad;
+        let doubtful = lines >= DOUBTED_LINES && fit.saturating_mul(10) < lines.saturating_mul(9);
+        // Of a log that is open to others, those that were met are read.
+        let guess = self.out.others.met().iter().filter(|_| !self.out.open).max_by_key(|(_, lines)| *lines);
+        doubtful.then(|| Doubt {
+            format: self.format().id().to_owned(),
+            fit,
+            lines,
+            guess: guess.map(|(format, lines)| (format.id().to_owned(), *lines)),
+        })
+    }
+
+    /// The log's format.
+    #[must_use]
+    pub const fn format(&self) -> &LogFormat {
+        self.out.others.own()
     }
 }
 
@@ -436,11 +605,57 @@ impl Out {
         match line {
             Line::TooLong => self.hand_out(Err(BadReason::TooLong { limit: lines::MAX_LINE }), sink),
             Line::Whole(line) if line.trim_ascii().is_empty() => self.report.records += 1,
-            Line::Whole(line) => match parse(line.trim_ascii(), &mut self.scratch, &mut self.transaction) {
-                Ok(true) => self.hand_out(Ok(()), sink),
-                Ok(false) => self.report.records += 1,
-                Err(reason) => self.hand_out(Err(reason), sink),
-            },
+            Line::Whole(line) => {
+                let line = line.trim_ascii();
+                match parse(line, &mut self.scratch, &mut self.transaction) {
+                    Ok(counts) => self.of_a_line(counts, line, sink),
+                    Err(reason) => self.missed(line, reason, sink),
+                }
+            }
+        }
+    }
+
+    /// A line that a format reads.
+    fn of_a_line(&mut self, counts: bool, line: &[u8], sink: &mut dyn FnMut(&Transaction)) {
+        if !counts {
+            self.report.records += 1;
+            self.report.aside += 1;
+            return;
+        }
+        match self.passage.step(self.transaction.request.started) {
+            Step::Usual => {}
+            Step::Jump => self.report.clock_jumps += 1,
+            Step::Impossible(Some(before)) => {
+                self.report.times_replaced += 1;
+                retime(&mut self.transaction, before);
+            }
+            Step::Impossible(None) => {
+                self.keep_aside(line);
+                self.hand_out(Err(BadReason::ImpossibleTime), sink);
+                return;
+            }
+        }
+        self.scratch.went_by(self.transaction.request.started);
+        self.hand_out(Ok(()), sink);
+    }
+
+    /// A line that the log's own format does not read.
+    #[cold]
+    fn missed(&mut self, line: &[u8], reason: BadReason, sink: &mut dyn FnMut(&Transaction)) {
+        match self.others.read(line, &mut self.scratch, &mut self.transaction) {
+            Some(counts) if self.open => self.of_a_line(counts, line, sink),
+            Some(_) | None => {
+                self.keep_aside(line);
+                self.hand_out(Err(reason), sink);
+            }
+        }
+    }
+
+    /// Remembers the bytes of a record that is about to be refused.
+    fn keep_aside(&mut self, record: &[u8]) {
+        if let Some(kept) = &mut self.kept_aside {
+            kept.line.clear();
+            kept.line.extend_from_slice(record);
         }
     }
 
@@ -449,7 +664,13 @@ impl Out {
             Element::TooLong => Err(BadReason::TooLong { limit: elements::MAX_ELEMENT }),
             Element::Cut => Err(BadReason::Cut),
             Element::Stray => Err(BadReason::Json { column: 1 }),
-            Element::Whole(bytes) => har::parse(bytes, self.body_bytes, &mut self.transaction),
+            Element::Whole(bytes) => {
+                let outcome = har::parse(bytes, self.body_bytes, &mut self.transaction);
+                if outcome.is_err() {
+                    self.keep_aside(bytes);
+                }
+                outcome
+            }
         };
         self.hand_out(outcome, sink);
     }
@@ -475,12 +696,24 @@ impl Out {
             }
             Err(reason) => {
                 self.report.bad += 1;
+                *self.report.bad_by_reason.entry(reason.name()).or_default() += 1;
+                if let Some(kept) = &mut self.kept_aside {
+                    kept.quarantine.put(&kept.source, record + 1, reason, &kept.line);
+                    kept.line.clear();
+                }
                 if self.report.first_bad.len() < FIRST_BAD {
                     self.report.first_bad.push(BadRecord { number: record + 1, reason });
                 }
             }
         }
     }
+}
+
+/// Gives an exchange another time.
+fn retime(exchange: &mut Transaction, began: Timestamp) {
+    let took = Duration::from_micros(exchange.latency_us.unwrap_or_default());
+    (exchange.request.started, exchange.request.ended) = (began, began);
+    (exchange.response.started, exchange.response.ended) = (began.plus(took), began.plus(took));
 }
 
 /// Reads arbitrary bytes as every format, whole and byte by byte, and asserts that both give the same.
@@ -491,15 +724,25 @@ pub fn fuzz(data: &[u8]) {
     envoy_als::fuzz(data);
     let spans = [LogFormat::SpansJson, LogFormat::SpansProtobuf];
     let others = [LogFormat::Har, LogFormat::Combined, LogFormat::JsonLines, LogFormat::Columns];
-    for format in others.into_iter().chain(spans).chain(layouts) {
+    let options = LogOptions {
+        zone: 7_200,
+        reference: Some(Timestamp::from_secs(1_776_211_200, 0)),
+        ..LogOptions::default()
+    };
+    for (number, format) in others.into_iter().chain(spans).chain(layouts).enumerate() {
+        let open = number.is_multiple_of(2);
         let limits = Limits { body_bytes: 16, ..Limits::default() };
         let read = |chunk: usize| {
-            let mut reader = Reader::new(format.clone(), 0, &limits);
+            let mut reader = Reader::with(format.clone(), 0, &limits, &options)
+                .with_quarantine("fuzz".into(), Quarantine::new(Keep::Last, 4, 1 << 10));
+            if open {
+                reader = reader.open_to_others();
+            }
             let mut seen = Vec::new();
             let mut sink = |transaction: &Transaction| seen.push(fingerprint(transaction));
             data.chunks(chunk).for_each(|chunk| reader.feed(chunk, &mut sink));
             let report = reader.finish(&mut sink).clone();
-            (seen, report)
+            (seen, report, reader.quarantine().cloned(), reader.doubt())
         };
         let whole = read(data.len().max(1));
         assert_eq!(whole, read(1), "{format:?} byte by byte");
