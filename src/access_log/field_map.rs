@@ -39,6 +39,9 @@ enum Told {
     Head(Side, Option<Box<str>>),
     /// What the other readers know by this name.
     Named(&'static str),
+    /// The day, and the time of that day, both in UTC, where they are fields of their own.
+    Date,
+    TimeOfDay,
     Nothing,
 }
 
@@ -67,7 +70,7 @@ const FIRST: u8 = 250;
 const LEAST: u8 = 1;
 
 /// What may stand behind a field, for those who misspell it.
-const WORDS: &str = "time, method, request, target, query, host, sni, protocol, scheme, tls, status, request_bytes, \
+const WORDS: &str = "time, date, time_of_day, method, request, target, query, host, sni, protocol, scheme, tls, status, request_bytes, \
     response_bytes, duration, client, forwarded_for, server_address, server_port, user, user_agent, referer, \
     request_id, trace_id, subject_dn, request_header, response_header, ignored";
 
@@ -134,14 +137,20 @@ impl FieldMap {
         scratch: &mut Scratch,
         into: &mut Transaction,
     ) -> Result<bool, BadReason> {
-        let mut mapped = Mapped { map: self, met: 0, refused: false };
+        let mut mapped =
+            Mapped { map: self, met: 0, refused: false, has: Has::default(), date: None, time: None };
         json_lines::walk(line, &mut mapped, scratch, into)?;
-        let Mapped { met, refused, .. } = mapped;
+        let Mapped { met, refused, has, date, time, .. } = mapped;
         if refused {
             return Ok(false);
         }
-        if met < self.conditions.len() {
+        // What only names explain is no line of this map.
+        if met < self.conditions.len() || self.by_name && has.lacks().is_some() {
             return Err(BadReason::NotAsMapped);
+        }
+        if let (Some(date), Some(time)) = (date, time) {
+            let moment = [&date[..], b"T", &time, b"Z"].concat();
+            scratch.put_as(Meaning::Time(LEAST), Value::Text(&moment), into);
         }
         for (told, value) in &self.constants {
             let unsaid = match told {
@@ -172,7 +181,7 @@ impl FieldMap {
 }
 
 /// What an exchange needs, and whether a map tells it.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Has {
     request: bool,
     method: bool,
@@ -183,11 +192,11 @@ struct Has {
 impl Has {
     fn note(&mut self, told: &Told) {
         match told {
-            Told::Moment(..) | Told::Means(Meaning::Time(_)) => self.time = true,
+            Told::Moment(..) | Told::TimeOfDay | Told::Means(Meaning::Time(_)) => self.time = true,
             Told::Means(Meaning::RequestLine) => self.request = true,
             Told::Means(Meaning::Method) => self.method = true,
             Told::Means(Meaning::Target(_)) => self.target = true,
-            Told::Means(_) | Told::Sni | Told::Head(..) | Told::Named(_) | Told::Nothing => {}
+            Told::Means(_) | Told::Sni | Told::Head(..) | Told::Named(_) | Told::Date | Told::Nothing => {}
         }
     }
 
@@ -233,6 +242,8 @@ fn told(says: &str, rank: u8, many: bool) -> Result<Told, String> {
         ),
         _ if !argument.is_empty() => return Err(format!("nothing stands behind `{word}`")),
         "time" => Told::Means(Meaning::Time(rank)),
+        "date" => Told::Date,
+        "time_of_day" => Told::TimeOfDay,
         "method" => Told::Means(Meaning::Method),
         "request" => Told::Means(Meaning::RequestLine),
         "target" => Told::Means(Meaning::Target(rank)),
@@ -272,7 +283,8 @@ fn take(told: &Told, rest: &str, value: Value<'_>, scratch: &mut Scratch, into: 
         Told::Named(name) => scratch.put(name, value, into),
         Told::Head(side, Some(name)) => Scratch::put_header(*side, name, value, into),
         Told::Head(side, None) => Scratch::put_header(*side, rest, value, into),
-        Told::Nothing => {}
+        // Put together by whoever takes them.
+        Told::Date | Told::TimeOfDay | Told::Nothing => {}
     }
 }
 
@@ -283,7 +295,16 @@ struct Mapped<'m> {
     met: usize,
     /// Whether one was not.
     refused: bool,
+    /// What the map has told so far.
+    has: Has,
+    date: Option<Short>,
+    time: Option<Short>,
 }
+
+/// A text that is short, or nothing.
+type Short = Box<[u8]>;
+/// Longer ones are no date and no time of a day.
+const SHORT: usize = 32;
 
 impl Leaves for Mapped<'_> {
     fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction) {
@@ -295,7 +316,16 @@ impl Leaves for Mapped<'_> {
             }
         }
         match self.map.find(path) {
-            Some((told, front)) => take(told, path.get(front..).unwrap_or_default(), value, scratch, into),
+            Some((told, front)) => {
+                self.has.note(told);
+                match (told, value) {
+                    (Told::Date, Value::Text(text)) if text.len() <= SHORT => self.date = Some(text.into()),
+                    (Told::TimeOfDay, Value::Text(text)) if text.len() <= SHORT => {
+                        self.time = Some(text.into())
+                    }
+                    (told, value) => take(told, path.get(front..).unwrap_or_default(), value, scratch, into),
+                }
+            }
             None if self.map.by_name => scratch.put(path, value, into),
             None => {}
         }

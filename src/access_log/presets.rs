@@ -83,7 +83,35 @@ macro_rules! presets {
     };
 }
 
-presets!["aws_alb.yaml", "aws_elb.yaml", "envoy.yaml", "haproxy_http.yaml", "istio.yaml"];
+presets![
+    "apache_json.yaml",
+    "apigee.yaml",
+    "aws_alb.yaml",
+    "aws_api_gateway.yaml",
+    "aws_api_gateway_clf.yaml",
+    "aws_elb.yaml",
+    "azure_app_gateway.yaml",
+    "caddy.yaml",
+    "cloudfront_json.yaml",
+    "cloudfront_realtime.yaml",
+    "envoy.yaml",
+    "envoy_json.yaml",
+    "f5_response.yaml",
+    "f5_telemetry.yaml",
+    "google_load_balancer.yaml",
+    "haproxy_http.yaml",
+    "istio.yaml",
+    "istio_json.yaml",
+    "kong.yaml",
+    "nginx_json.yaml",
+    "suricata.yaml",
+    "traefik.yaml",
+    "traefik_json.yaml",
+    "tyk.yaml",
+    "tyk_access.yaml",
+    "tyk_stdout.yaml",
+    "zeek_json.yaml",
+];
 
 /// The presets that are compiled in.
 pub(super) fn built_in() -> &'static [Arc<Preset>] {
