@@ -7,7 +7,7 @@
 use super::columns::{self, Columns};
 use super::fields::Scratch;
 use super::presets::{Preset, any_clock, built_in};
-use super::{BadReason, LogFormat, combined, json_lines};
+use super::{BadReason, LogFormat, combined, instant, json_lines};
 use crate::problem::Problems;
 use crate::transaction::Transaction;
 use std::collections::BTreeSet;
@@ -219,8 +219,8 @@ impl LogFormat {
         into: &mut Transaction,
     ) -> Result<bool, BadReason> {
         match self {
-            Self::Combined => combined::parse(line, scratch, into).map(|()| true),
-            Self::JsonLines => json_lines::parse(line, scratch, into).map(|()| true),
+            Self::Combined => tagged(combined::parse, line, scratch, into),
+            Self::JsonLines => tagged(json_lines::parse, line, scratch, into),
             Self::Columns if columns.known() || columns::is_directive(line) => {
                 columns.parse(line, scratch, into)
             }
@@ -228,5 +228,82 @@ impl LogFormat {
             Self::Layout(preset) => preset.read(line, scratch, into),
             Self::Har | Self::SpansJson | Self::SpansProtobuf => Err(BadReason::Cut),
         }
+    }
+}
+
+/// Reads a line, or what stands behind the tag in front of it.
+fn tagged(
+    parse: fn(&[u8], &mut Scratch, &mut Transaction) -> Result<(), BadReason>,
+    line: &[u8],
+    scratch: &mut Scratch,
+    into: &mut Transaction,
+) -> Result<bool, BadReason> {
+    let outcome = parse(line, scratch, into);
+    if outcome.is_ok() {
+        return Ok(true);
+    }
+    match instant::behind_tag(line) {
+        Some(behind) => parse(behind, scratch, into).or(outcome).map(|()| true),
+        None => outcome.map(|()| true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::access_log::{Catalogue, LogFormat, Preset, detect, detect_among};
+
+    const COMBINED: &str = r#"192.0.2.7 - - [15/Apr/2026:00:00:06 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl""#;
+    const JSON: &str = r#"{"ts":1776211206,"method":"GET","uri":"/a","status":200}"#;
+    const CADDY: &str =
+        r#"{"ts":1776211206,"msg":"handled request","request":{"method":"GET","uri":"/a"},"status":200}"#;
+    const ALERT: &str = r#"{"timestamp":"2026-04-15T00:00:06Z","event_type":"alert","http":{"http_method":"GET","url":"/a"}}"#;
+    const HTTP: &str =
+        r#"{"timestamp":"2026-04-15T00:00:06Z","event_type":"http","http":{"http_method":"GET","url":"/a"}}"#;
+    const SYSLOG: &str = "Nov 26 23:31:09 edge nginx: ";
+
+    fn told(lines: &[&str]) -> Option<String> {
+        detect(lines.join("\n").as_bytes()).map(|format| format.id().to_owned())
+    }
+
+    #[test]
+    fn a_log_is_what_reads_the_most_of_its_lines() {
+        let tagged = [SYSLOG, COMBINED].concat();
+        let tagged_json = [SYSLOG, JSON].concat();
+        for (lines, expected) in [
+            (vec![JSON, COMBINED, COMBINED], Some("combined")),
+            (vec!["starting", JSON, JSON, COMBINED], Some("json")),
+            (vec![CADDY, CADDY], Some("caddy")),
+            // The map comes first, the names of fields read the rest.
+            (vec![JSON, JSON, CADDY], Some("caddy")),
+            (vec![ALERT, ALERT, ALERT, HTTP], Some("suricata")),
+            (vec![&tagged], Some("combined")),
+            (vec![&tagged_json], Some("json")),
+            (vec!["#Fields: date time cs-method cs-uri-stem sc-status"], Some("w3c")),
+            (vec!["# a comment", "nothing"], None),
+        ] {
+            assert_eq!(told(&lines).as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_preset_of_the_users_own_comes_first() {
+        let mine = |id: &str| {
+            let text = format!(
+                "id: {id}\ntitle: mine\nkind: json\nfields: {{ts: time, method: method, uri: target}}\n"
+            );
+            Preset::load("mine.yaml", &text).unwrap()
+        };
+        let catalogue = Catalogue::with([mine("mine"), mine("caddy")]);
+        assert_eq!(
+            detect_among(JSON.as_bytes(), &catalogue).map(|format| format.id().to_owned()).as_deref(),
+            Some("mine")
+        );
+        // It replaces what has its id.
+        assert_eq!(catalogue.names().iter().filter(|name| **name == "caddy").count(), 1);
+        assert!(
+            matches!(catalogue.named("caddy"), Some(LogFormat::Layout(preset)) if preset.title == "mine")
+        );
+        let problems = catalogue.self_test().to_string();
+        assert!(problems.contains("mine: examples: are missing"), "{problems}");
     }
 }

@@ -200,7 +200,7 @@ impl Has {
         }
     }
 
-    fn lacks(&self) -> Option<&'static str> {
+    const fn lacks(self) -> Option<&'static str> {
         if !(self.request || self.method && self.target) {
             Some("the request, or its method and target")
         } else if !self.time {
@@ -282,6 +282,10 @@ fn take(told: &Told, rest: &str, value: Value<'_>, scratch: &mut Scratch, into: 
         Told::Moment(rank, pattern) => scratch.put_moment(*rank, pattern, value),
         Told::Named(name) => scratch.put(name, value, into),
         Told::Head(side, Some(name)) => Scratch::put_header(*side, name, value, into),
+        // Variables of nginx have `_` where header names have `-`.
+        Told::Head(side, None) if rest.contains('_') => {
+            Scratch::put_header(*side, &rest.replace('_', "-"), value, into);
+        }
         Told::Head(side, None) => Scratch::put_header(*side, rest, value, into),
         // Put together by whoever takes them.
         Told::Date | Told::TimeOfDay | Told::Nothing => {}
@@ -321,7 +325,7 @@ impl Leaves for Mapped<'_> {
                 match (told, value) {
                     (Told::Date, Value::Text(text)) if text.len() <= SHORT => self.date = Some(text.into()),
                     (Told::TimeOfDay, Value::Text(text)) if text.len() <= SHORT => {
-                        self.time = Some(text.into())
+                        self.time = Some(text.into());
                     }
                     (told, value) => take(told, path.get(front..).unwrap_or_default(), value, scratch, into),
                 }

@@ -281,6 +281,53 @@ fn named_day(text: &[u8]) -> Option<Civil> {
     at.0.is_empty().then_some(told)
 }
 
+/// Up to which byte a time at the front of a text may hold blanks: `Nov 26 23:31:09`, `2026-04-15 00:00:06`,
+/// `15/Apr/2026:00:00:06 +0000`.
+pub(super) fn blanks_until(text: &[u8]) -> usize {
+    let clock_at = |at: usize| text.get(at..at + 8).is_some_and(|clock| At(clock).time_of_day().is_some());
+    if At(text).month().is_some() && clock_at(7) {
+        // Syslog pads the day, and some writers add the year.
+        let year = text.get(15..20).is_some_and(|year| {
+            year.starts_with(b" ") && year.get(1..).is_some_and(|year| year.iter().all(u8::is_ascii_digit))
+        });
+        return if year { 20 } else { 15 };
+    }
+    if clock_at(11) && text.get(4) == Some(&b'-') {
+        return 19;
+    }
+    if clock_at(12) && text.get(20) == Some(&b' ') && matches!(text.get(21), Some(b'+' | b'-')) {
+        return 26;
+    }
+    0
+}
+
+/// What stands behind that which others put in front of a line: syslog (`Nov 26 23:31:09 edge haproxy[7]: `), and
+/// runtimes of containers (`2026-04-15T00:00:06.310Z stdout F `).
+pub(super) fn behind_tag(line: &[u8]) -> Option<&[u8]> {
+    let front = line.get(..line.len().min(MAX_TAG))?;
+    let stream =
+        [&b" stdout F "[..], b" stderr F "].into_iter().find_map(|mark| memchr::memmem::find(front, mark));
+    if let Some(at) = stream.filter(|at| iso_8601(line.get(..*at).unwrap_or_default()).is_some()) {
+        return line.get(at + 10..);
+    }
+    if let Some(at) = memchr::memmem::find(front, b"]: ") {
+        return line.get(at + 3..);
+    }
+    let text = match front.split_first() {
+        Some((b'<', rest)) => rest.get(memchr::memchr(b'>', rest)? + 1..)?,
+        _ => front,
+    };
+    let stamped = match blanks_until(text) {
+        0 => At(text).number(4).is_some() && text.get(10) == Some(&b'T'),
+        _ => true,
+    };
+    let at = memchr::memmem::find(front, b": ").filter(|_| stamped)?;
+    line.get(at + 2..)
+}
+
+/// Bytes in which the tag of a syslog line ends.
+const MAX_TAG: usize = 160;
+
 /// What stands behind the name of a day of the week.
 fn weekday(text: &[u8]) -> Option<&[u8]> {
     const DAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
@@ -398,9 +445,92 @@ mod tests {
         }
     }
 
+    fn at(text: &str) -> Timestamp {
+        iso_8601(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_zone_counts_only_where_a_time_names_none() {
+        let clock = Clock { zone: 9_000, ..Clock::default() };
+        for (text, expected) in [
+            ("2026-04-15T02:30:06", "2026-04-15T00:00:06Z"),
+            ("2026-04-15 02:30:06,672", "2026-04-15T00:00:06.672Z"),
+            ("15/Apr/2026:02:30:06.672", "2026-04-15T00:00:06.672Z"),
+            ("15/Apr/2026:00:00:06 +0000", "2026-04-15T00:00:06Z"),
+            ("2026-04-15T00:00:06Z", "2026-04-15T00:00:06Z"),
+            ("2026-04-15T02:00:06+02:00", "2026-04-15T00:00:06Z"),
+            ("Wed Apr 15 02:30:06 2026", "2026-04-15T00:00:06Z"),
+            ("Wed, 15 Apr 2026 00:00:06 GMT", "2026-04-15T00:00:06Z"),
+            ("1776211206", "2026-04-15T00:00:06Z"),
+        ] {
+            assert_eq!(clock.read(text.as_bytes()), Some(at(expected)), "{text}");
+            let west = Clock { zone: -9_000, ..clock };
+            assert!(west.read(text.as_bytes()).is_some(), "{text}");
+        }
+        assert_eq!(clock.read(&[b'9'; 400]), None);
+    }
+
+    #[test]
+    fn a_year_comes_from_the_neighbour_then_as_given_then_from_the_reference() {
+        let reference = Clock { reference: Some(at("2026-11-26T23:30:00Z")), ..Clock::default() };
+        let given = Clock { year: Some(2019), ..reference };
+        let after = |text: &str| Clock { last: Some(at(text)), ..given };
+        for (clock, text, expected) in [
+            (reference, "Nov 26 23:31:09", "2026-11-26T23:31:09Z"),
+            (reference, "Nov 27 23:29:00.250", "2026-11-27T23:29:00.250Z"),
+            (reference, "Nov 27 23:31:09", "2025-11-27T23:31:09Z"),
+            (reference, "Dec  1 00:00:00", "2025-12-01T00:00:00Z"),
+            (reference, "Feb 29 00:00:00", "2024-02-29T00:00:00Z"),
+            (given, "Nov 26 23:31:09", "2019-11-26T23:31:09Z"),
+            (after("2025-12-31T23:59:59Z"), "Jan  1 00:00:01", "2026-01-01T00:00:01Z"),
+            (after("2026-01-01T00:00:01Z"), "Dec 31 23:59:59", "2025-12-31T23:59:59Z"),
+            (after("2026-06-01T00:00:00Z"), "Jun  1 00:00:01", "2026-06-01T00:00:01Z"),
+        ] {
+            assert_eq!(clock.read(text.as_bytes()), Some(at(expected)), "{text}");
+        }
+        assert_eq!(Clock::default().read(b"Nov 26 23:31:09"), None);
+    }
+
+    #[test]
+    fn a_pattern_reads_what_it_describes() {
+        let clock = Clock { zone: 7_200, reference: Some(at("2026-11-26T23:30:00Z")), ..Clock::default() };
+        for (pattern, text, expected) in [
+            ("ms", "1776211206672", Some("2026-04-15T00:00:06.672Z")),
+            ("s", "1776211206.672", Some("2026-04-15T00:00:06.672Z")),
+            ("us", "12", Some("1970-01-01T00:00:00.000012Z")),
+            ("%Y/%m/%d %H:%M:%S.%f", "2026/04/15 02:00:06.672", Some("2026-04-15T00:00:06.672Z")),
+            ("%d-%b-%Y %H:%M:%S %z", "15-Apr-2026 02:00:06 +0200", Some("2026-04-15T00:00:06Z")),
+            ("%b %e %H:%M:%S", "Apr  5 02:00:06", Some("2026-04-05T00:00:06Z")),
+            ("%Y/%m/%d %H:%M:%S", "2026/04/15 02:00:06 x", None),
+            ("%Y/%m/%d %H:%M:%S", "2026/04/31 02:00:06", None),
+            ("ms", "soon", None),
+        ] {
+            let read = Pattern::new(pattern).unwrap().read(text.as_bytes(), &clock);
+            assert_eq!(read, expected.map(at), "{pattern}");
+        }
+        for pattern in ["", "%Y-%m-%d", "%H:%M", "%Q%m%d%H%M", "%m%d%H%M%"] {
+            assert_eq!(Pattern::new(pattern), None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_others_put_in_front_of_a_line_is_known() {
+        for (line, behind) in [
+            ("Nov 26 23:31:09 edge haproxy[7]: x", Some("x")),
+            ("<190>Nov  6 23:31:09 edge nginx: x: y", Some("x: y")),
+            ("2026-04-15T00:00:06.310+02:00 edge nginx: x", Some("x")),
+            ("2026-04-15T00:00:06.310Z stdout F x", Some("x")),
+            ("192.0.2.7 - - [15/Apr/2026:00:00:06 +0000] \"GET /a: HTTP/1.1\"", None),
+            ("", None),
+        ] {
+            assert_eq!(behind_tag(line.as_bytes()), behind.map(str::as_bytes), "{line}");
+        }
+    }
+
     #[test]
     fn what_is_no_instant_is_refused() {
         for text in [
+            "Nov 26 23:31:09",
             "",
             "-",
             "yesterday",

@@ -642,6 +642,14 @@ impl Out {
     /// A line that the log's own format does not read.
     #[cold]
     fn missed(&mut self, line: &[u8], reason: BadReason, sink: &mut dyn FnMut(&Transaction)) {
+        let tagged = instant::behind_tag(line).and_then(|behind| {
+            let own = self.others.own().clone();
+            own.read_line(behind, &mut columns::Columns::default(), &mut self.scratch, &mut self.transaction)
+                .ok()
+        });
+        if let Some(counts) = tagged {
+            return self.of_a_line(counts, line, sink);
+        }
         match self.others.read(line, &mut self.scratch, &mut self.transaction) {
             Some(counts) if self.open => self.of_a_line(counts, line, sink),
             Some(_) | None => {
@@ -820,6 +828,115 @@ mod tests {
         for input in [HAR, COMBINED, JSON_LINES] {
             fuzz(input.as_bytes());
         }
+        let all: Vec<&str> =
+            presets::built_in().iter().flat_map(|preset| preset.examples()).map(String::as_str).collect();
+        fuzz(all.join("\n").as_bytes());
+    }
+
+    const HAPROXY: &str = "192.0.2.7:33317 [15/Apr/2026:00:00:06.655] in s/a 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 \"GET /v1/a HTTP/1.1\"\n";
+    const PLAIN: &str = "10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /a HTTP/1.1\" 200 5\n";
+
+    #[test]
+    fn the_lines_of_a_mixed_log_are_each_read_as_what_they_are() {
+        let json = "{\"ts\":1776211206.672,\"method\":\"GET\",\"uri\":\"/a\",\"status\":200}\n";
+        let columns = "#Fields: date time cs-method cs-uri-stem sc-status\n2026-04-15 00:00:06 GET /a 200\n";
+        let input = [PLAIN, json, HAPROXY, columns, PLAIN, json, "nonsense\n"].concat();
+        let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default()).open_to_others();
+        let mut seen = 0;
+        reader.feed(input.as_bytes(), &mut |_| seen += 1);
+        let report = reader.finish(&mut |_| {}).clone();
+        assert_eq!((seen, report.exchanges, report.bad, report.aside), (6, 6, 1, 1));
+        let others: Vec<(&str, u64)> =
+            report.others.iter().map(|(id, lines)| (id.as_str(), *lines)).collect();
+        assert_eq!(others, [("json", 2), ("haproxy_http", 1), ("w3c", 2)]);
+        assert_eq!(reader.doubt(), None);
+    }
+
+    #[test]
+    fn a_given_format_that_reads_under_nine_tenths_is_doubted_with_the_best_other_guess() {
+        for (own, other, expected) in [
+            (
+                72,
+                28,
+                Some(
+                    "72 of 100 lines are `combined`; 28 look like `haproxy_http`: give that format, or none to have each line read as what it is",
+                ),
+            ),
+            (90, 10, None),
+            (2, 1, None),
+        ] {
+            let input = [PLAIN.repeat(own), HAPROXY.repeat(other)].concat();
+            let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default());
+            reader.feed(input.as_bytes(), &mut |_| {});
+            let report = reader.finish(&mut |_| {});
+            assert_eq!((report.exchanges, report.bad), (own as u64, other as u64));
+            assert_eq!(report.bad_by_reason.get("not_combined"), Some(&(other as u64)));
+            assert_eq!(reader.doubt().map(|doubt| doubt.to_string()).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn lines_whose_time_cannot_be_get_that_of_the_line_before() {
+        let line = |at: &str| {
+            format!(
+                "{{\"ts\":\"{at}\",\"method\":\"GET\",\"uri\":\"/a\",\"status\":200,\"duration_ms\":5}}\n"
+            )
+        };
+        let input = [
+            line("1970-01-01T00:00:05Z"),
+            line("2026-04-15T00:00:06Z"),
+            line("1970-01-01T00:00:05Z"),
+            line("2105-04-15T00:00:06Z"),
+            line("2026-03-15T00:00:06Z"),
+        ]
+        .concat();
+        let mut reader = Reader::new(LogFormat::JsonLines, 0, &Limits::default());
+        let mut seen = Vec::new();
+        let mut sink = |exchange: &Transaction| {
+            let took = exchange.response.started.since(exchange.started());
+            seen.push((exchange.started().to_string(), took.as_millis()));
+        };
+        reader.feed(input.as_bytes(), &mut sink);
+        let report = reader.finish(&mut |_| {}).clone();
+        let at = |text: &str| (text.to_owned(), 5);
+        let day = at("2026-04-15T00:00:06Z");
+        assert_eq!(seen, [day.clone(), day.clone(), day, at("2026-03-15T00:00:06Z")]);
+        assert_eq!((report.times_replaced, report.clock_jumps, report.bad), (2, 1, 1));
+        assert_eq!(report.bad_by_reason.keys().copied().collect::<Vec<_>>(), ["impossible_time"]);
+    }
+
+    #[test]
+    fn times_without_a_year_or_zone_are_completed_over_new_year() {
+        let preset = Preset::of_format(r#"$time $_ "$request" $status"#).unwrap();
+        let options = LogOptions {
+            zone: 3_600,
+            reference: Some(Timestamp::from_secs(1_776_211_206, 0)),
+            ..LogOptions::default()
+        };
+        let input =
+            "Dec 31 23:59:58 edge \"GET /a HTTP/1.1\" 200\nJan  1 00:59:58 edge \"GET /a HTTP/1.1\" 200\n";
+        let mut reader = Reader::with(LogFormat::Layout(Arc::new(preset)), 0, &Limits::default(), &options);
+        let mut seen = Vec::new();
+        reader.feed(input.as_bytes(), &mut |exchange| seen.push(exchange.started().to_string()));
+        assert_eq!(seen, ["2025-12-31T22:59:58Z", "2025-12-31T23:59:58Z"]);
+        assert_eq!(reader.report().clock_jumps, 0);
+    }
+
+    #[test]
+    fn bad_lines_are_kept_aside_by_their_shape() {
+        let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default())
+            .with_quarantine("a.log".into(), Quarantine::default());
+        reader.feed(
+            [PLAIN, "card=4111111111111111\n", &"x".repeat(lines::MAX_LINE + 1), "\n"].concat().as_bytes(),
+            &mut |_| {},
+        );
+        let kept: Vec<_> = reader
+            .quarantine()
+            .unwrap()
+            .lines()
+            .map(|aside| (aside.line, aside.reason, aside.shape.clone()))
+            .collect();
+        assert_eq!(kept, [(2, "not_combined", "aaa…=999…".to_owned()), (3, "too_long", String::new())]);
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 
 use super::field_map::{self, FieldMap};
 use super::fields::Scratch;
-use super::instant::Clock;
+use super::instant::{self, Clock};
 use super::layout::Layout;
 use crate::problem::Problems;
 use crate::time::Timestamp;
@@ -217,15 +217,11 @@ impl Preset {
             Kind::Layout(layout) => layout.parse(line, scratch, into).map(|()| true),
             Kind::Json(map) => map.parse(line, scratch, into),
         };
-        let outcome = parse(line);
-        if outcome.is_ok() {
-            return outcome;
-        }
-        let front = line.get(..line.len().min(MAX_TAG)).unwrap_or_default();
-        match memchr::memmem::find(front, b"]: ").and_then(|at| line.get(at + 3..)) {
-            Some(behind) => parse(behind).or(outcome),
-            None => outcome,
-        }
+        // The first field would take the tag for its own.
+        let behind = if line.starts_with(b"{") { None } else { instant::behind_tag(line) };
+        let Some(behind) = behind else { return parse(line) };
+        let outcome = parse(behind);
+        if outcome.is_ok() { outcome } else { parse(line) }
     }
 }
 
@@ -301,9 +297,6 @@ fn scalar(value: &Yaml) -> Option<String> {
     }
 }
 
-/// Bytes in which the tag of a syslog line ends.
-const MAX_TAG: usize = 160;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,12 +311,135 @@ mod tests {
         assert!(problems.is_empty(), "{problems}");
     }
 
+    /// What an example tells, but for its header fields.
+    fn told(exchange: &Transaction) -> String {
+        let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let target = String::from_utf8_lossy(exchange.request.target.expose()).into_owned();
+        let client = exchange.client.map_or_else(|| "-".to_owned(), |(client, _)| client.to_string());
+        format!(
+            "{} {} {} {} {} {} {:?} {} {} {}",
+            text(exchange.method()),
+            text(exchange.host().as_deref()),
+            target,
+            exchange.response.status,
+            exchange.response.body.len,
+            exchange.request.body.len,
+            exchange.latency_us,
+            client,
+            if exchange.tls { "tls" } else { "clear" },
+            exchange.started(),
+        )
+    }
+
+    #[test]
+    fn every_preset_tells_what_its_vendor_documents() {
+        for (id, expected) in [
+            ("apache_json", "GET api.example /v1/a?b=c 200 431 0 Some(15000) 192.0.2.7 clear 06.672Z"),
+            ("apigee", "GET api.example /v1/a?b=c 200 0 0 None 192.0.2.7 tls 06.672Z"),
+            ("aws_alb", "GET www.example.com /v1/a 200 57 0 Some(48000) 192.0.2.7 tls 06.186641Z"),
+            ("aws_api_gateway", "GET - /v1/a 200 56 0 None 192.0.2.7 tls 06Z"),
+            ("aws_api_gateway_clf", "GET - /v1/a 200 56 0 None 192.0.2.7 clear 06Z"),
+            ("aws_elb", "GET www.example.com /v1/a 200 29 0 Some(1048) 192.0.2.7 clear 06.945958Z"),
+            ("azure_app_gateway", "GET api.example /v1/a?b=c 200 466 0 Some(34000) 192.0.2.7 tls 06Z"),
+            ("caddy", "GET api.example /v1/a?b=c 200 56 0 Some(15000) 192.0.2.7 tls 06.672Z"),
+            ("cloudfront_json", "GET api.example /v1/a?b=c 200 356 0 Some(15000) 192.0.2.7 tls 06Z"),
+            ("cloudfront_realtime", "GET api.example /v1/a?b=c 200 356 0 Some(15000) 192.0.2.7 tls 06.672Z"),
+            ("envoy", "POST api.example /v1/a 204 0 154 Some(226000) 192.0.2.7 clear 06.310Z"),
+            ("envoy_json", "GET api.example /v1/a?b=c 200 56 0 Some(15000) 192.0.2.7 clear 06.310Z"),
+            ("f5_response", "GET - /v1/a?b=c 200 0 0 Some(15000) 192.0.2.7 clear 06Z"),
+            ("f5_telemetry", "GET - /v1/a?b=c 200 0 0 Some(15000) 192.0.2.7 clear 06Z"),
+            ("google_load_balancer", "GET api.example /v1/a?b=c 200 273 0 Some(15000) 192.0.2.7 tls 06.672Z"),
+            ("haproxy_http", "GET - /v1/a 200 2750 0 Some(109000) 192.0.2.7 clear 06.655Z"),
+            ("istio", "GET httpbin /v1/a 200 178 0 Some(3000) 192.0.2.7 clear 06.310Z"),
+            ("istio_json", "GET api.example /v1/a 200 56 0 Some(15000) 192.0.2.7 clear 06.421Z"),
+            ("kong", "GET api.example /v1/a?b=c 200 9982 0 Some(15000) 192.0.2.7 tls 06.672Z"),
+            ("nginx_json", "GET api.example /v1/a?b=c 200 56 0 Some(15000) 192.0.2.7 tls 06Z"),
+            ("suricata", "GET api.example /v1/a?b=c 200 56 0 None 192.0.2.7 clear 06.672Z"),
+            ("traefik", "GET - /v1/a 200 56 0 Some(15000) 192.0.2.7 clear 06Z"),
+            ("traefik_json", "GET api.example /v1/a?b=c 200 56 0 Some(15000) 192.0.2.7 tls 06.672Z"),
+            ("tyk", "GET api.example /v1/a 200 0 0 Some(15000) 192.0.2.7 clear 06.672Z"),
+            ("tyk_access", "GET api.example /v1/a 200 0 0 Some(15000) 192.0.2.7 clear 06Z"),
+            ("tyk_stdout", "GET api.example /v1/a 200 0 0 Some(15000) 192.0.2.7 clear 06.672Z"),
+            ("zeek_json", "GET api.example /v1/a?b=c 200 56 0 None 192.0.2.7 clear 06.672Z"),
+        ] {
+            let preset = built_in().iter().find(|preset| preset.id == id).unwrap();
+            let mut exchange = Transaction::default();
+            let example = preset.examples.first().unwrap().as_bytes();
+            preset.read(example, &mut Scratch::with_clock(any_clock()), &mut exchange).unwrap();
+            assert_eq!(told(&exchange), expected.replace(" 06", " 2026-04-15T00:00:06"), "{id}");
+        }
+    }
+
+    #[test]
+    fn header_fields_come_through_from_objects_lists_and_prefixes() {
+        for (id, header, expected) in [
+            ("caddy", "accept", "*/*"),
+            ("caddy", "content-type", "application/json"),
+            ("kong", "via", "1.1 kong/3.8.0.0-enterprise-edition"),
+            ("kong", "x-request-id", "f3d1"),
+            ("traefik_json", "user-agent", "curl"),
+            ("traefik_json", "content-type", "application/json"),
+            ("nginx_json", "x-request-id", "7"),
+            ("zeek_json", "content-type", "application/json"),
+        ] {
+            let preset = built_in().iter().find(|preset| preset.id == id).unwrap();
+            let mut exchange = Transaction::default();
+            let example = preset.examples.first().unwrap().as_bytes();
+            preset.read(example, &mut Scratch::default(), &mut exchange).unwrap();
+            let found = exchange.request.fields.get(header).or_else(|| exchange.response.fields.get(header));
+            assert_eq!(
+                found.map(|value| value.expose().to_vec()).as_deref(),
+                Some(expected.as_bytes()),
+                "{id} {header}"
+            );
+        }
+    }
+
     #[test]
     fn a_broken_preset_is_told_with_its_place() {
         for (text, place) in [
             ("id: a\ntitle: b\nformats: c\n", "line 3"),
             ("id: a\ntitle: b\nformat: '$status'\n", "format"),
             ("id: a\ntitle: b\nformat: '$msec $request|$status'\nexamples: ['x']\n", "examples[0]"),
+            ("id: a b\ntitle: b\nformat: '$msec $request|$status'\n", "id: must be"),
+            ("id: a\ntitle: b\n", "format: is missing"),
+            ("id: a\ntitle: b\nformat: '$msec $request|$status'\nwhen: {a: b}\n", "when: is for"),
+            ("id: a\ntitle: b\nkind: json\nformat: x\n", "format: is for"),
+            ("id: a\ntitle: b\nkind: json\nfields: {t: time, m: method}\n", "fields: lacks the request"),
+            ("id: a\ntitle: b\nkind: json\nfields: {r: request}\n", "fields: lacks the time"),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: reqest}\n",
+                "fields.r: `reqest` is none of: time,",
+            ),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request, d: duration h}\n",
+                "fields.d: a unit is",
+            ),
+            ("id: a\ntitle: b\nkind: json\nfields: {t: time %Y, r: request}\n", "fields.t: a time is"),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request, 'h.*': status}\n",
+                "fields.h.*: only headers",
+            ),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request, h: request_header}\n",
+                "fields.h: name the header",
+            ),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request}\nconstants: {status: 200}\n",
+                "constants: must be texts",
+            ),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request}\nconstants: {status: '200'}\n",
+                "constants.status: may be",
+            ),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request}\nwhen: {k: x}\nexamples: ['{\"t\":1776211206,\"r\":\"GET /\",\"k\":\"y\"}']\n",
+                "examples[0]: is passed over",
+            ),
+            (
+                "id: a\ntitle: b\nkind: json\nfields: {t: time, r: request}\npassed_over: ['{\"t\":1776211206,\"r\":\"GET /\"}']\n",
+                "passed_over[0]: is read",
+            ),
         ] {
             let told = Preset::load("mine.yaml", text).unwrap_err().to_string();
             assert!(told.starts_with("mine.yaml: ") && told.contains(place), "{told}");
