@@ -36,6 +36,7 @@ mod wire;
 pub use catalogue::Catalogue;
 pub use envoy_als::AlsReader;
 pub use layout::BadFormat;
+pub use passage::Passage;
 pub use presets::Preset;
 pub use quarantine::{Aside, Keep, Quarantine};
 pub use spans::SpanReader;
@@ -47,7 +48,6 @@ use elements::{Element, Elements, Rule};
 use instant::Clock;
 use lines::{Line, Lines};
 use others::Others;
-use passage::{Passage, Step};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -150,6 +150,9 @@ impl LogFormat {
     }
 }
 
+/// Lines among which [`first_time`] looks for one.
+const FIRST_LINES: usize = 200;
+
 /// How many bytes of an input [`detect`] wants to see, unless there are fewer.
 pub const DETECT_BYTES: usize = 64 << 10;
 
@@ -173,6 +176,20 @@ pub fn detect_among(start: &[u8], catalogue: &Catalogue) -> Option<LogFormat> {
         return Some(LogFormat::SpansProtobuf);
     }
     catalogue.detect_lines(start)
+}
+
+/// The time of the first line at the begin of a log that tells one that can be.
+#[must_use]
+pub fn first_time(start: &[u8], format: &LogFormat, options: &LogOptions) -> Option<Timestamp> {
+    let mut reader = Reader::with(format.clone(), 0, &Limits::default(), options).open_to_others();
+    let mut first = None;
+    for line in start.split_inclusive(|byte| *byte == b'\n').take(FIRST_LINES) {
+        reader.feed(line, &mut |exchange| first = first.or(Some(exchange.started())));
+        if first.is_some() {
+            break;
+        }
+    }
+    first
 }
 
 /// Why a record gave no transaction. The bytes are a stranger's: every variant describes the log.
@@ -215,8 +232,8 @@ pub enum BadReason {
     /// The time cannot be read.
     #[error("its time is missing or cannot be read")]
     Time,
-    /// The time cannot be, and no line before has one.
-    #[error("its time cannot be, and no line before it tells a better one")]
+    /// The time cannot be, and no other is known for it.
+    #[error("its time cannot be: before 1990, or long after the log was written")]
     ImpossibleTime,
     /// The input, or its line, ended inside the record.
     #[error("the input or its line ends inside it")]
@@ -289,11 +306,30 @@ pub struct LogReport {
     pub aside: u64,
     /// Lines of other formats than the log's, by the format's id: read where the log's own was told by content, counted
     /// among the bad ones where it was given.
-    pub others: Vec<(String, u64)>,
-    /// Lines whose time is far behind or ahead of those before.
-    pub clock_jumps: u64,
-    /// Lines whose time cannot be, so that they got that of the line before.
+    pub others: BTreeMap<String, u64>,
+    /// How time went by in the lines.
+    pub passage: Passage,
+    /// Lines whose time cannot be, so that they got another.
     pub times_replaced: u64,
+}
+
+impl LogReport {
+    /// Whether so many lines could not be read that the format may be the wrong one; `open` tells whether lines of
+    /// other formats were read, too.
+    #[must_use]
+    pub fn doubt(&self, format: &LogFormat, open: bool) -> Option<Doubt> {
+        let fit = self.exchanges + self.aside;
+        let lines = fit + self.bad;
+        let doubtful = lines >= DOUBTED_LINES && fit.saturating_mul(10) < lines.saturating_mul(9);
+        // Of a log that is open to others, those that were met are read.
+        let guess = self.others.iter().filter(|_| !open).max_by_key(|(_, lines)| **lines);
+        doubtful.then(|| Doubt {
+            format: format.id().to_owned(),
+            fit,
+            lines,
+            guess: guess.map(|(id, lines)| (id.clone(), *lines)),
+        })
+    }
 }
 
 /// Fewer lines than these tell nothing of their format.
@@ -338,6 +374,9 @@ pub struct LogOptions {
     /// A moment that no line is much later than: when the log was last written, or now. Times without a year are of
     /// the last year that is not after it.
     pub reference: Option<Timestamp>,
+    /// The time that lines get whose own cannot be (see [`Passage`]): that of the log's first line, see
+    /// [`first_time`]. Without it such lines are refused.
+    pub stand_in: Option<Timestamp>,
     /// The formats that are known.
     pub catalogue: Catalogue,
 }
@@ -427,7 +466,8 @@ struct Out {
     reading: spans::Reading,
     transaction: Transaction,
     report: LogReport,
-    passage: Passage,
+    reference: Option<Timestamp>,
+    stand_in: Option<Timestamp>,
     others: Others,
     /// Whether lines of other formats are read.
     open: bool,
@@ -444,7 +484,7 @@ impl Reader {
     /// A reader that knows more of the log.
     #[must_use]
     pub fn with(format: LogFormat, input: u32, limits: &Limits, options: &LogOptions) -> Self {
-        let LogOptions { zone, year, reference, .. } = *options;
+        let LogOptions { zone, year, reference, stand_in, .. } = *options;
         let others = Others::new(format.clone(), options.catalogue.clone());
         Self {
             split: match format {
@@ -463,7 +503,8 @@ impl Reader {
                 reading: spans::Reading::default(),
                 transaction: Transaction::default(),
                 report: LogReport::default(),
-                passage: Passage::new(reference),
+                reference,
+                stand_in,
                 others,
                 open: false,
                 kept_aside: None,
@@ -567,20 +608,10 @@ impl Reader {
     }
 
     /// Whether so many lines could not be read that the format may be the wrong one.
-    #[must_use]
-    pub fn doubt(&self) -> Option<Doubt> {
-        let LogReport { exchanges, aside, bad, .. } = self.out.report;
-        let fit = exchanges + aside;
-        let lines = fit + bad;
-        let doubtful = lines >= DOUBTED_LINES && fit.saturating_mul(10) < lines.saturating_mul(9);
-        // Of a log that is open to others, those that were met are read.
-        let guess = self.out.others.met().iter().filter(|_| !self.out.open).max_by_key(|(_, lines)| *lines);
-        doubtful.then(|| Doubt {
-            format: self.format().id().to_owned(),
-            fit,
-            lines,
-            guess: guess.map(|(format, lines)| (format.id().to_owned(), *lines)),
-        })
+    pub fn doubt(&mut self) -> Option<Doubt> {
+        let open = self.out.open;
+        let format = self.format().clone();
+        self.report().doubt(&format, open)
     }
 
     /// The log's format.
@@ -622,20 +653,17 @@ impl Out {
             self.report.aside += 1;
             return;
         }
-        match self.passage.step(self.transaction.request.started) {
-            Step::Usual => {}
-            Step::Jump => self.report.clock_jumps += 1,
-            Step::Impossible(Some(before)) => {
-                self.report.times_replaced += 1;
-                retime(&mut self.transaction, before);
-            }
-            Step::Impossible(None) => {
-                self.keep_aside(line);
-                self.hand_out(Err(BadReason::ImpossibleTime), sink);
-                return;
-            }
+        let started = self.transaction.request.started;
+        if passage::can_be(started, self.reference) {
+            self.report.passage.step(self.report.records, started);
+            self.scratch.went_by(started);
+        } else if let Some(stand_in) = self.stand_in {
+            self.report.times_replaced += 1;
+            retime(&mut self.transaction, stand_in);
+        } else {
+            self.keep_aside(line);
+            return self.hand_out(Err(BadReason::ImpossibleTime), sink);
         }
-        self.scratch.went_by(self.transaction.request.started);
         self.hand_out(Ok(()), sink);
     }
 
@@ -848,7 +876,7 @@ mod tests {
         assert_eq!((seen, report.exchanges, report.bad, report.aside), (6, 6, 1, 1));
         let others: Vec<(&str, u64)> =
             report.others.iter().map(|(id, lines)| (id.as_str(), *lines)).collect();
-        assert_eq!(others, [("json", 2), ("haproxy_http", 1), ("w3c", 2)]);
+        assert_eq!(others, [("haproxy_http", 1), ("json", 2), ("w3c", 2)]);
         assert_eq!(reader.doubt(), None);
     }
 
@@ -876,7 +904,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_whose_time_cannot_be_get_that_of_the_line_before() {
+    fn lines_whose_time_cannot_be_get_that_of_the_first_line_or_none() {
         let line = |at: &str| {
             format!(
                 "{{\"ts\":\"{at}\",\"method\":\"GET\",\"uri\":\"/a\",\"status\":200,\"duration_ms\":5}}\n"
@@ -885,24 +913,32 @@ mod tests {
         let input = [
             line("1970-01-01T00:00:05Z"),
             line("2026-04-15T00:00:06Z"),
-            line("1970-01-01T00:00:05Z"),
+            line("2026-04-15T00:00:07Z"),
             line("2105-04-15T00:00:06Z"),
             line("2026-03-15T00:00:06Z"),
         ]
         .concat();
-        let mut reader = Reader::new(LogFormat::JsonLines, 0, &Limits::default());
-        let mut seen = Vec::new();
-        let mut sink = |exchange: &Transaction| {
-            let took = exchange.response.started.since(exchange.started());
-            seen.push((exchange.started().to_string(), took.as_millis()));
+        let read = |options: &LogOptions| {
+            let mut reader = Reader::with(LogFormat::JsonLines, 0, &Limits::default(), options);
+            let mut seen = Vec::new();
+            let mut sink = |exchange: &Transaction| {
+                let took = exchange.response.started.since(exchange.started());
+                seen.push((exchange.started().to_string(), took.as_millis()));
+            };
+            reader.feed(input.as_bytes(), &mut sink);
+            (seen, reader.finish(&mut |_| {}).clone())
         };
-        reader.feed(input.as_bytes(), &mut sink);
-        let report = reader.finish(&mut |_| {}).clone();
-        let at = |text: &str| (text.to_owned(), 5);
-        let day = at("2026-04-15T00:00:06Z");
-        assert_eq!(seen, [day.clone(), day.clone(), day, at("2026-03-15T00:00:06Z")]);
-        assert_eq!((report.times_replaced, report.clock_jumps, report.bad), (2, 1, 1));
+        let at = |text: &str| (format!("2026-{text}Z"), 5);
+        let (first, second, before) = (at("04-15T00:00:06"), at("04-15T00:00:07"), at("03-15T00:00:06"));
+        let mut options = LogOptions::default();
+        let (seen, report) = read(&options);
+        assert_eq!(seen, [first.clone(), second.clone(), before.clone()]);
+        assert_eq!((report.times_replaced, report.passage.jumps(), report.bad), (0, 1, 2));
         assert_eq!(report.bad_by_reason.keys().copied().collect::<Vec<_>>(), ["impossible_time"]);
+        options.stand_in = first_time(input.as_bytes(), &LogFormat::JsonLines, &options);
+        let (seen, report) = read(&options);
+        assert_eq!(seen, [first.clone(), first.clone(), second, first, before]);
+        assert_eq!((report.times_replaced, report.passage.jumps(), report.bad), (2, 1, 0));
     }
 
     #[test]
@@ -919,7 +955,7 @@ mod tests {
         let mut seen = Vec::new();
         reader.feed(input.as_bytes(), &mut |exchange| seen.push(exchange.started().to_string()));
         assert_eq!(seen, ["2025-12-31T22:59:58Z", "2025-12-31T23:59:58Z"]);
-        assert_eq!(reader.report().clock_jumps, 0);
+        assert_eq!(reader.report().passage.jumps(), 0);
     }
 
     #[test]

@@ -1,90 +1,139 @@
 //! How time goes by in a log: jumps of the clock that wrote it, and moments that cannot be.
 //!
 //! Lines stand in the order in which exchanges ended, so that small steps back are usual. A line that is more than
-//! [`BACK`] behind the latest one, or more than [`AHEAD`] after it, is counted as a jump and keeps its time: files laid
-//! end to end and quiet weeks look the same. A moment that cannot be (before [`EARLIEST`]; more than [`BEYOND`] after
-//! the log was last written, or from [`LATEST`] on where that is not known) would spoil whatever is told of first and
-//! last times: such a line gets the time of the line before.
+//! [`BACK`] behind the one before it, or more than [`AHEAD`] after it, is counted as a jump and keeps its time: files
+//! laid end to end and quiet weeks look the same. A moment that cannot be (before [`EARLIEST`]; more than [`BEYOND`]
+//! after the log was last written, or from [`LATEST`] on where that is not known) would spoil whatever is told of first
+//! and last times: such a line gets another time or none, see [`LogOptions::stand_in`](super::LogOptions::stand_in).
 
+use crate::merge::Merge;
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Further behind the latest line than lines get out of order.
-pub(super) const BACK: Duration = Duration::from_secs(3_600);
+/// Further behind the line before than lines get out of order.
+const BACK: Duration = Duration::from_secs(3_600);
 /// Longer than most logs are quiet.
-pub(super) const AHEAD: Duration = Duration::from_secs(7 * 86_400);
+const AHEAD: Duration = Duration::from_secs(7 * 86_400);
 /// How far a line may be after its log was last written: clocks differ, and copies keep no times.
-pub(super) const BEYOND: Duration = Duration::from_secs(366 * 86_400);
+const BEYOND: Duration = Duration::from_secs(366 * 86_400);
 /// 1990-01-01: there was no HTTP before.
-pub(super) const EARLIEST: Timestamp = Timestamp::from_secs(631_152_000, 0);
+const EARLIEST: Timestamp = Timestamp::from_secs(631_152_000, 0);
 /// 2100-01-01.
-pub(super) const LATEST: Timestamp = Timestamp::from_secs(4_102_444_800, 0);
+const LATEST: Timestamp = Timestamp::from_secs(4_102_444_800, 0);
 
-/// Follows the time of a log's lines.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Passage {
-    before: Timestamp,
-    latest: Option<Timestamp>,
+/// Whether a log that was last written then may tell of such a moment.
+pub(super) fn can_be(at: Timestamp, reference: Option<Timestamp>) -> bool {
+    (EARLIEST..reference.map_or(LATEST, |reference| reference.plus(BEYOND))).contains(&at)
 }
 
-/// What a line's time is, next to those before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// As expected.
-    Usual,
-    /// Far behind or ahead.
-    Jump,
-    /// It cannot be; the time of the line before, if there is one.
-    Impossible(Option<Timestamp>),
+/// How the time went by in the lines of a log, or of parts of it that are joined in any order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    /// Jumps between lines of the same part.
+    inside: u64,
+    /// The first and the last moment of each part, by the number of its first line.
+    parts: BTreeMap<u64, (Timestamp, Timestamp)>,
+    /// The part that is being read.
+    part: Option<(u64, Timestamp, Timestamp)>,
 }
 
 impl Passage {
-    /// Of a log that was last written then.
-    pub(super) fn new(reference: Option<Timestamp>) -> Self {
-        let before = reference.map_or(LATEST, |reference| reference.plus(BEYOND));
-        Self { before, latest: None }
+    /// Takes the moment of the next line, whose number is `record`.
+    pub(super) fn step(&mut self, record: u64, at: Timestamp) {
+        match &mut self.part {
+            None => self.part = Some((record, at, at)),
+            Some((_, _, before)) => {
+                self.inside += u64::from(is_jump(*before, at));
+                *before = at;
+            }
+        }
     }
 
-    /// Takes the time of the next line.
-    pub(super) fn step(&mut self, at: Timestamp) -> Step {
-        if at < EARLIEST || at >= self.before {
-            return Step::Impossible(self.latest);
-        }
-        let Some(latest) = self.latest else {
-            self.latest = Some(at);
-            return Step::Usual;
-        };
-        if at.plus(BACK) < latest || at > latest.plus(AHEAD) {
-            self.latest = Some(at);
-            return Step::Jump;
-        }
-        self.latest = Some(latest.max(at));
-        Step::Usual
+    fn parts(&self) -> BTreeMap<u64, (Timestamp, Timestamp)> {
+        let mut parts = self.parts.clone();
+        parts.extend(self.part.map(|(record, first, last)| (record, (first, last))));
+        parts
     }
+
+    /// Lines whose time is far behind or ahead of that of the line before.
+    #[must_use]
+    pub fn jumps(&self) -> u64 {
+        let parts = self.parts();
+        let between = parts.values().zip(parts.values().skip(1));
+        self.inside
+            + between.map(|((_, before), (after, _))| u64::from(is_jump(*before, *after))).sum::<u64>()
+    }
+}
+
+impl Merge for Passage {
+    fn absorb(&mut self, other: Self) {
+        self.inside += other.inside;
+        self.parts = self.parts();
+        self.part = None;
+        self.parts.extend(other.parts());
+    }
+}
+
+fn is_jump(before: Timestamp, at: Timestamp) -> bool {
+    at.plus(BACK) < before || at > before.plus(AHEAD)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn hour(hour: i64) -> Timestamp {
+        Timestamp::from_secs(1_776_211_200 + hour * 3_600, 0)
+    }
+
+    fn passed(from: u64, hours: &[i64]) -> Passage {
+        let mut passage = Passage::default();
+        (from..).zip(hours).for_each(|(record, at)| passage.step(record, hour(*at)));
+        passage
+    }
 
     #[test]
-    fn jumps_are_told_once_and_what_cannot_be_moves_nothing() {
-        let day = |day: i64| Timestamp::from_secs(1_776_211_200 + day * 86_400, 0);
-        let mut passage = Passage::new(Some(day(30)));
-        for (at, expected) in [
-            (Timestamp::EPOCH, Step::Impossible(None)),
-            (day(0), Step::Usual),
-            (day(0).minus(Duration::from_secs(60)), Step::Usual),
-            (day(6), Step::Usual),
-            (day(14), Step::Jump),
-            (day(15), Step::Usual),
-            (Timestamp::EPOCH, Step::Impossible(Some(day(15)))),
-            (day(30 + 367), Step::Impossible(Some(day(15)))),
-            (day(1), Step::Jump),
-            (day(2), Step::Usual),
+    fn a_jump_is_far_behind_or_ahead_of_the_line_before() {
+        for (hours, jumps) in [
+            (vec![], 0),
+            (vec![0, 0, 1, 0, 100], 0),
+            (vec![0, 2, 0, 1], 1),
+            (vec![0, 7 * 24, 14 * 24 + 1], 1),
         ] {
-            assert_eq!(passage.step(at), expected, "{at}");
+            assert_eq!(passed(0, &hours).jumps(), jumps, "{hours:?}");
         }
-        assert_eq!(Passage::new(None).step(LATEST), Step::Impossible(None));
+    }
+
+    #[test]
+    fn a_moment_before_http_or_long_after_the_log_was_written_cannot_be() {
+        for (at, reference, expected) in [
+            (hour(0), None, true),
+            (hour(366 * 24), Some(hour(1)), true),
+            (hour(366 * 24 + 2), Some(hour(1)), false),
+            (Timestamp::EPOCH, None, false),
+            (LATEST, None, false),
+        ] {
+            assert_eq!(can_be(at, reference), expected, "{at}");
+        }
+    }
+
+    proptest! {
+        /// Parts of a log, joined in any order, come to what the whole comes to.
+        #[test]
+        fn parts_come_to_the_whole(hours in prop::collection::vec(0_i64..400, 1..20), cuts in prop::collection::vec(1_usize..20, 0..4), turn in 0_usize..4) {
+            let mut ends: Vec<usize> = cuts.into_iter().filter(|cut| *cut < hours.len()).collect();
+            ends.extend([0, hours.len()]);
+            ends.sort_unstable();
+            let mut parts: Vec<Passage> = ends.windows(2).map(|ends| passed(ends[0] as u64, &hours[ends[0]..ends[1]])).collect();
+            let turned = turn % parts.len();
+            parts.rotate_left(turned);
+            let mut joined = Passage::default();
+            for part in parts {
+                joined.absorb(part);
+            }
+            prop_assert_eq!(joined.jumps(), passed(0, &hours).jumps());
+        }
     }
 }

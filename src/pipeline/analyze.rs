@@ -205,7 +205,7 @@ impl Analysis {
             shards.read_capture(number, opened.reader, stats, &mut |stats| {
                 tick(taken.load(Ordering::Relaxed), stats.records);
             });
-        } else if let Some(mut reader) = self.reader(&opened.front, path, number) {
+        } else if let Some((mut reader, told)) = self.reader(&opened.front, path, number) {
             let mut span: Option<(Timestamp, Timestamp)> = None;
             let read = log_file::read_log(opened.reader, &mut reader, &mut |exchange| {
                 stats.logged += 1;
@@ -224,7 +224,7 @@ impl Analysis {
                     read.bytes
                 ));
             }
-            stats.log(&reader, &read.report);
+            stats.log(reader.format(), told, &read.report);
             if let Some(kept) = reader.quarantine() {
                 quarantine.absorb(kept);
             }
@@ -237,8 +237,8 @@ impl Analysis {
     }
 
     /// A reader of the log that begins so. Its format is the one given, but for what nothing else looks like; one told
-    /// by content is open to lines of others.
-    fn reader(&self, front: &[u8], path: &Path, number: u32) -> Option<Reader> {
+    /// by content is open to lines of others, which is told, too.
+    fn reader(&self, front: &[u8], path: &Path, number: u32) -> Option<(Reader, bool)> {
         let options = &self.log_options;
         let (format, told) = match (access_log::detect_among(front, &options.catalogue), &self.log_format) {
             (Some(found), _) if found.is_unmistakable() => (found, true),
@@ -246,7 +246,8 @@ impl Analysis {
             (found, None) => (found?, true),
         };
         let reference = options.reference.or_else(|| Some(log_file::last_written(path)));
-        let options = LogOptions { reference, ..options.clone() };
+        let mut options = LogOptions { reference, ..options.clone() };
+        options.stand_in = access_log::first_time(front, &format, &options);
         let mut reader = Reader::with(format, number, &self.shard.limits, &options);
         if told {
             reader = reader.open_to_others();
@@ -254,7 +255,7 @@ impl Analysis {
         if self.keep_bad_lines {
             reader = reader.with_quarantine(path.display().to_string().into(), Quarantine::default());
         }
-        Some(reader)
+        Some((reader, told))
     }
 
     /// Concludes from what was taken in.
