@@ -3,7 +3,6 @@
 mod common;
 
 use common::{analyze, lines, spanlight, stderr, stdout};
-use std::fmt::Write;
 
 const PRESET: &str = r#"
 id: edge_json
@@ -31,7 +30,8 @@ fn log() -> String {
             r#"{{"kind":"access","at":"2026/04/15 02:00:{call}","call":{{"verb":"GET","path":"/v1/accounts/{}","headers":{{"Host":"api.example"}}}},"answer":200,"peer":"192.0.2.7"}}"#,
             call * 37,
         );
-        writeln!(log, "{line}").unwrap();
+        log.push_str(&line);
+        log.push('\n');
     }
     log.push_str(
         "192.0.2.9 - - [15/Apr/2026:00:00:30 +0000] \"GET /v1/cards HTTP/1.1\" 200 5 \"-\" \"curl\"\n",

@@ -371,9 +371,11 @@ pub struct LogOptions {
     pub zone: i32,
     /// The year of the first time that names none.
     pub year: Option<i64>,
-    /// A moment that no line is much later than: when the log was last written, or now. Times without a year are of
-    /// the last year that is not after it.
+    /// A moment that the first line is not much later than: when the log was last written, or now. A first time without
+    /// a year is of the last year that is not after it.
     pub reference: Option<Timestamp>,
+    /// When the log was last written, if nothing is written to it any more: no line is much later.
+    pub written: Option<Timestamp>,
     /// The time that lines get whose own cannot be (see [`Passage`]): that of the log's first line, see
     /// [`first_time`]. Without it such lines are refused.
     pub stand_in: Option<Timestamp>,
@@ -466,7 +468,7 @@ struct Out {
     reading: spans::Reading,
     transaction: Transaction,
     report: LogReport,
-    reference: Option<Timestamp>,
+    bounds: passage::Bounds,
     stand_in: Option<Timestamp>,
     others: Others,
     /// Whether lines of other formats are read.
@@ -484,7 +486,7 @@ impl Reader {
     /// A reader that knows more of the log.
     #[must_use]
     pub fn with(format: LogFormat, input: u32, limits: &Limits, options: &LogOptions) -> Self {
-        let LogOptions { zone, year, reference, stand_in, .. } = *options;
+        let LogOptions { zone, year, reference, written, stand_in, .. } = *options;
         let others = Others::new(format.clone(), options.catalogue.clone());
         Self {
             split: match format {
@@ -503,7 +505,7 @@ impl Reader {
                 reading: spans::Reading::default(),
                 transaction: Transaction::default(),
                 report: LogReport::default(),
-                reference,
+                bounds: passage::Bounds::new(written),
                 stand_in,
                 others,
                 open: false,
@@ -595,23 +597,19 @@ impl Reader {
                 }
             }
         }
-        self.report()
+        &self.out.report
     }
 
     /// What was met so far.
-    pub fn report(&mut self) -> &LogReport {
-        let met = self.out.others.met();
-        let others = &mut self.out.report.others;
-        others.clear();
-        others.extend(met.iter().map(|(format, lines)| (format.id().to_owned(), *lines)));
+    #[must_use]
+    pub const fn report(&self) -> &LogReport {
         &self.out.report
     }
 
     /// Whether so many lines could not be read that the format may be the wrong one.
-    pub fn doubt(&mut self) -> Option<Doubt> {
-        let open = self.out.open;
-        let format = self.format().clone();
-        self.report().doubt(&format, open)
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.report().doubt(self.format(), self.out.open)
     }
 
     /// The log's format.
@@ -654,7 +652,7 @@ impl Out {
             return;
         }
         let started = self.transaction.request.started;
-        if passage::can_be(started, self.reference) {
+        if self.bounds.hold(started) {
             self.report.passage.step(self.report.records, started);
             self.scratch.went_by(started);
         } else if let Some(stand_in) = self.stand_in {
@@ -678,7 +676,12 @@ impl Out {
         if let Some(counts) = tagged {
             return self.of_a_line(counts, line, sink);
         }
-        match self.others.read(line, &mut self.scratch, &mut self.transaction) {
+        let read = self.others.read(line, &mut self.scratch, &mut self.transaction);
+        let counts = read.map(|(format, counts)| {
+            *self.report.others.entry(format.id().to_owned()).or_default() += 1;
+            counts
+        });
+        match counts {
             Some(counts) if self.open => self.of_a_line(counts, line, sink),
             Some(_) | None => {
                 self.keep_aside(line);

@@ -28,8 +28,7 @@ const ASKED_EVERY: u64 = 64;
 pub(super) struct Others {
     own: LogFormat,
     catalogue: Catalogue,
-    /// With the lines of each.
-    met: Vec<(LogFormat, u64)>,
+    met: Vec<LogFormat>,
     columns: Columns,
     misses: u64,
 }
@@ -39,18 +38,17 @@ impl Others {
         Self { own, catalogue, met: Vec::new(), columns: Columns::default(), misses: 0 }
     }
 
-    /// Reads a line that the log's own format does not; `Some(false)` when it tells of no exchange and is meant to,
+    /// Reads a line that the log's own format does not. Tells which one does, and whether it tells of an exchange;
     /// `None` when no format reads it.
     pub(super) fn read(
         &mut self,
         line: &[u8],
         scratch: &mut Scratch,
         into: &mut Transaction,
-    ) -> Option<bool> {
-        for (format, lines) in &mut self.met {
+    ) -> Option<(&LogFormat, bool)> {
+        for (place, format) in self.met.iter().enumerate() {
             if let Ok(counts) = format.read_line(line, &mut self.columns, scratch, into) {
-                *lines += 1;
-                return Some(counts);
+                return self.met.get(place).map(|format| (format, counts));
             }
         }
         self.misses += 1;
@@ -59,16 +57,15 @@ impl Others {
             return None;
         }
         for format in self.catalogue.of_lines() {
-            if format == self.own || self.met.iter().any(|(met, _)| *met == format) {
+            if format == self.own || self.met.contains(&format) {
                 continue;
             }
             let outcome = format.read_line(line, &mut self.columns, scratch, into);
             // A line that is passed over says little of its format, but for one that names columns.
-            if outcome == Ok(true)
-                || outcome == Ok(false) && self.columns.known() && format == LogFormat::Columns
-            {
-                self.met.push((format, 1));
-                return outcome.ok();
+            let names_columns = outcome == Ok(false) && format == LogFormat::Columns && self.columns.known();
+            if outcome == Ok(true) || names_columns {
+                self.met.push(format);
+                return self.met.last().zip(outcome.ok());
             }
         }
         None
@@ -77,10 +74,5 @@ impl Others {
     /// The log's own format.
     pub(super) const fn own(&self) -> &LogFormat {
         &self.own
-    }
-
-    /// The others that were met, with their lines.
-    pub(super) fn met(&self) -> &[(LogFormat, u64)] {
-        &self.met
     }
 }

@@ -11,10 +11,11 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Further behind the line before than lines get out of order.
-const BACK: Duration = Duration::from_secs(3_600);
-/// Longer than most logs are quiet.
-const AHEAD: Duration = Duration::from_secs(7 * 86_400);
+const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds: further behind the line before than lines get out of order.
+const BACK: i64 = 3_600 * SECOND;
+/// Nanoseconds: longer than most logs are quiet.
+const AHEAD: i64 = 7 * 86_400 * SECOND;
 /// How far a line may be after its log was last written: clocks differ, and copies keep no times.
 const BEYOND: Duration = Duration::from_secs(366 * 86_400);
 /// 1990-01-01: there was no HTTP before.
@@ -22,9 +23,20 @@ const EARLIEST: Timestamp = Timestamp::from_secs(631_152_000, 0);
 /// 2100-01-01.
 const LATEST: Timestamp = Timestamp::from_secs(4_102_444_800, 0);
 
-/// Whether a log that was last written then may tell of such a moment.
-pub(super) fn can_be(at: Timestamp, reference: Option<Timestamp>) -> bool {
-    (EARLIEST..reference.map_or(LATEST, |reference| reference.plus(BEYOND))).contains(&at)
+/// The moments that lines may tell of a log that was last written then, if that is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    before: Timestamp,
+}
+
+impl Bounds {
+    pub(super) fn new(written: Option<Timestamp>) -> Self {
+        Self { before: written.map_or(LATEST, |written| written.plus(BEYOND)) }
+    }
+
+    pub(super) fn hold(self, at: Timestamp) -> bool {
+        at >= EARLIEST && at < self.before
+    }
 }
 
 /// How the time went by in the lines of a log, or of parts of it that are joined in any order.
@@ -75,8 +87,9 @@ impl Merge for Passage {
     }
 }
 
-fn is_jump(before: Timestamp, at: Timestamp) -> bool {
-    at.plus(BACK) < before || at > before.plus(AHEAD)
+const fn is_jump(before: Timestamp, at: Timestamp) -> bool {
+    let step = at.as_nanos().saturating_sub(before.as_nanos());
+    step < -BACK || step > AHEAD
 }
 
 #[cfg(test)]
@@ -108,14 +121,14 @@ mod tests {
 
     #[test]
     fn a_moment_before_http_or_long_after_the_log_was_written_cannot_be() {
-        for (at, reference, expected) in [
+        for (at, written, expected) in [
             (hour(0), None, true),
             (hour(366 * 24), Some(hour(1)), true),
             (hour(366 * 24 + 2), Some(hour(1)), false),
             (Timestamp::EPOCH, None, false),
             (LATEST, None, false),
         ] {
-            assert_eq!(can_be(at, reference), expected, "{at}");
+            assert_eq!(Bounds::new(written).hold(at), expected, "{at}");
         }
     }
 

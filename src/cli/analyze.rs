@@ -226,9 +226,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         log_options: LogOptions {
             zone: args.log_zone.unwrap_or_default(),
             year: args.log_year,
-            reference: None,
-            stand_in: None,
             catalogue,
+            ..LogOptions::default()
         },
         keep_bad_lines: args.quarantine.is_some(),
         key,

@@ -46,7 +46,7 @@ pub struct Analysis {
     pub key_logs: Vec<PathBuf>,
     /// The format of logs that are lines; told by content when there is none.
     pub log_format: Option<LogFormat>,
-    /// How logs are read, whatever their format. Without a moment of reference each is read by when it was written.
+    /// How logs are read, whatever their format, but for what each file tells of itself.
     pub log_options: LogOptions,
     /// Whether bad lines of logs are kept aside.
     pub keep_bad_lines: bool,
@@ -245,8 +245,8 @@ impl Analysis {
             (_, Some(given)) => (given.clone(), false),
             (found, None) => (found?, true),
         };
-        let reference = options.reference.or_else(|| Some(log_file::last_written(path)));
-        let mut options = LogOptions { reference, ..options.clone() };
+        let written = Some(log_file::last_written(path));
+        let mut options = LogOptions { reference: written, written, ..options.clone() };
         options.stand_in = access_log::first_time(front, &format, &options);
         let mut reader = Reader::with(format, number, &self.shard.limits, &options);
         if told {

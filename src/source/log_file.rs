@@ -63,12 +63,20 @@ pub fn format_given(given: &str, folder: &Path, catalogue: &Catalogue) -> Result
 
 /// When a file was last written, or now where that is not known: no line of it is much later.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "an edge: what no packet or line tells")]
 pub fn last_written(path: &Path) -> Timestamp {
-    let written =
-        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).and_then(|meta| meta.modified().ok());
-    let since = written.unwrap_or_else(SystemTime::now).duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH.plus(since)
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    file.and_then(|file| file.modified().ok()).map_or_else(now, since_epoch)
+}
+
+/// Now: the moment of reference for logs that are being written.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an edge: what no packet or line tells")]
+pub fn now() -> Timestamp {
+    since_epoch(SystemTime::now())
+}
+
+fn since_epoch(time: SystemTime) -> Timestamp {
+    Timestamp::EPOCH.plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 #[cfg(test)]

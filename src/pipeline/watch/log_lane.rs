@@ -7,13 +7,14 @@
 use super::book::News;
 use super::figures::Figures;
 use super::lane::{Command, Part, SourceCounts};
-use crate::access_log::{AlsReader, Batch, LogReport, Reader, SpanReader};
+use crate::access_log::{AlsReader, Batch, LogOptions, LogReport, Reader, SpanReader};
 use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::pipeline::read::InputStats;
 use crate::source::intake::{self, Content, LogSource, Receipt, Tally, Unit};
+use crate::source::log_file;
 use crate::transaction::Transaction;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +33,9 @@ const DRAIN: Duration = Duration::from_millis(300);
 const MAX_STREAMS: usize = 65_536;
 /// Bad lines that are told by their numbers, for each source and part.
 const TOLD: usize = 8;
+
+/// Lines from which on a stream tells whether its format may be the wrong one.
+const DOUBTED_FROM: u64 = 1_000;
 
 /// A lane of logs. See the module's doc.
 pub(super) struct LogLane {
@@ -61,6 +65,8 @@ struct Stream {
     told: LogReport,
     /// What was learnt of a document that is not at its end.
     apart: Option<(Collector, Arc<Classifier>, SourceCounts)>,
+    /// Whether it was told that its format may be the wrong one.
+    doubted: bool,
     /// Of what turn it was last heard.
     heard: u64,
 }
@@ -134,13 +140,7 @@ impl LogLane {
     }
 
     #[expect(clippy::disallowed_methods, reason = "an edge: how long a receipt waits is no packet's time")]
-    fn take(
-        &mut self,
-        unit: Unit,
-        streams: &mut HashMap<u64, Stream>,
-        running: &mut Running,
-        turn: u64,
-    ) {
+    fn take(&mut self, unit: Unit, streams: &mut HashMap<u64, Stream>, running: &mut Running, turn: u64) {
         let Unit { source, stream: number, content, moves, receipt } = unit;
         if matches!(content, Content::End) {
             self.end(&source, streams.remove(&number), running);
@@ -185,7 +185,12 @@ impl LogLane {
                     counts.stats.records += lines;
                     counts.stats.bad_records += lines;
                     counts.stats.bytes += bytes.len() as u64;
-                    tell(&mut counts.stats, format!("lines after {before}: of no format that is understood; give it with `format`"));
+                    tell(
+                        &mut counts.stats,
+                        format!(
+                            "lines after {before}: of no format that is understood; give it with `format`"
+                        ),
+                    );
                     self.publish(lines, lines);
                     return;
                 }
@@ -200,12 +205,15 @@ impl LogLane {
                 (Content::AccessLogService(_), _) => StreamReader::Messages(Box::new(AlsReader::new(0))),
                 (_, Some((format, _))) => {
                     format.name().clone_into(&mut counts.stats.format);
-                    StreamReader::Records(Box::new(Reader::new(format.clone(), 0, limits)))
+                    let options = LogOptions { reference: Some(log_file::now()), ..LogOptions::default() };
+                    let reader = Reader::with(format.clone(), 0, limits, &options);
+                    let told = source.format.is_none();
+                    StreamReader::Records(Box::new(if told { reader.open_to_others() } else { reader }))
                 }
                 (_, None) => StreamReader::Spans(Box::new(SpanReader::new(0))),
             };
             let before = wanted.as_ref().map_or(0, |(_, before)| *before);
-            Stream { reader, before, told: LogReport::default(), apart: None, heard: turn }
+            Stream { reader, before, told: LogReport::default(), apart: None, doubted: false, heard: turn }
         });
         stream.heard = turn;
         let mut apart = match &content {
@@ -346,14 +354,26 @@ impl Stream {
     fn book(&mut self, stats: &mut InputStats) -> (Met, u64) {
         let StreamReader::Records(reader) = &self.reader else { return (Met::default(), 0) };
         let (report, told) = (reader.report(), &self.told);
-        let met = Met {
-            records: report.records - told.records,
-            exchanges: report.exchanges - told.exchanges,
-        };
+        let met =
+            Met { records: report.records - told.records, exchanges: report.exchanges - told.exchanges };
         let bad = report.bad - told.bad;
         stats.records += met.records;
         stats.logged += met.exchanges;
         stats.bad_records += bad;
+        for (reason, count) in &report.bad_by_reason {
+            let more = count - told.bad_by_reason.get(reason).copied().unwrap_or_default();
+            if more > 0 {
+                *stats.bad_by_reason.entry(reason).or_default() += more;
+            }
+        }
+        stats.clock_jumps += report.passage.jumps() - told.passage.jumps();
+        if report.records >= DOUBTED_FROM
+            && !self.doubted
+            && let Some(doubt) = reader.doubt()
+        {
+            self.doubted = true;
+            tell(stats, doubt.to_string());
+        }
         for bad in report.first_bad.iter().skip(told.first_bad.len()) {
             let number = self.before + bad.number;
             tell(stats, format!("record {number}: {}", bad.reason));
