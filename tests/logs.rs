@@ -1,262 +1,120 @@
-//! Access logs as a sensor reads them: `spanlight watch` beside a server that writes and rotates its log, killed at any
-//! moment. What the lake then tells is what the log says, each line once.
-//!
-//! Needs no root. `SPANLIGHT` names another program to test.
-#![cfg(all(target_os = "linux", feature = "lake", feature = "live"))]
-#![expect(clippy::unwrap_used, reason = "a helper that cannot go on is a failed test")]
-#![expect(clippy::print_stdout, reason = "what was counted is shown to whoever asks for it")]
-#![expect(clippy::indexing_slicing, reason = "JSON that lacks a column fails the test")]
-#![expect(clippy::disallowed_methods, reason = "these tests are about what happens when")]
+//! Access logs as a user meets them: formats of their own, mixed files, times, and lines that cannot be read.
 
-use serde_json::Value;
-use spanlight::lake::reader;
-use spanlight::lake::rows::ObservationRow;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+mod common;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+use common::{analyze, lines, spanlight, stderr, stdout};
 
-fn program() -> OsString {
-    std::env::var_os("SPANLIGHT").unwrap_or_else(|| env!("CARGO_BIN_EXE_spanlight").into())
+const PRESET: &str = r#"
+id: edge_json
+title: our edge
+kind: json
+when: {kind: access}
+fields:
+  at: time %Y/%m/%d %H:%M:%S
+  call.verb: method
+  call.path: target
+  call.headers.*: request_header
+  answer: status
+  peer: client
+examples:
+  - '{"kind":"access","at":"2026/04/15 02:00:06","call":{"verb":"GET","path":"/v1/a"},"answer":200,"peer":"192.0.2.7"}'
+passed_over:
+  - '{"kind":"startup","version":3}'
+"#;
+
+/// A log of the preset's lines, with others between them.
+fn log() -> String {
+    let mut log = "{\"kind\":\"startup\",\"version\":3}\n".to_owned();
+    for call in 10..50 {
+        let line = format!(
+            r#"{{"kind":"access","at":"2026/04/15 02:00:{call}","call":{{"verb":"GET","path":"/v1/accounts/{}","headers":{{"Host":"api.example"}}}},"answer":200,"peer":"192.0.2.7"}}"#,
+            call * 37,
+        );
+        log.push_str(&line);
+        log.push('\n');
+    }
+    log.push_str(
+        "192.0.2.9 - - [15/Apr/2026:00:00:30 +0000] \"GET /v1/cards HTTP/1.1\" 200 5 \"-\" \"curl\"\n",
+    );
+    log.push_str("card=4111111111111111 refused for jane\n");
+    log
 }
 
-/// Numbers that look random, the same in each run.
-struct Dice(u64);
+#[test]
+fn a_format_of_ones_own_reads_its_lines_and_the_others_are_read_as_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (preset, log) = (file("edge.yaml", PRESET), file("edge.log", &log()));
+    let tested = spanlight(folder.path()).args(["signatures", "test", &preset]).output().unwrap();
+    assert_eq!(tested.status.code(), Some(0), "{}", stderr(&tested));
 
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
+    let aside = folder.path().join("aside.jsonl").display().to_string();
+    let args =
+        [&log, "--log-preset", &preset, "--log-zone", "+02:00", "--quarantine", &aside, "--inventory", "-"];
+    let output = analyze(folder.path(), &args);
+    let endpoints: Vec<String> = lines(&stdout(&output))
+        .iter()
+        .map(|line| format!("{} {} {}", line["path_template"], line["count"], line["first_seen"]))
+        .collect();
+    assert_eq!(
+        endpoints,
+        [
+            r#""/v1/cards" 1 "2026-04-15T00:00:30Z""#,
+            r#""/v1/accounts/{accountId}" 40 "2026-04-15T00:00:10Z""#
+        ]
+    );
+    assert!(stderr(&output).contains("edge.log: line 43: "), "{}", stderr(&output));
+    let kept = std::fs::read_to_string(&aside).unwrap();
+    let line = lines(&kept).remove(0);
+    assert_eq!((line["line"].as_u64(), line["reason"].as_str()), (Some(43), Some("json")));
+    assert_eq!(line["shape"], "aaa…=999… aaa… aaa aaa…");
+
+    // Only what was asked for, and a word on what else it may be.
+    let output = analyze(folder.path(), &[&log, "--log-preset", &preset, "--log-format", "combined"]);
+    let expected =
+        "edge.log: 1 of 43 lines are `combined`; 40 look like `edge_json`: give that format, or none";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    assert!(stderr(&output).contains("all by reason: not_combined 42"), "{}", stderr(&output));
 }
 
-/// A sensor that runs; killed when nobody holds it any more.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// A sensor with its folders.
-struct Sensor {
-    folder: tempfile::TempDir,
-    arguments: Vec<OsString>,
-}
-
-impl Sensor {
-    fn new(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // As root the sensor becomes another user, who must get here.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(folder.path().join("logs")).unwrap();
-        let made =
-            Command::new(program()).args(["key", "new"]).arg(folder.path().join("key")).output().unwrap();
-        assert!(made.status.success());
-        Self { folder, arguments: arguments.iter().map(OsString::from).collect() }
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn start(&self) -> Running {
-        let mut command = Command::new(program());
-        command.arg("watch").args(&self.arguments).arg("--quiet").args(["--interval", "1", "--roll", "1"]);
-        command.arg("--lake").arg(self.at("lake")).arg("--state").arg(self.at("state"));
-        command.arg("--key").arg(self.at("key")).current_dir(self.folder.path()).stdin(Stdio::null());
-        let log = OpenOptions::new().create(true).append(true).open(self.at("told")).unwrap();
-        Running(command.stderr(log).spawn().unwrap())
-    }
-
-    fn told(&self) -> String {
-        fs::read_to_string(self.at("told")).unwrap_or_default()
-    }
-
-    fn stop(&self, mut sensor: Running) {
-        let pid = sensor.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let ended = sensor.0.wait().unwrap();
-        assert!(ended.success(), "{}", self.told());
-    }
-
-    /// Exchanges by method and template in the inventory, and in the sums of the hours: both count each once.
-    fn counted(&self) -> (BTreeMap<String, u64>, u64) {
-        let lake = self.at("lake");
-        let output =
-            Command::new(program()).args(["inventory", "--json", "--lake"]).arg(&lake).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let name = |line: &Value| {
-            format!("{} {}", line["method"].as_str().unwrap(), line["path_template"].as_str().unwrap())
-        };
-        let by_endpoint = lines.iter().map(|line| (name(line), line["count"].as_u64().unwrap())).collect();
-        let hours = reader::read::<ObservationRow>(&lake)
-            .map(|rows| rows.rows.iter().map(|row| row.row.by_status_class.iter().sum::<u64>()).sum())
-            .unwrap_or_default();
-        (by_endpoint, hours)
-    }
-
-    /// Waits until the lake tells as many exchanges, and a little longer, in which it must not tell more.
-    fn await_count(&self, wanted: &BTreeMap<String, u64>) {
-        let all: u64 = wanted.values().sum();
-        let began = Instant::now();
-        let mut counted = self.counted();
-        while began.elapsed() < PATIENCE && (counted.1 < all || counted.0.values().sum::<u64>() < all) {
-            std::thread::sleep(Duration::from_millis(250));
-            counted = self.counted();
+#[test]
+fn a_preset_that_is_wrong_is_told_with_every_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong =
+        PRESET.replace("call.verb: method", "call.verb: methd").replace("kind: access", "kind: audit");
+    std::fs::write(folder.path().join("wrong.yaml"), wrong).unwrap();
+    let presets = folder.path().display().to_string();
+    for output in [
+        spanlight(folder.path()).args(["signatures", "test", &presets]).output().unwrap(),
+        analyze(folder.path(), &["-", "--log-preset", &presets]),
+    ] {
+        assert_eq!(output.status.code(), Some(2));
+        for expected in
+            ["wrong.yaml: fields.call.verb: `methd` is none of", "wrong.yaml: fields: lacks the request"]
+        {
+            assert!(stderr(&output).contains(expected), "{expected} is not in {}", stderr(&output));
         }
-        std::thread::sleep(Duration::from_secs(3));
-        counted = self.counted();
-        assert_eq!(&counted.0, wanted, "the inventory, and the log; the sensor told:\n{}", self.told());
-        assert_eq!(counted.1, all, "the sums of the hours, and the log");
     }
-}
-
-/// A server that writes its log and rotates it.
-struct Writer {
-    stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<BTreeMap<String, u64>>,
-}
-
-/// How a log is rotated.
-#[derive(Clone, Copy)]
-enum Rotation {
-    Rename,
-    CopyTruncate,
-}
-
-impl Writer {
-    /// Writes some thousand lines a second into `access.log` of `folder`, rotates it every so often, and compresses what
-    /// was rotated before that.
-    fn start(folder: PathBuf, rotation: Rotation) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let log = folder.join("access.log");
-            let mut dice = Dice(0x5eed);
-            let mut written = BTreeMap::new();
-            let open = || OpenOptions::new().create(true).append(true).open(&log).unwrap();
-            let (mut file, mut rotated) = (open(), 0);
-            while !stopped.load(Relaxed) {
-                let mut text = String::new();
-                for _ in 0..=dice.below(40) {
-                    let (name, path) = match dice.below(3) {
-                        0 => (
-                            "GET /v1/accounts/{accountId}",
-                            format!("/v1/accounts/{}", 100_000 + dice.below(9_999)),
-                        ),
-                        1 => ("GET /v1/accounts", "/v1/accounts".to_owned()),
-                        _ => ("GET /v1/rates", "/v1/rates".to_owned()),
-                    };
-                    *written.entry(name.to_owned()).or_default() += 1;
-                    writeln!(
-                        text,
-                        "10.0.0.{} - - [15/Apr/2026:00:00:06 +0000] \"GET {path} HTTP/1.1\" 200 5 \"-\" \"curl/8.5\"",
-                        dice.below(200)
-                    ).unwrap();
-                }
-                // A line may stand there without its end for a while.
-                let (front, rest) =
-                    text.as_bytes().split_at(usize::try_from(dice.below(text.len() as u64)).unwrap());
-                file.write_all(front).unwrap();
-                std::thread::sleep(Duration::from_millis(dice.below(12)));
-                file.write_all(rest).unwrap();
-                if dice.below(60) == 0 {
-                    rotated += 1;
-                    let older = folder.join(format!("access.log.{}", rotated - 1));
-                    let name = folder.join(format!("access.log.{rotated}"));
-                    match rotation {
-                        Rotation::Rename => {
-                            fs::rename(&log, &name).unwrap();
-                            // The server goes on writing into the old file until it is told.
-                            writeln!(file, "10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /v1/rates HTTP/1.1\" 200 5 \"-\" \"curl/8.5\"").unwrap();
-                            *written.entry("GET /v1/rates".to_owned()).or_default() += 1;
-                            file = open();
-                        }
-                        Rotation::CopyTruncate => {
-                            fs::copy(&log, &name).unwrap();
-                            file.set_len(0).unwrap();
-                        }
-                    }
-                    if older.exists() {
-                        let packed =
-                            File::create(folder.join(format!("access.log.{}.gz", rotated - 1))).unwrap();
-                        let gzip =
-                            Command::new("gzip").arg("-c").arg(&older).stdout(packed).status().unwrap();
-                        assert!(gzip.success());
-                        fs::remove_file(&older).unwrap();
-                    }
-                }
-            }
-            written
-        });
-        Self { stop, thread }
-    }
-
-    fn stop(self) -> BTreeMap<String, u64> {
-        self.stop.store(true, Relaxed);
-        self.thread.join().unwrap()
-    }
-}
-
-/// Twenty kills, while a log is written and rotated.
-fn survive(rotation: Rotation, arguments: &[&str]) {
-    let sensor = Sensor::new(arguments);
-    let writer = Writer::start(sensor.at("logs"), rotation);
-    let mut dice = Dice(0xd1ce);
-    for _ in 0..20 {
-        let running = sensor.start();
-        std::thread::sleep(Duration::from_millis(50 + dice.below(900)));
-        drop(running);
-    }
-    let running = sensor.start();
-    std::thread::sleep(Duration::from_secs(2));
-    let written = writer.stop();
-    sensor.await_count(&written);
-    sensor.stop(running);
-    let (by_endpoint, hours) = sensor.counted();
-    assert_eq!(by_endpoint, written, "after the end");
-    let all: u64 = written.values().sum();
-    assert_eq!(hours, all);
-    println!("20 kills: {all} lines written, {hours} counted; by endpoint {by_endpoint:?}");
 }
 
 #[test]
-fn kills_and_rotation_by_rename_lose_no_line_and_count_none_twice() {
-    survive(Rotation::Rename, &["-a", "logs/access.log"]);
-}
-
-#[test]
-fn kills_and_rotation_by_copy_lose_no_line_and_count_none_twice() {
-    survive(Rotation::CopyTruncate, &["-a", "logs"]);
-}
-
-#[test]
-fn standard_input_is_read_to_its_end() {
-    let sensor = Sensor::new(&["-a", "-"]);
-    let line = "10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /v1/rates HTTP/1.1\" 200 5\n";
-    let mut command = Command::new(program());
-    command.args(["watch", "-a", "-", "--quiet", "--lake"]).arg(sensor.at("lake"));
-    command.arg("--state").arg(sensor.at("state")).arg("--key").arg(sensor.at("key"));
-    let mut running = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut input = running.stdin.take().unwrap();
-    input.write_all((line.repeat(500) + "nonsense\n").as_bytes()).unwrap();
-    drop(input);
-    assert!(running.wait().unwrap().success());
-    assert_eq!(sensor.counted(), (BTreeMap::from([("GET /v1/rates".to_owned(), 500)]), 500));
+fn times_without_a_year_follow_the_year_that_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.log");
+    let log =
+        "Dec 31 23:59:58 edge \"GET /v1/a HTTP/1.1\" 200\nJan  1 00:00:01 edge \"GET /v1/a HTTP/1.1\" 200\n";
+    std::fs::write(&path, log).unwrap();
+    let path = path.display().to_string();
+    let format = r#"$time $_ "$request" $status"#;
+    let output = analyze(
+        folder.path(),
+        &[&path, "--log-format", format, "--log-year", "2019", "--log-zone=-01:00", "--inventory", "-"],
+    );
+    let endpoint = lines(&stdout(&output)).remove(0);
+    assert_eq!(endpoint["first_seen"], "2020-01-01T00:59:58Z");
+    assert_eq!(endpoint["last_seen"], "2020-01-01T01:00:01Z");
 }

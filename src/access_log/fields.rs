@@ -3,6 +3,7 @@
 //! Names are compared without case and punctuation, so that `request_method`, `requestMethod` and
 //! `request.method` are one. Where a log tells the same thing twice, the word closest to the wire wins.
 
+use super::instant::{Clock, Pattern};
 use super::names::{Meaning, Unit, meaning};
 use super::{BadReason, har, instant};
 use crate::anomaly::Anomaly;
@@ -20,6 +21,13 @@ pub(super) enum Value<'a> {
     Integer(u64),
     Float(f64),
     Bool(bool),
+}
+
+/// Whose head a field line is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Request,
+    Response,
 }
 
 /// Where nested logs keep the fields of a head.
@@ -55,6 +63,7 @@ pub(super) struct Scratch {
     query: Vec<u8>,
     host: Vec<u8>,
     time: Option<Timestamp>,
+    clock: Clock,
     server_address: Option<IpAddr>,
     server_port: Option<u16>,
     user: Vec<u8>,
@@ -74,6 +83,16 @@ struct Ranks {
 }
 
 impl Scratch {
+    /// One that completes times by what is known of the writer's clock.
+    pub(super) fn with_clock(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
+    /// Tells the moment of the line that was read, for the next one's.
+    pub(super) const fn went_by(&mut self, moment: Timestamp) {
+        self.clock.last = Some(moment);
+    }
+
     /// Forgets the last line, here and in `into`.
     pub(super) fn begin(&mut self, into: &mut Transaction) {
         into.clear();
@@ -106,6 +125,40 @@ impl Scratch {
         }
     }
 
+    /// Takes what is known to mean this.
+    pub(super) fn put_as(&mut self, meaning: Meaning, value: Value<'_>, into: &mut Transaction) {
+        if !matches!(value, Value::Text(b"" | b"-")) {
+            self.name.clear();
+            self.take(meaning, value, into);
+        }
+    }
+
+    /// Takes a moment that is written as `pattern` says.
+    pub(super) fn put_moment(&mut self, rank: u8, pattern: &Pattern, value: Value<'_>) {
+        let time = match value {
+            Value::Text(text) => pattern.read(text, &self.clock),
+            Value::Integer(number) => pattern.read(number.to_string().as_bytes(), &self.clock),
+            Value::Float(number) => pattern.read(format!("{number:.6}").as_bytes(), &self.clock),
+            Value::Bool(_) => None,
+        };
+        if let Some(time) = time.filter(|_| better(rank, self.has.time)) {
+            self.time = Some(time);
+            self.has.time = rank;
+        }
+    }
+
+    /// Takes a field line of a head.
+    pub(super) fn put_header(side: Side, name: &str, value: Value<'_>, into: &mut Transaction) {
+        let Value::Text(text) = value else { return };
+        let fields = match side {
+            Side::Request => &mut into.request.fields,
+            Side::Response => &mut into.response.fields,
+        };
+        if text != b"-" && !name.starts_with(':') {
+            push(fields, name, text);
+        }
+    }
+
     fn meaning(&mut self, path: &str) -> Option<Meaning> {
         let letters = path.bytes().filter(u8::is_ascii_alphanumeric);
         self.name.clear();
@@ -117,7 +170,7 @@ impl Scratch {
         let text = if let Value::Text(text) = value { text } else { b"" };
         match meaning {
             Meaning::Time(rank) => {
-                if let Some(time) = time(value).filter(|_| better(rank, self.has.time)) {
+                if let Some(time) = time(value, &self.clock).filter(|_| better(rank, self.has.time)) {
                     self.time = Some(time);
                     self.has.time = rank;
                 }
@@ -369,9 +422,9 @@ fn replace(buffer: &mut Vec<u8>, text: &[u8]) {
     buffer.extend_from_slice(text);
 }
 
-fn time(value: Value<'_>) -> Option<Timestamp> {
+fn time(value: Value<'_>, clock: &Clock) -> Option<Timestamp> {
     match value {
-        Value::Text(text) => instant::any(text),
+        Value::Text(text) => clock.read(text),
         Value::Integer(number) => instant::epoch(number.to_string().as_bytes()),
         // A double holds today's instants to better than a microsecond.
         Value::Float(number) => instant::epoch(format!("{number:.6}").as_bytes()),

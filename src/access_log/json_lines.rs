@@ -1,4 +1,4 @@
-//! Access logs with a JSON object a line, flat or nested, whatever the names of the fields.
+//! Access logs with a JSON object a line, flat or nested: by the names of their fields, or by a map of them.
 
 use super::BadReason;
 use super::fields::{Scratch, Value};
@@ -11,33 +11,59 @@ const DEPTH: u8 = 6;
 
 /// Reads a line without its end.
 pub(super) fn parse(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Result<(), BadReason> {
+    walk(line, &mut ByName, scratch, into)?;
+    scratch.finish(into)
+}
+
+/// Takes the leaves of a line's object.
+pub(super) trait Leaves {
+    /// Takes the leaf at `path`, which has a point where the object nests; items of a list are at the list's path.
+    fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction);
+}
+
+/// Knows fields by their names.
+struct ByName;
+
+impl Leaves for ByName {
+    fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction) {
+        scratch.put(path, value, into);
+    }
+}
+
+/// Begins an exchange and hands every leaf of a line's object to `leaves`.
+pub(super) fn walk(
+    line: &[u8],
+    leaves: &mut impl Leaves,
+    scratch: &mut Scratch,
+    into: &mut Transaction,
+) -> Result<(), BadReason> {
     if !line.starts_with(b"{") {
         return Err(BadReason::Json { column: 1 });
     }
     scratch.begin(into);
     let mut path = String::new();
     let mut json = serde_json::Deserializer::from_slice(line);
-    let walk = Walk { path: &mut path, depth: 0, scratch, into };
+    let walk = Walk { path: &mut path, depth: 0, leaves, scratch, into };
     let read = walk.deserialize(&mut json).and_then(|()| json.end());
-    read.map_err(|error| BadReason::Json { column: error.column() })?;
-    scratch.finish(into)
+    read.map_err(|error| BadReason::Json { column: error.column() })
 }
 
 /// Puts every leaf of a value below `path`.
-struct Walk<'w> {
+struct Walk<'w, L> {
     path: &'w mut String,
     depth: u8,
+    leaves: &'w mut L,
     scratch: &'w mut Scratch,
     into: &'w mut Transaction,
 }
 
-impl Walk<'_> {
+impl<L: Leaves> Walk<'_, L> {
     fn put(self, value: Value<'_>) {
-        self.scratch.put(self.path, value, self.into);
+        self.leaves.leaf(self.path, value, self.scratch, self.into);
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+impl<'de, L: Leaves> DeserializeSeed<'de> for Walk<'_, L> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -49,7 +75,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de, L: Leaves> Visitor<'de> for Walk<'_, L> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,8 +113,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         loop {
-            let walk =
-                Walk { path: self.path, depth: self.depth + 1, scratch: self.scratch, into: self.into };
+            let walk = Walk {
+                path: self.path,
+                depth: self.depth + 1,
+                leaves: self.leaves,
+                scratch: self.scratch,
+                into: self.into,
+            };
             if items.next_element_seed(walk)?.is_none() {
                 return Ok(());
             }
@@ -108,6 +139,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
             fields.next_value_seed(Walk {
                 path: self.path,
                 depth: self.depth + 1,
+                leaves: self.leaves,
                 scratch: self.scratch,
                 into: self.into,
             })?;

@@ -7,13 +7,19 @@
 use super::BadReason;
 use super::combined::{closing_quote, unescape};
 use super::fields::{Scratch, Value};
+use super::instant;
 use crate::transaction::Transaction;
 
 /// A compiled format. See the module's doc.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pieces: Vec<Piece>,
+    /// Which of them is the time.
+    time: Option<usize>,
 }
+
+/// Names that tell the time.
+const TIMES: [&str; 5] = ["time_local", "time_iso8601", "time", "msec", "timestamp"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -114,10 +120,17 @@ impl Layout {
         if !named(&["status"]) {
             return Err(BadFormat::Lacks { what: "the status of the answer" });
         }
-        if !named(&["time_local", "time_iso8601", "time", "msec", "timestamp"]) {
+        if !named(&TIMES) {
             return Err(BadFormat::Lacks { what: "the time" });
         }
-        Ok(Self { pieces: joined })
+        let time =
+            joined.iter().position(|piece| matches!(piece, Piece::Field(name) if TIMES.contains(&&**name)));
+        Ok(Self { pieces: joined, time })
+    }
+
+    /// How many fields it names.
+    pub(super) fn fields(&self) -> usize {
+        self.pieces.iter().filter(|piece| matches!(piece, Piece::Field(name) if !name.is_empty())).count()
     }
 
     /// Reads a line without its end. What follows the last piece is passed over.
@@ -146,7 +159,10 @@ impl Layout {
                     } else if quoted && behind.starts_with(b"\"") {
                         closing_quote(rest)
                     } else {
-                        memchr::memmem::find(rest, behind)
+                        // A time may hold the blank that ends other fields.
+                        let skipped = if self.time == Some(at) { instant::blanks_until(rest) } else { 0 };
+                        let found = rest.get(skipped..).and_then(|rest| memchr::memmem::find(rest, behind));
+                        found.map(|end| skipped + end)
                     };
                     let (value, tail) = end
                         .and_then(|end| rest.split_at_checked(end))

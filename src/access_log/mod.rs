@@ -13,10 +13,12 @@
 //! are what the log says; bodies come from HAR only.
 
 mod base64;
+mod catalogue;
 mod columns;
 mod combined;
 mod elements;
 mod envoy_als;
+mod field_map;
 mod fields;
 mod har;
 mod instant;
@@ -24,21 +26,32 @@ mod json_lines;
 mod layout;
 mod lines;
 mod names;
+mod others;
+mod passage;
 mod presets;
+mod quarantine;
 mod spans;
 mod wire;
 
+pub use catalogue::Catalogue;
 pub use envoy_als::AlsReader;
 pub use layout::BadFormat;
+pub use passage::Passage;
 pub use presets::Preset;
+pub use quarantine::{Aside, Keep, Quarantine};
 pub use spans::SpanReader;
 
 use crate::limits::Limits;
+use crate::time::Timestamp;
 use crate::transaction::Transaction;
 use elements::{Element, Elements, Rule};
+use instant::Clock;
 use lines::{Line, Lines};
+use others::Others;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The kinds of logs that are understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +68,30 @@ pub enum LogFormat {
     JsonLines,
     /// Lines whose columns the log itself names: W3C extended (IIS, CloudFront), Zeek.
     Columns,
-    /// Lines laid out as a format string says.
+    /// Lines that a preset explains: by a format string, or by a map of JSON fields.
     Layout(Arc<Preset>),
 }
 
 impl LogFormat {
-    /// The format with this name on the command line.
+    /// The names of those that are no presets.
+    const OF_THEIR_OWN: [&str; 7] = ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"];
+
+    /// The format with this name on the command line, without presets of the user's own.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
+        Catalogue::default().named(name)
+    }
+
+    /// The names of all formats, without presets of the user's own.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        Self::OF_THEIR_OWN
+            .into_iter()
+            .chain(presets::built_in().iter().map(|preset| preset.id.as_str()))
+            .collect()
+    }
+
+    fn of_its_own(name: &str) -> Option<Self> {
         Some(match name {
             "har" => Self::Har,
             "otlp_json" => Self::SpansJson,
@@ -70,18 +99,22 @@ impl LogFormat {
             "combined" => Self::Combined,
             "json" => Self::JsonLines,
             "w3c" | "zeek" => Self::Columns,
-            _ => Self::Layout(Arc::clone(presets::built_in().iter().find(|preset| preset.id == name)?)),
+            _ => return None,
         })
     }
 
-    /// The names of all formats.
+    /// Its name on the command line.
     #[must_use]
-    pub fn names() -> Vec<&'static str> {
-        let presets = presets::built_in().iter().map(|preset| preset.id.as_str());
-        ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"]
-            .into_iter()
-            .chain(presets)
-            .collect()
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Har => "har",
+            Self::SpansJson => "otlp_json",
+            Self::SpansProtobuf => "otlp_protobuf",
+            Self::Combined => "combined",
+            Self::JsonLines => "json",
+            Self::Columns => "w3c",
+            Self::Layout(preset) => &preset.id,
+        }
     }
 
     /// How people call it.
@@ -117,15 +150,21 @@ impl LogFormat {
     }
 }
 
+/// Lines among which [`first_time`] looks for one.
+const FIRST_LINES: usize = 200;
+
 /// How many bytes of an input [`detect`] wants to see, unless there are fewer.
 pub const DETECT_BYTES: usize = 64 << 10;
-
-/// Lines looked at: a log may begin with a few that are not its own.
-const DETECT_LINES: usize = 32;
 
 /// Tells by its first bytes what kind of log an input is; `None` when it is none that is understood.
 #[must_use]
 pub fn detect(start: &[u8]) -> Option<LogFormat> {
+    detect_among(start, &Catalogue::default())
+}
+
+/// The same with presets of the user's own.
+#[must_use]
+pub fn detect_among(start: &[u8], catalogue: &Catalogue) -> Option<LogFormat> {
     let start = start.strip_prefix(lines::BYTE_ORDER_MARK).unwrap_or(start);
     if har::looks_like(start) {
         return Some(LogFormat::Har);
@@ -136,30 +175,21 @@ pub fn detect(start: &[u8]) -> Option<LogFormat> {
     if spans::looks_like_protobuf(start) {
         return Some(LogFormat::SpansProtobuf);
     }
-    let mut transaction = Transaction::default();
-    let mut scratch = fields::Scratch::default();
-    for line in start.split(|byte| *byte == b'\n').take(DETECT_LINES) {
-        let line = line.trim_ascii();
-        if combined::parse(line, &mut scratch, &mut transaction).is_ok() {
-            return Some(LogFormat::Combined);
-        }
-        if json_lines::parse(line, &mut scratch, &mut transaction).is_ok() {
-            return Some(LogFormat::JsonLines);
-        }
-        if columns::is_directive(line) {
-            let mut named = columns::Columns::default();
-            let directive = named.parse(line, &mut scratch, &mut transaction);
-            if directive == Ok(false) && named.known() {
-                return Some(LogFormat::Columns);
-            }
-        }
-        for preset in presets::built_in() {
-            if preset.read(line, &mut scratch, &mut transaction).is_ok() {
-                return Some(LogFormat::Layout(Arc::clone(preset)));
-            }
+    catalogue.detect_lines(start)
+}
+
+/// The time of the first line at the begin of a log that tells one that can be.
+#[must_use]
+pub fn first_time(start: &[u8], format: &LogFormat, options: &LogOptions) -> Option<Timestamp> {
+    let mut reader = Reader::with(format.clone(), 0, &Limits::default(), options).open_to_others();
+    let mut first = None;
+    for line in start.split_inclusive(|byte| *byte == b'\n').take(FIRST_LINES) {
+        reader.feed(line, &mut |exchange| first = first.or(Some(exchange.started())));
+        if first.is_some() {
+            break;
         }
     }
-    None
+    first
 }
 
 /// Why a record gave no transaction. The bytes are a stranger's: every variant describes the log.
@@ -190,6 +220,9 @@ pub enum BadReason {
         /// Which piece, constants counted too.
         piece: usize,
     },
+    /// A JSON object without the fields that a preset's lines have.
+    #[error("lacks a field that tells whether such a line counts")]
+    NotAsMapped,
     /// Values, and no line before named their columns.
     #[error("no `#Fields:` or `#fields` line before it says what its columns are, or it has too few of them")]
     NoColumns,
@@ -199,6 +232,9 @@ pub enum BadReason {
     /// The time cannot be read.
     #[error("its time is missing or cannot be read")]
     Time,
+    /// The time cannot be, and no other is known for it.
+    #[error("its time cannot be: before 1990, or long after the log was written")]
+    ImpossibleTime,
     /// The input, or its line, ended inside the record.
     #[error("the input or its line ends inside it")]
     Cut,
@@ -211,6 +247,28 @@ pub enum BadReason {
         /// Where.
         offset: usize,
     },
+}
+
+impl BadReason {
+    /// The stable name: snake case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too_long",
+            Self::Json { .. } => "json",
+            Self::NoRequest => "no_request",
+            Self::NotCombined => "not_combined",
+            Self::NotAsLaidOut { .. } => "not_as_laid_out",
+            Self::NotAsMapped => "not_as_mapped",
+            Self::NoColumns => "no_columns",
+            Self::Url => "url",
+            Self::Time => "time",
+            Self::ImpossibleTime => "impossible_time",
+            Self::Cut => "cut",
+            Self::NoEntries => "no_entries",
+            Self::Protobuf { .. } => "protobuf",
+        }
+    }
 }
 
 /// A record that gave no transaction.
@@ -242,6 +300,95 @@ pub struct LogReport {
     pub bad: u64,
     /// The first of them.
     pub first_bad: Vec<BadRecord>,
+    /// How many for each reason, by its name.
+    pub bad_by_reason: BTreeMap<&'static str, u64>,
+    /// Lines that are well-formed and meant to be passed over, but for blank ones.
+    pub aside: u64,
+    /// Lines of other formats than the log's, by the format's id: read where the log's own was told by content, counted
+    /// among the bad ones where it was given.
+    pub others: BTreeMap<String, u64>,
+    /// How time went by in the lines.
+    pub passage: Passage,
+    /// Lines whose time cannot be, so that they got another.
+    pub times_replaced: u64,
+}
+
+impl LogReport {
+    /// Whether so many lines could not be read that the format may be the wrong one; `open` tells whether lines of
+    /// other formats were read, too.
+    #[must_use]
+    pub fn doubt(&self, format: &LogFormat, open: bool) -> Option<Doubt> {
+        let fit = self.exchanges + self.aside;
+        let lines = fit + self.bad;
+        let doubtful = lines >= DOUBTED_LINES && fit.saturating_mul(10) < lines.saturating_mul(9);
+        // Of a log that is open to others, those that were met are read.
+        let guess = self.others.iter().filter(|_| !open).max_by_key(|(_, lines)| **lines);
+        doubtful.then(|| Doubt {
+            format: format.id().to_owned(),
+            fit,
+            lines,
+            guess: guess.map(|(id, lines)| (id.clone(), *lines)),
+        })
+    }
+}
+
+/// Fewer lines than these tell nothing of their format.
+const DOUBTED_LINES: u64 = 10;
+
+/// A format that reads under 90 % of a log's lines, and what the others may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The format's id.
+    pub format: String,
+    /// Lines that it reads.
+    pub fit: u64,
+    /// Lines in all, but for blank ones.
+    pub lines: u64,
+    /// The format that most of the others look like, and how many do.
+    pub guess: Option<(String, u64)>,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { format, fit, lines, guess } = self;
+        write!(f, "{fit} of {lines} lines are `{format}`; ")?;
+        match guess {
+            Some((id, like)) => {
+                write!(
+                    f,
+                    "{like} look like `{id}`: give that format, or none to have each line read as what it is"
+                )
+            }
+            None => f.write_str("the others look like no known format: give theirs"),
+        }
+    }
+}
+
+/// How logs are read, whatever their format.
+#[derive(Clone, Debug, Default)]
+pub struct LogOptions {
+    /// Seconds east of UTC of times that name no zone.
+    pub zone: i32,
+    /// The year of the first time that names none.
+    pub year: Option<i64>,
+    /// A moment that the first line is not much later than: when the log was last written, or now. A first time without
+    /// a year is of the last year that is not after it.
+    pub reference: Option<Timestamp>,
+    /// When the log was last written, if nothing is written to it any more: no line is much later.
+    pub written: Option<Timestamp>,
+    /// The time that lines get whose own cannot be (see [`Passage`]): that of the log's first line, see
+    /// [`first_time`]. Without it such lines are refused.
+    pub stand_in: Option<Timestamp>,
+    /// The formats that are known.
+    pub catalogue: Catalogue,
+}
+
+impl LogOptions {
+    /// Seconds east of UTC of a zone written as `+02:00`, `-0530` or `Z`.
+    #[must_use]
+    pub fn zone_of(text: &str) -> Option<i32> {
+        instant::zone(text.as_bytes())
+    }
 }
 
 /// What came of one message that told of several exchanges.
@@ -291,6 +438,15 @@ pub struct Reader {
     out: Out,
 }
 
+/// Where bad lines are kept aside, under whose name.
+#[derive(Debug)]
+struct KeptAside {
+    source: Arc<str>,
+    quarantine: Quarantine,
+    /// The line that is being judged.
+    line: Vec<u8>,
+}
+
 /// What finds the records.
 #[derive(Debug)]
 enum Split {
@@ -312,12 +468,26 @@ struct Out {
     reading: spans::Reading,
     transaction: Transaction,
     report: LogReport,
+    bounds: passage::Bounds,
+    stand_in: Option<Timestamp>,
+    others: Others,
+    /// Whether lines of other formats are read.
+    open: bool,
+    kept_aside: Option<Box<KeptAside>>,
 }
 
 impl Reader {
     /// A reader for the input numbered `input` among all inputs.
     #[must_use]
     pub fn new(format: LogFormat, input: u32, limits: &Limits) -> Self {
+        Self::with(format, input, limits, &LogOptions::default())
+    }
+
+    /// A reader that knows more of the log.
+    #[must_use]
+    pub fn with(format: LogFormat, input: u32, limits: &Limits, options: &LogOptions) -> Self {
+        let LogOptions { zone, year, reference, written, stand_in, .. } = *options;
+        let others = Others::new(format.clone(), options.catalogue.clone());
         Self {
             split: match format {
                 LogFormat::Combined => Split::Combined(Lines::default()),
@@ -331,12 +501,36 @@ impl Reader {
             out: Out {
                 input,
                 body_bytes: limits.body_bytes,
-                scratch: fields::Scratch::default(),
+                scratch: fields::Scratch::with_clock(Clock { zone, year, reference, last: None }),
                 reading: spans::Reading::default(),
                 transaction: Transaction::default(),
                 report: LogReport::default(),
+                bounds: passage::Bounds::new(written),
+                stand_in,
+                others,
+                open: false,
+                kept_aside: None,
             },
         }
+    }
+
+    /// Reads lines of other formats, too: the log's own was told by content, and logs may be mixed.
+    #[must_use]
+    pub const fn open_to_others(mut self) -> Self {
+        self.out.open = true;
+        self
+    }
+
+    /// Keeps bad lines aside, as those of `source`.
+    #[must_use]
+    pub fn with_quarantine(mut self, source: Arc<str>, quarantine: Quarantine) -> Self {
+        self.out.kept_aside = Some(Box::new(KeptAside { source, quarantine, line: Vec::new() }));
+        self
+    }
+
+    /// What was kept aside so far; `None` when nothing is asked to be.
+    pub fn quarantine(&mut self) -> Option<&mut Quarantine> {
+        self.out.kept_aside.as_mut().map(|kept| &mut kept.quarantine)
     }
 
     /// Reads the next bytes and hands every transaction that ends in them to `sink`.
@@ -356,11 +550,7 @@ impl Reader {
             }
             Split::Layout(lines, preset) => {
                 lines.feed(bytes, &mut |line| {
-                    out.line(
-                        line,
-                        &mut |line, scratch, into| preset.read(line, scratch, into).map(|()| true),
-                        sink,
-                    );
+                    out.line(line, &mut |line, scratch, into| preset.read(line, scratch, into), sink);
                 });
             }
             Split::Har(entries) => entries.feed(bytes, &mut |entry| out.entry(entry, sink)),
@@ -393,11 +583,7 @@ impl Reader {
             }
             Split::Layout(lines, preset) => {
                 lines.finish(&mut |line| {
-                    out.line(
-                        line,
-                        &mut |line, scratch, into| preset.read(line, scratch, into).map(|()| true),
-                        sink,
-                    );
+                    out.line(line, &mut |line, scratch, into| preset.read(line, scratch, into), sink);
                 });
             }
             Split::SpansProtobuf(file) => {
@@ -419,6 +605,18 @@ impl Reader {
     pub const fn report(&self) -> &LogReport {
         &self.out.report
     }
+
+    /// Whether so many lines could not be read that the format may be the wrong one.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.report().doubt(self.format(), self.out.open)
+    }
+
+    /// The log's format.
+    #[must_use]
+    pub const fn format(&self) -> &LogFormat {
+        self.out.others.own()
+    }
 }
 
 /// Reads a line; `Ok(false)` when it tells of no exchange and is meant to.
@@ -436,11 +634,67 @@ impl Out {
         match line {
             Line::TooLong => self.hand_out(Err(BadReason::TooLong { limit: lines::MAX_LINE }), sink),
             Line::Whole(line) if line.trim_ascii().is_empty() => self.report.records += 1,
-            Line::Whole(line) => match parse(line.trim_ascii(), &mut self.scratch, &mut self.transaction) {
-                Ok(true) => self.hand_out(Ok(()), sink),
-                Ok(false) => self.report.records += 1,
-                Err(reason) => self.hand_out(Err(reason), sink),
-            },
+            Line::Whole(line) => {
+                let line = line.trim_ascii();
+                match parse(line, &mut self.scratch, &mut self.transaction) {
+                    Ok(counts) => self.of_a_line(counts, line, sink),
+                    Err(reason) => self.missed(line, reason, sink),
+                }
+            }
+        }
+    }
+
+    /// A line that a format reads.
+    fn of_a_line(&mut self, counts: bool, line: &[u8], sink: &mut dyn FnMut(&Transaction)) {
+        if !counts {
+            self.report.records += 1;
+            self.report.aside += 1;
+            return;
+        }
+        let started = self.transaction.request.started;
+        if self.bounds.hold(started) {
+            self.report.passage.step(self.report.records, started);
+            self.scratch.went_by(started);
+        } else if let Some(stand_in) = self.stand_in {
+            self.report.times_replaced += 1;
+            retime(&mut self.transaction, stand_in);
+        } else {
+            self.keep_aside(line);
+            return self.hand_out(Err(BadReason::ImpossibleTime), sink);
+        }
+        self.hand_out(Ok(()), sink);
+    }
+
+    /// A line that the log's own format does not read.
+    #[cold]
+    fn missed(&mut self, line: &[u8], reason: BadReason, sink: &mut dyn FnMut(&Transaction)) {
+        let tagged = instant::behind_tag(line).and_then(|behind| {
+            let own = self.others.own().clone();
+            own.read_line(behind, &mut columns::Columns::default(), &mut self.scratch, &mut self.transaction)
+                .ok()
+        });
+        if let Some(counts) = tagged {
+            return self.of_a_line(counts, line, sink);
+        }
+        let read = self.others.read(line, &mut self.scratch, &mut self.transaction);
+        let counts = read.map(|(format, counts)| {
+            *self.report.others.entry(format.id().to_owned()).or_default() += 1;
+            counts
+        });
+        match counts {
+            Some(counts) if self.open => self.of_a_line(counts, line, sink),
+            Some(_) | None => {
+                self.keep_aside(line);
+                self.hand_out(Err(reason), sink);
+            }
+        }
+    }
+
+    /// Remembers the bytes of a record that is about to be refused.
+    fn keep_aside(&mut self, record: &[u8]) {
+        if let Some(kept) = &mut self.kept_aside {
+            kept.line.clear();
+            kept.line.extend_from_slice(record);
         }
     }
 
@@ -449,7 +703,13 @@ impl Out {
             Element::TooLong => Err(BadReason::TooLong { limit: elements::MAX_ELEMENT }),
             Element::Cut => Err(BadReason::Cut),
             Element::Stray => Err(BadReason::Json { column: 1 }),
-            Element::Whole(bytes) => har::parse(bytes, self.body_bytes, &mut self.transaction),
+            Element::Whole(bytes) => {
+                let outcome = har::parse(bytes, self.body_bytes, &mut self.transaction);
+                if outcome.is_err() {
+                    self.keep_aside(bytes);
+                }
+                outcome
+            }
         };
         self.hand_out(outcome, sink);
     }
@@ -475,12 +735,24 @@ impl Out {
             }
             Err(reason) => {
                 self.report.bad += 1;
+                *self.report.bad_by_reason.entry(reason.name()).or_default() += 1;
+                if let Some(kept) = &mut self.kept_aside {
+                    kept.quarantine.put(&kept.source, record + 1, reason, &kept.line);
+                    kept.line.clear();
+                }
                 if self.report.first_bad.len() < FIRST_BAD {
                     self.report.first_bad.push(BadRecord { number: record + 1, reason });
                 }
             }
         }
     }
+}
+
+/// Gives an exchange another time.
+fn retime(exchange: &mut Transaction, began: Timestamp) {
+    let took = Duration::from_micros(exchange.latency_us.unwrap_or_default());
+    (exchange.request.started, exchange.request.ended) = (began, began);
+    (exchange.response.started, exchange.response.ended) = (began.plus(took), began.plus(took));
 }
 
 /// Reads arbitrary bytes as every format, whole and byte by byte, and asserts that both give the same.
@@ -491,15 +763,25 @@ pub fn fuzz(data: &[u8]) {
     envoy_als::fuzz(data);
     let spans = [LogFormat::SpansJson, LogFormat::SpansProtobuf];
     let others = [LogFormat::Har, LogFormat::Combined, LogFormat::JsonLines, LogFormat::Columns];
-    for format in others.into_iter().chain(spans).chain(layouts) {
+    let options = LogOptions {
+        zone: 7_200,
+        reference: Some(Timestamp::from_secs(1_776_211_200, 0)),
+        ..LogOptions::default()
+    };
+    for (number, format) in others.into_iter().chain(spans).chain(layouts).enumerate() {
+        let open = number.is_multiple_of(2);
         let limits = Limits { body_bytes: 16, ..Limits::default() };
         let read = |chunk: usize| {
-            let mut reader = Reader::new(format.clone(), 0, &limits);
+            let mut reader = Reader::with(format.clone(), 0, &limits, &options)
+                .with_quarantine("fuzz".into(), Quarantine::new(Keep::Last, 4, 1 << 10));
+            if open {
+                reader = reader.open_to_others();
+            }
             let mut seen = Vec::new();
             let mut sink = |transaction: &Transaction| seen.push(fingerprint(transaction));
             data.chunks(chunk).for_each(|chunk| reader.feed(chunk, &mut sink));
             let report = reader.finish(&mut sink).clone();
-            (seen, report)
+            (seen, report, reader.quarantine().cloned(), reader.doubt())
         };
         let whole = read(data.len().max(1));
         assert_eq!(whole, read(1), "{format:?} byte by byte");
@@ -577,6 +859,123 @@ mod tests {
         for input in [HAR, COMBINED, JSON_LINES] {
             fuzz(input.as_bytes());
         }
+        let all: Vec<&str> =
+            presets::built_in().iter().flat_map(|preset| preset.examples()).map(String::as_str).collect();
+        fuzz(all.join("\n").as_bytes());
+    }
+
+    const HAPROXY: &str = "192.0.2.7:33317 [15/Apr/2026:00:00:06.655] in s/a 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 \"GET /v1/a HTTP/1.1\"\n";
+    const PLAIN: &str = "10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /a HTTP/1.1\" 200 5\n";
+
+    #[test]
+    fn the_lines_of_a_mixed_log_are_each_read_as_what_they_are() {
+        let json = "{\"ts\":1776211206.672,\"method\":\"GET\",\"uri\":\"/a\",\"status\":200}\n";
+        let columns = "#Fields: date time cs-method cs-uri-stem sc-status\n2026-04-15 00:00:06 GET /a 200\n";
+        let input = [PLAIN, json, HAPROXY, columns, PLAIN, json, "nonsense\n"].concat();
+        let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default()).open_to_others();
+        let mut seen = 0;
+        reader.feed(input.as_bytes(), &mut |_| seen += 1);
+        let report = reader.finish(&mut |_| {}).clone();
+        assert_eq!((seen, report.exchanges, report.bad, report.aside), (6, 6, 1, 1));
+        let others: Vec<(&str, u64)> =
+            report.others.iter().map(|(id, lines)| (id.as_str(), *lines)).collect();
+        assert_eq!(others, [("haproxy_http", 1), ("json", 2), ("w3c", 2)]);
+        assert_eq!(reader.doubt(), None);
+    }
+
+    #[test]
+    fn a_given_format_that_reads_under_nine_tenths_is_doubted_with_the_best_other_guess() {
+        for (own, other, expected) in [
+            (
+                72,
+                28,
+                Some(
+                    "72 of 100 lines are `combined`; 28 look like `haproxy_http`: give that format, or none to have each line read as what it is",
+                ),
+            ),
+            (90, 10, None),
+            (2, 1, None),
+        ] {
+            let input = [PLAIN.repeat(own), HAPROXY.repeat(other)].concat();
+            let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default());
+            reader.feed(input.as_bytes(), &mut |_| {});
+            let report = reader.finish(&mut |_| {});
+            assert_eq!((report.exchanges, report.bad), (own as u64, other as u64));
+            assert_eq!(report.bad_by_reason.get("not_combined"), Some(&(other as u64)));
+            assert_eq!(reader.doubt().map(|doubt| doubt.to_string()).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn lines_whose_time_cannot_be_get_that_of_the_first_line_or_none() {
+        let line = |at: &str| {
+            format!(
+                "{{\"ts\":\"{at}\",\"method\":\"GET\",\"uri\":\"/a\",\"status\":200,\"duration_ms\":5}}\n"
+            )
+        };
+        let input = [
+            line("1970-01-01T00:00:05Z"),
+            line("2026-04-15T00:00:06Z"),
+            line("2026-04-15T00:00:07Z"),
+            line("2105-04-15T00:00:06Z"),
+            line("2026-03-15T00:00:06Z"),
+        ]
+        .concat();
+        let read = |options: &LogOptions| {
+            let mut reader = Reader::with(LogFormat::JsonLines, 0, &Limits::default(), options);
+            let mut seen = Vec::new();
+            let mut sink = |exchange: &Transaction| {
+                let took = exchange.response.started.since(exchange.started());
+                seen.push((exchange.started().to_string(), took.as_millis()));
+            };
+            reader.feed(input.as_bytes(), &mut sink);
+            (seen, reader.finish(&mut |_| {}).clone())
+        };
+        let at = |text: &str| (format!("2026-{text}Z"), 5);
+        let (first, second, before) = (at("04-15T00:00:06"), at("04-15T00:00:07"), at("03-15T00:00:06"));
+        let mut options = LogOptions::default();
+        let (seen, report) = read(&options);
+        assert_eq!(seen, [first.clone(), second.clone(), before.clone()]);
+        assert_eq!((report.times_replaced, report.passage.jumps(), report.bad), (0, 1, 2));
+        assert_eq!(report.bad_by_reason.keys().copied().collect::<Vec<_>>(), ["impossible_time"]);
+        options.stand_in = first_time(input.as_bytes(), &LogFormat::JsonLines, &options);
+        let (seen, report) = read(&options);
+        assert_eq!(seen, [first.clone(), first.clone(), second, first, before]);
+        assert_eq!((report.times_replaced, report.passage.jumps(), report.bad), (2, 1, 0));
+    }
+
+    #[test]
+    fn times_without_a_year_or_zone_are_completed_over_new_year() {
+        let preset = Preset::of_format(r#"$time $_ "$request" $status"#).unwrap();
+        let options = LogOptions {
+            zone: 3_600,
+            reference: Some(Timestamp::from_secs(1_776_211_206, 0)),
+            ..LogOptions::default()
+        };
+        let input =
+            "Dec 31 23:59:58 edge \"GET /a HTTP/1.1\" 200\nJan  1 00:59:58 edge \"GET /a HTTP/1.1\" 200\n";
+        let mut reader = Reader::with(LogFormat::Layout(Arc::new(preset)), 0, &Limits::default(), &options);
+        let mut seen = Vec::new();
+        reader.feed(input.as_bytes(), &mut |exchange| seen.push(exchange.started().to_string()));
+        assert_eq!(seen, ["2025-12-31T22:59:58Z", "2025-12-31T23:59:58Z"]);
+        assert_eq!(reader.report().passage.jumps(), 0);
+    }
+
+    #[test]
+    fn bad_lines_are_kept_aside_by_their_shape() {
+        let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default())
+            .with_quarantine("a.log".into(), Quarantine::default());
+        reader.feed(
+            [PLAIN, "card=4111111111111111\n", &"x".repeat(lines::MAX_LINE + 1), "\n"].concat().as_bytes(),
+            &mut |_| {},
+        );
+        let kept: Vec<_> = reader
+            .quarantine()
+            .unwrap()
+            .lines()
+            .map(|aside| (aside.line, aside.reason, aside.shape.clone()))
+            .collect();
+        assert_eq!(kept, [(2, "not_combined", "aaa…=999…".to_owned()), (3, "too_long", String::new())]);
     }
 
     proptest! {

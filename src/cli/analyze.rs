@@ -4,6 +4,7 @@ use super::output::{complain, to};
 use super::progress::Bar;
 use super::style::Colours;
 use super::{Outcome, documents, key, summary};
+use crate::access_log::LogOptions;
 use crate::caller::{Network, TrustedProxies};
 use crate::classify::Classifier;
 use crate::finding::Severity;
@@ -17,6 +18,7 @@ use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::tables;
 use crate::sink::jsonl;
 use crate::source::log_file::format_given;
+use crate::source::log_presets;
 use crate::spec::DocumentSet;
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
@@ -32,7 +34,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Inputs are told apart by content: pcap, pcapng, HAR and access logs (combined, JSON lines, \
-    W3C, Zeek, AWS load balancers, Envoy, Istio, HAProxy), plain or compressed with gzip or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
+    W3C, Zeek, and those of signatures/logs), plain or compressed with gzip or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {
@@ -72,6 +74,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     tags: Option<PathBuf>,
 
+    /// Write a JSON line for each line of a log that could not be read: where, why, and its shape without its values
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    quarantine: Option<PathBuf>,
+
     /// Show paths and queries in --transactions as they were sent; shows personal data
     #[arg(long, requires = "transactions", conflicts_with = "lake", help_heading = "Where results go")]
     unredacted: bool,
@@ -105,6 +111,19 @@ pub(super) struct Args {
     /// not given
     #[arg(long, value_name = "FORMAT", help_heading = "How to read")]
     log_format: Option<String>,
+
+    /// Formats of logs of your own: a YAML file like those in signatures/logs, or a folder of them
+    #[arg(long, value_name = "FILE_OR_DIR", help_heading = "How to read")]
+    log_preset: Vec<PathBuf>,
+
+    /// The zone of times in logs that name none, as +02:00; UTC when not given
+    #[arg(long, value_name = "ZONE", value_parser = zone, allow_hyphen_values = true, help_heading = "How to read")]
+    log_zone: Option<i32>,
+
+    /// The year of the first time in each log that names none; by default the last one in which the log can have been
+    /// written
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i64).range(1990..2100), help_heading = "How to read")]
+    log_year: Option<i64>,
 
     /// A proxy, or a network of them, whose word on its client is believed: X-Forwarded-For, Forwarded, X-Real-IP, the
     /// PROXY protocol, certificates in headers. The client is the right-most address that is not trusted
@@ -157,6 +176,10 @@ impl FailOn {
     }
 }
 
+fn zone(text: &str) -> Result<i32, String> {
+    LogOptions::zone_of(text).ok_or_else(|| "a zone is written like +02:00, -0530 or Z".to_owned())
+}
+
 /// Runs an analysis.
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !cfg!(feature = "lake") && args.lake.is_some() {
@@ -168,6 +191,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let spec_given = !args.spec.is_empty();
     let (documents, problems) = DocumentSet::load(files);
     complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    let catalogue = log_presets::load(&args.log_preset)?;
     let analysis = Analysis {
         inputs: args.files.clone(),
         shards: usize::from(args.shards),
@@ -194,7 +218,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
         follow: args.follow.map(Duration::from_secs),
         key_logs: args.keylog.clone(),
-        log_format: args.log_format.as_deref().map(|given| format_given(given, Path::new(""))).transpose()?,
+        log_format: args
+            .log_format
+            .as_deref()
+            .map(|given| format_given(given, Path::new(""), &catalogue))
+            .transpose()?,
+        log_options: LogOptions {
+            zone: args.log_zone.unwrap_or_default(),
+            year: args.log_year,
+            catalogue,
+            ..LogOptions::default()
+        },
+        keep_bad_lines: args.quarantine.is_some(),
         key,
         classifier: Classifier::built_in(),
         documents,
@@ -247,6 +282,9 @@ fn write(
     if let Some(file) = &args.findings {
         failures.extend(to(file, |out| jsonl::write_findings(out, &findings)).err());
     }
+    if let Some(file) = &args.quarantine {
+        failures.extend(to(file, |out| taken.quarantine.write(out)).err());
+    }
     if let Some(file) = &args.transactions {
         let names: Vec<&str> = taken.inputs.iter().map(|input| input.name.as_str()).collect();
         let written = to(file, |out| {
@@ -268,7 +306,7 @@ fn write(
         complaints,
     };
     // Somebody else's lines are on standard output: the summary gives way.
-    let taken_away = [&args.inventory, &args.findings, &args.transactions, &args.tags]
+    let taken_away = [&args.inventory, &args.findings, &args.transactions, &args.tags, &args.quarantine]
         .iter()
         .any(|file| file.as_deref().is_some_and(|file| file.as_os_str() == "-"));
     let shown = if args.json {

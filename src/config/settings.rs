@@ -6,6 +6,7 @@ pub use crate::source::interface::Interface;
 use super::{
     AccessLogConfig, Config, From, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing,
 };
+use crate::access_log::Catalogue;
 use crate::limits::Limits;
 use crate::problem::Problems;
 use crate::source::intake::LogSource;
@@ -401,16 +402,18 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
             let fits = fitted(vantage) == *vantage;
             wrong.unless(fits, &at("vantage"), "must be 1 to 64 letters, digits, `.`, `_` and `-`");
         }
-        let format = log.format.as_deref().and_then(|given| match log_file::format_given(given, folder) {
-            Ok(format) => Some(format),
-            Err(why) => {
-                wrong.push(
-                    at("format"),
-                    format!(
-                        "must be the name of a format, a format string, or the path of a preset: {why:#}"
-                    ),
-                );
-                None
+        let format = log.format.as_deref().and_then(|given| {
+            match log_file::format_given(given, folder, &Catalogue::default()) {
+                Ok(format) => Some(format),
+                Err(why) => {
+                    wrong.push(
+                        at("format"),
+                        format!(
+                            "must be the name of a format, a format string, or the path of a preset: {why:#}"
+                        ),
+                    );
+                    None
+                }
             }
         });
         for (m, path) in log.files.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The main job: inputs and documents in, inventory and findings out.
 
-use crate::access_log::{self, LogFormat};
+use crate::access_log::{self, LogFormat, LogOptions, Quarantine, Reader};
 use crate::caller::AuthScheme;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
@@ -24,7 +24,7 @@ use crate::spec::DocumentSet;
 use crate::time::Timestamp;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -46,6 +46,10 @@ pub struct Analysis {
     pub key_logs: Vec<PathBuf>,
     /// The format of logs that are lines; told by content when there is none.
     pub log_format: Option<LogFormat>,
+    /// How logs are read, whatever their format, but for what each file tells of itself.
+    pub log_options: LogOptions,
+    /// Whether bad lines of logs are kept aside.
+    pub keep_bad_lines: bool,
     /// The key of fingerprints.
     pub key: FingerprintKey,
     /// The signatures of data classes.
@@ -97,6 +101,8 @@ pub struct Taken {
     pub secrets_evicted: u64,
     /// What is wrong with the key logs, in words.
     pub key_log_damage: Vec<String>,
+    /// Bad lines of logs, when they were asked for.
+    pub quarantine: Quarantine,
 }
 
 impl Analysis {
@@ -119,11 +125,13 @@ impl Analysis {
         // Logs are read on this thread: their exchanges need no connection to be put together.
         let mut logs =
             Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
+        let mut quarantine = Quarantine::default();
         let mut inputs = Vec::with_capacity(self.inputs.len());
         let (mut bytes_before, mut records_before) = (0, 0);
         for (position, path) in self.inputs.iter().enumerate() {
             let mut stats = InputStats { name: path.display().to_string(), ..InputStats::default() };
-            let taken = self.read_one(position, &mut stats, &mut shards, &mut logs, &mut |bytes, records| {
+            let to = (&mut shards, &mut logs, &mut quarantine);
+            let taken = self.read_one(position, &mut stats, to, &mut |bytes, records| {
                 tick(Progress {
                     input: position,
                     bytes: bytes_before + bytes,
@@ -168,6 +176,7 @@ impl Analysis {
             fragments_evicted,
             secrets_evicted: keys.evicted(),
             key_log_damage,
+            quarantine,
         })
     }
 
@@ -176,8 +185,7 @@ impl Analysis {
         &self,
         position: usize,
         stats: &mut InputStats,
-        shards: &mut Shards,
-        logs: &mut Intake,
+        (shards, logs, quarantine): (&mut Shards, &mut Intake, &mut Quarantine),
         tick: &mut dyn FnMut(u64, u64),
     ) -> u64 {
         let path = self.inputs.get(position).map_or_else(|| "-".as_ref(), PathBuf::as_path);
@@ -197,37 +205,28 @@ impl Analysis {
             shards.read_capture(number, opened.reader, stats, &mut |stats| {
                 tick(taken.load(Ordering::Relaxed), stats.records);
             });
-        } else if let Some(format) = self.format_of(&opened.front) {
-            let record = format.record();
-            format.name().clone_into(&mut stats.format);
+        } else if let Some((mut reader, told)) = self.reader(&opened.front, path, number) {
             let mut span: Option<(Timestamp, Timestamp)> = None;
-            let read =
-                log_file::read_log(opened.reader, format, number, &self.shard.limits, &mut |exchange| {
-                    stats.logged += 1;
-                    if stats.logged.is_multiple_of(1_024) {
-                        tick(taken.load(Ordering::Relaxed), stats.logged);
-                    }
-                    let at = exchange.started();
-                    span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-                    crate::transaction::pairing::Sink::transaction(logs, exchange);
-                });
+            let read = log_file::read_log(opened.reader, &mut reader, &mut |exchange| {
+                stats.logged += 1;
+                if stats.logged.is_multiple_of(1_024) {
+                    tick(taken.load(Ordering::Relaxed), stats.logged);
+                }
+                let at = exchange.started();
+                span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+                crate::transaction::pairing::Sink::transaction(logs, exchange);
+            });
             stats.span = span;
-            stats.readable = read.report.exchanges > 0;
-            stats.records = read.report.records;
             stats.bytes = read.bytes;
-            stats.bad_records = read.report.bad;
             if let Some(error) = read.damage {
                 stats.damage.push(format!(
                     "unreadable after {} bytes: {error}; what came before was read",
                     read.bytes
                 ));
             }
-            for bad in &read.report.first_bad {
-                stats.damage.push(format!("{record} {bad}"));
-            }
-            let untold = read.report.bad.saturating_sub(read.report.first_bad.len() as u64);
-            if untold > 0 {
-                stats.damage.push(format!("{untold} more bad records"));
+            stats.log(reader.format(), told, &read.report);
+            if let Some(kept) = reader.quarantine() {
+                quarantine.absorb(kept);
             }
         } else {
             stats.damage.push(
@@ -237,13 +236,26 @@ impl Analysis {
         taken.load(Ordering::Relaxed)
     }
 
-    /// The format of a log that begins so: the one given, but for what nothing else looks like.
-    fn format_of(&self, front: &[u8]) -> Option<LogFormat> {
-        match (access_log::detect(front), &self.log_format) {
-            (Some(found), _) if found.is_unmistakable() => Some(found),
-            (_, Some(given)) => Some(given.clone()),
-            (found, None) => found,
+    /// A reader of the log that begins so. Its format is the one given, but for what nothing else looks like; one told
+    /// by content is open to lines of others, which is told, too.
+    fn reader(&self, front: &[u8], path: &Path, number: u32) -> Option<(Reader, bool)> {
+        let options = &self.log_options;
+        let (format, told) = match (access_log::detect_among(front, &options.catalogue), &self.log_format) {
+            (Some(found), _) if found.is_unmistakable() => (found, true),
+            (_, Some(given)) => (given.clone(), false),
+            (found, None) => (found?, true),
+        };
+        let written = Some(log_file::last_written(path));
+        let mut options = LogOptions { reference: written, written, ..options.clone() };
+        options.stand_in = access_log::first_time(front, &format, &options);
+        let mut reader = Reader::with(format, number, &self.shard.limits, &options);
+        if told {
+            reader = reader.open_to_others();
         }
+        if self.keep_bad_lines {
+            reader = reader.with_quarantine(path.display().to_string().into(), Quarantine::default());
+        }
+        Some((reader, told))
     }
 
     /// Concludes from what was taken in.

@@ -4,6 +4,7 @@
 //! to their shard in batches through bounded queues; a replay waits when a queue is full. Either way a
 //! connection's segments reach its shard in the order of the inputs.
 
+use crate::access_log::{LogFormat, LogReport};
 use crate::merge::Merge;
 use crate::packet::{Fate, Options};
 use crate::pipeline::front::Front;
@@ -40,6 +41,12 @@ pub struct InputStats {
     pub logged: u64,
     /// Records that could not be read.
     pub bad_records: u64,
+    /// The same by reason.
+    pub bad_by_reason: BTreeMap<&'static str, u64>,
+    /// Lines whose time is far behind or ahead of that of the line before.
+    pub clock_jumps: u64,
+    /// Lines whose time cannot be, so that they got that of the log's first line.
+    pub times_replaced: u64,
     /// Earliest and latest time.
     pub span: Option<(Timestamp, Timestamp)>,
     /// What is wrong with it, in words, and what would mend it.
@@ -55,6 +62,40 @@ impl InputStats {
             None => (ts, ts),
             Some((first, last)) => (first.min(ts), last.max(ts)),
         });
+    }
+}
+
+impl InputStats {
+    /// Takes note of what was met in a log; `told` says whether its format was told by content.
+    pub fn log(&mut self, format: &LogFormat, told: bool, report: &LogReport) {
+        let record = format.record();
+        format.name().clone_into(&mut self.format);
+        if told && !report.others.is_empty() {
+            let others: Vec<&str> = report.others.keys().map(String::as_str).collect();
+            self.format = format!("{}, with lines of {}", self.format, others.join(", "));
+        }
+        self.readable = report.exchanges > 0;
+        self.records = report.records;
+        self.bad_records = report.bad;
+        self.bad_by_reason.clone_from(&report.bad_by_reason);
+        (self.clock_jumps, self.times_replaced) = (report.passage.jumps(), report.times_replaced);
+        self.damage.extend(report.first_bad.iter().map(|bad| format!("{record} {bad}")));
+        let untold = report.bad.saturating_sub(report.first_bad.len() as u64);
+        if untold > 0 {
+            let reasons: Vec<String> =
+                report.bad_by_reason.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            self.damage.push(format!("{untold} more bad records; all by reason: {}", reasons.join(", ")));
+        }
+        self.damage.extend(report.doubt(format, told).map(|doubt| doubt.to_string()));
+        let lines = |count: u64| format!("{count} {record}{}", if count == 1 { "" } else { "s" });
+        if report.times_replaced > 0 {
+            let what = "with a time that cannot be, replaced by that of the first";
+            self.damage.push(format!("{} {what}", lines(report.times_replaced)));
+        }
+        if self.clock_jumps > 0 {
+            let what = "where the time jumps, back by more than an hour or ahead by more than a week";
+            self.damage.push(format!("{} {what}", lines(self.clock_jumps)));
+        }
     }
 }
 
@@ -215,6 +256,9 @@ impl Merge for InputStats {
         self.unknown_links.absorb(other.unknown_links);
         self.logged.absorb(other.logged);
         self.bad_records.absorb(other.bad_records);
+        self.bad_by_reason.absorb(other.bad_by_reason);
+        self.clock_jumps.absorb(other.clock_jumps);
+        self.times_replaced.absorb(other.times_replaced);
         self.damage.extend(other.damage);
         self.readable |= other.readable;
         if let Some((first, last)) = other.span {

@@ -181,16 +181,20 @@ pub fn capture(stats: &InputStats) -> CaptureRow {
     if stats.cut > 0 {
         fates.push(("cut", stats.cut));
     }
-    if stats.bad_records > 0 {
-        fates.push(("bad_record", stats.bad_records));
-    }
+    let mut fates = Count::list(fates);
+    // `bad_json`, `bad_time`: see `BadReason::name`.
+    let bad = stats.bad_by_reason.iter().map(|(reason, count)| (format!("bad_{reason}"), *count));
+    let times = [("clock_jump", stats.clock_jumps), ("time_replaced", stats.times_replaced)];
+    let times =
+        times.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count));
+    fates.extend(bad.chain(times).map(|(name, count)| Count { name, count }));
     let exchanges = if stats.logged > 0 { Count::list([("logged", stats.logged)]) } else { Vec::new() };
     CaptureRow {
         source: stats.name.clone(),
         format: stats.format.clone(),
         records: stats.records,
         bytes: stats.bytes,
-        fates: Count::list(fates),
+        fates,
         exchanges,
         first_seen: stats.span.map(|(first, _)| first),
         last_seen: stats.span.map(|(_, last)| last),

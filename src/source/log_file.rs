@@ -1,12 +1,13 @@
 //! Access logs and HAR files, from a stream that is decompressed already.
 
-use crate::access_log::{LogFormat, LogReport, Preset, Reader};
-use crate::limits::Limits;
+use crate::access_log::{Catalogue, LogFormat, LogReport, Preset, Reader};
+use crate::time::Timestamp;
 use crate::transaction::Transaction;
 use anyhow::{Context, Result};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes asked for at a time.
 const BUFFER: usize = 256 << 10;
@@ -23,16 +24,7 @@ pub struct LogRead {
 }
 
 /// Reads `input` to its end and hands every exchange to `sink`. What was read before damage counts.
-///
-/// `number` is the input's position among all inputs.
-pub fn read_log(
-    mut input: impl Read,
-    format: LogFormat,
-    number: u32,
-    limits: &Limits,
-    sink: &mut dyn FnMut(&Transaction),
-) -> LogRead {
-    let mut reader = Reader::new(format, number, limits);
+pub fn read_log(mut input: impl Read, reader: &mut Reader, sink: &mut dyn FnMut(&Transaction)) -> LogRead {
     let mut buffer = vec![0; BUFFER];
     let mut bytes = 0;
     let damage = loop {
@@ -49,9 +41,10 @@ pub fn read_log(
     LogRead { report: reader.finish(sink).clone(), bytes, damage }
 }
 
-/// The format that is meant by a name, by the path of a preset's file, relative to `folder`, or by a format string.
-pub fn format_given(given: &str, folder: &Path) -> Result<LogFormat> {
-    if let Some(known) = LogFormat::named(given) {
+/// The format that is meant by a name of the catalogue, by the path of a preset's file, relative to `folder`, or by a
+/// format string.
+pub fn format_given(given: &str, folder: &Path, catalogue: &Catalogue) -> Result<LogFormat> {
+    if let Some(known) = catalogue.named(given) {
         return Ok(known);
     }
     let is_file = Path::new(given).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
@@ -60,7 +53,7 @@ pub fn format_given(given: &str, folder: &Path) -> Result<LogFormat> {
         let text = std::fs::read_to_string(&file).with_context(|| format!("read the log format {given}"))?;
         Preset::load(given, &text)?
     } else {
-        let names = LogFormat::names().join(", ");
+        let names = catalogue.names().join(", ");
         Preset::of_format(given).with_context(|| {
             format!("the log format is neither a known name ({names}) nor a format string")
         })?
@@ -68,9 +61,28 @@ pub fn format_given(given: &str, folder: &Path) -> Result<LogFormat> {
     Ok(LogFormat::Layout(Arc::new(preset)))
 }
 
+/// When a file was last written, or now where that is not known: no line of it is much later.
+#[must_use]
+pub fn last_written(path: &Path) -> Timestamp {
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+    file.and_then(|file| file.modified().ok()).map_or_else(now, since_epoch)
+}
+
+/// Now: the moment of reference for logs that are being written.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an edge: what no packet or line tells")]
+pub fn now() -> Timestamp {
+    since_epoch(SystemTime::now())
+}
+
+fn since_epoch(time: SystemTime) -> Timestamp {
+    Timestamp::EPOCH.plus(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     /// Gives its bytes, then fails.
     struct Failing<'a>(&'a [u8]);
@@ -85,7 +97,8 @@ mod tests {
     fn what_stands_before_damage_is_read() {
         let log = b"10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /a HTTP/1.1\" 200 5\n10.0.0.1 - - [15";
         let mut seen = 0;
-        let read = read_log(Failing(log), LogFormat::Combined, 0, &Limits::default(), &mut |_| seen += 1);
+        let mut reader = Reader::new(LogFormat::Combined, 0, &Limits::default());
+        let read = read_log(Failing(log), &mut reader, &mut |_| seen += 1);
         assert_eq!((seen, read.report.exchanges, read.report.bad), (1, 1, 1));
         assert_eq!(read.bytes, log.len() as u64);
         assert!(read.damage.is_some());

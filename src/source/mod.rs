@@ -18,4 +18,5 @@ pub mod key_log;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod live;
 pub mod log_file;
+pub mod log_presets;
 pub mod open;

@@ -7,13 +7,14 @@
 use super::book::News;
 use super::figures::Figures;
 use super::lane::{Command, Part, SourceCounts};
-use crate::access_log::{AlsReader, Batch, LogReport, Reader, SpanReader};
+use crate::access_log::{AlsReader, Batch, LogOptions, LogReport, Reader, SpanReader};
 use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::pipeline::read::InputStats;
 use crate::source::intake::{self, Content, LogSource, Receipt, Tally, Unit};
+use crate::source::log_file;
 use crate::transaction::Transaction;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::collections::hash_map::Entry;
@@ -33,6 +34,8 @@ const DRAIN: Duration = Duration::from_millis(300);
 const MAX_STREAMS: usize = 65_536;
 /// Bad lines that are told by their numbers, for each source and part.
 const TOLD: usize = 8;
+/// Lines from which on a stream tells whether its format may be the wrong one.
+const DOUBTED_FROM: u64 = 1_000;
 
 /// Makes a collector that has learnt nothing.
 pub(super) type Fresh = Box<dyn Fn(&Arc<Classifier>) -> Collector + Send>;
@@ -65,6 +68,8 @@ struct Stream {
     told: LogReport,
     /// What was learnt of a document that is not at its end.
     apart: Option<(Collector, Arc<Classifier>, SourceCounts)>,
+    /// Whether it was told that its format may be the wrong one.
+    doubted: bool,
     /// Of what turn it was last heard.
     heard: u64,
 }
@@ -345,14 +350,17 @@ impl Stream {
         let reader = match format {
             Some(format) => {
                 let name = format.name().into();
-                StreamReader::Records(Box::new(Reader::new(format, 0, limits)), name)
+                let options = LogOptions { reference: Some(log_file::now()), ..LogOptions::default() };
+                let reader = Reader::with(format, 0, limits, &options);
+                let given = source.format.is_some();
+                StreamReader::Records(Box::new(if given { reader } else { reader.open_to_others() }), name)
             }
             None if matches!(content, Content::AccessLogService(_)) => {
                 StreamReader::Messages(Box::new(AlsReader::new(0)))
             }
             None => StreamReader::Spans(Box::new(SpanReader::new(0))),
         };
-        Some(Self { reader, before, told: LogReport::default(), apart: None, heard: 0 })
+        Some(Self { reader, before, told: LogReport::default(), apart: None, doubted: false, heard: 0 })
     }
 
     /// Counts what the reader met since the last time. Returns it with the number of bad records.
@@ -365,6 +373,20 @@ impl Stream {
         stats.records += met.records;
         stats.logged += met.exchanges;
         stats.bad_records += bad;
+        for (reason, count) in &report.bad_by_reason {
+            let more = count - told.bad_by_reason.get(reason).copied().unwrap_or_default();
+            if more > 0 {
+                *stats.bad_by_reason.entry(reason).or_default() += more;
+            }
+        }
+        stats.clock_jumps += report.passage.jumps() - told.passage.jumps();
+        if report.records >= DOUBTED_FROM
+            && !self.doubted
+            && let Some(doubt) = reader.doubt()
+        {
+            self.doubted = true;
+            tell(stats, doubt.to_string());
+        }
         for bad in report.first_bad.iter().skip(told.first_bad.len()) {
             let number = self.before + bad.number;
             tell(stats, format!("record {number}: {}", bad.reason));
