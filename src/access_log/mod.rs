@@ -4,13 +4,14 @@
 //!  exports of OpenTelemetry ─▶ SpanReader, messages of Envoy's access log service ─▶ AlsReader ─▶ &Transaction
 //!
 //!  bytes ─▶ Lines ──▶ combined | json_lines | columns | layout ─┐
+//!      ├──▶ recordings: mitmproxy, Burp, Postman, Envoy tap ────┤
 //!      └──▶ har::Entries ──▶ har::Entry ────────────────────────┴─▶ &Transaction
 //! ```
 //!
 //! A [`Reader`] is fed chunks of any size, in order, and hands out one reused [`Transaction`] a record, so
 //! that everything behind works on logs as it works on packets. It holds one line or entry at a time, both
 //! bounded. A record that cannot be read is counted with its number, and the next one is read. Times, sizes and latencies
-//! are what the log says; bodies come from HAR only.
+//! are what the log says; bodies come from HAR and recordings only.
 
 mod base64;
 mod columns;
@@ -25,12 +26,14 @@ mod layout;
 mod lines;
 mod names;
 mod presets;
+mod recordings;
 mod spans;
 mod wire;
 
 pub use envoy_als::AlsReader;
 pub use layout::BadFormat;
 pub use presets::Preset;
+pub use recordings::Recording;
 pub use spans::SpanReader;
 
 use crate::limits::Limits;
@@ -57,6 +60,8 @@ pub enum LogFormat {
     Columns,
     /// Lines laid out as a format string says.
     Layout(Arc<Preset>),
+    /// What a proxy or a test tool keeps of exchanges.
+    Recording(Recording),
 }
 
 impl LogFormat {
@@ -70,6 +75,9 @@ impl LogFormat {
             "combined" => Self::Combined,
             "json" => Self::JsonLines,
             "w3c" | "zeek" => Self::Columns,
+            _ if let Some(recording) = Recording::ALL.into_iter().find(|known| known.id() == name) => {
+                Self::Recording(recording)
+            }
             _ => Self::Layout(Arc::clone(presets::built_in().iter().find(|preset| preset.id == name)?)),
         })
     }
@@ -80,6 +88,7 @@ impl LogFormat {
         let presets = presets::built_in().iter().map(|preset| preset.id.as_str());
         ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"]
             .into_iter()
+            .chain(Recording::ALL.map(Recording::id))
             .chain(presets)
             .collect()
     }
@@ -94,6 +103,7 @@ impl LogFormat {
             Self::JsonLines => "JSON-lines access log",
             Self::Columns => "access log that names its columns",
             Self::Layout(preset) => &preset.title,
+            Self::Recording(recording) => recording.name(),
         }
     }
 
@@ -101,8 +111,18 @@ impl LogFormat {
     #[must_use]
     pub const fn is_unmistakable(&self) -> bool {
         match self {
-            Self::Har | Self::SpansJson | Self::SpansProtobuf => true,
+            Self::Har | Self::SpansJson | Self::SpansProtobuf | Self::Recording(_) => true,
             Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => false,
+        }
+    }
+
+    /// What is set aside of it, as a sentence goes on behind its number.
+    #[must_use]
+    pub const fn aside(&self) -> Option<&'static str> {
+        match self {
+            Self::Recording(recording) => Some(recording.aside()),
+            Self::Har | Self::SpansJson | Self::SpansProtobuf => None,
+            Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => None,
         }
     }
 
@@ -113,6 +133,7 @@ impl LogFormat {
             Self::Har => "entry",
             Self::SpansJson | Self::SpansProtobuf => "span",
             Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => "line",
+            Self::Recording(recording) => recording.record(),
         }
     }
 }
@@ -135,6 +156,9 @@ pub fn detect(start: &[u8]) -> Option<LogFormat> {
     }
     if spans::looks_like_protobuf(start) {
         return Some(LogFormat::SpansProtobuf);
+    }
+    if let Some(recording) = recordings::detect(start) {
+        return Some(LogFormat::Recording(recording));
     }
     let mut transaction = Transaction::default();
     let mut scratch = fields::Scratch::default();
@@ -202,6 +226,18 @@ pub enum BadReason {
     /// The input, or its line, ended inside the record.
     #[error("the input or its line ends inside it")]
     Cut,
+    /// Not made of netstrings, or of others than its tool writes.
+    #[error("not made of netstrings as mitmproxy writes them")]
+    Netstring,
+    /// Not XML, or XML of another structure; the byte within the record, from 0.
+    #[error("not the expected XML at byte {offset}")]
+    Xml {
+        /// Where in the record.
+        offset: usize,
+    },
+    /// A message of it is no HTTP, or not encoded as it says.
+    #[error("its request or response is no HTTP message, or not encoded as it says")]
+    Message,
     /// Nothing in the input is a record.
     #[error("nothing in it is a record of its format")]
     NoEntries,
@@ -238,7 +274,9 @@ pub struct LogReport {
     pub records: u64,
     /// Transactions handed out.
     pub exchanges: u64,
-    /// Records that gave none.
+    /// Records of a recording that are well formed and tell of no exchange.
+    pub aside: u64,
+    /// Records that should have told of an exchange and could not be read.
     pub bad: u64,
     /// The first of them.
     pub first_bad: Vec<BadRecord>,
@@ -301,6 +339,7 @@ enum Split {
     Har(Elements),
     SpansJson(Elements),
     SpansProtobuf(spans::ProtobufFile),
+    Recording(Box<recordings::Items>),
 }
 
 /// What reads them.
@@ -327,6 +366,9 @@ impl Reader {
                 LogFormat::Har => Split::Har(Elements::new(Rule::Har, limits.body_bytes)),
                 LogFormat::SpansJson => Split::SpansJson(Elements::new(Rule::Spans, 0)),
                 LogFormat::SpansProtobuf => Split::SpansProtobuf(spans::ProtobufFile::new()),
+                LogFormat::Recording(recording) => {
+                    Split::Recording(Box::new(recordings::Items::new(recording, limits.body_bytes)))
+                }
             },
             out: Out {
                 input,
@@ -373,6 +415,9 @@ impl Reader {
                     span.and_then(|span| spans::message(span, &mut out.reading, &mut out.transaction));
                 out.span(outcome, sink);
             }),
+            Split::Recording(items) => {
+                items.feed(bytes, &mut |outcome, transaction| out.recorded(outcome, transaction, sink));
+            }
         }
     }
 
@@ -404,6 +449,9 @@ impl Reader {
                 if let Some(reason) = file.finish() {
                     out.hand_out(Err(reason), sink);
                 }
+            }
+            Split::Recording(items) => {
+                items.finish(&mut |outcome, transaction| out.recorded(outcome, transaction, sink));
             }
             Split::Har(entries) | Split::SpansJson(entries) => {
                 if let Some(reason) = entries.finish() {
@@ -463,6 +511,20 @@ impl Out {
         }
     }
 
+    /// An exchange that was read elsewhere; `Ok(false)` is a record that is set aside.
+    fn recorded(
+        &mut self,
+        outcome: Result<bool, BadReason>,
+        transaction: &mut Transaction,
+        sink: &mut dyn FnMut(&Transaction),
+    ) {
+        std::mem::swap(&mut self.transaction, transaction);
+        if outcome == Ok(false) {
+            self.report.aside += 1;
+        }
+        self.span(outcome, sink);
+    }
+
     fn hand_out(&mut self, outcome: Result<(), BadReason>, sink: &mut dyn FnMut(&Transaction)) {
         let record = self.report.records;
         self.report.records += 1;
@@ -491,7 +553,8 @@ pub fn fuzz(data: &[u8]) {
     envoy_als::fuzz(data);
     let spans = [LogFormat::SpansJson, LogFormat::SpansProtobuf];
     let others = [LogFormat::Har, LogFormat::Combined, LogFormat::JsonLines, LogFormat::Columns];
-    for format in others.into_iter().chain(spans).chain(layouts) {
+    let recordings = Recording::ALL.map(LogFormat::Recording);
+    for format in others.into_iter().chain(spans).chain(recordings).chain(layouts) {
         let limits = Limits { body_bytes: 16, ..Limits::default() };
         let read = |chunk: usize| {
             let mut reader = Reader::new(format.clone(), 0, &limits);

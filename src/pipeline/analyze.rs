@@ -199,6 +199,7 @@ impl Analysis {
             });
         } else if let Some(format) = self.format_of(&opened.front) {
             let record = format.record();
+            let aside = format.aside();
             format.name().clone_into(&mut stats.format);
             let mut span: Option<(Timestamp, Timestamp)> = None;
             let read =
@@ -222,6 +223,9 @@ impl Analysis {
                     read.bytes
                 ));
             }
+            if let (Some(aside), 1..) = (aside, read.report.aside) {
+                stats.damage.push(format!("{} {aside}", read.report.aside));
+            }
             for bad in &read.report.first_bad {
                 stats.damage.push(format!("{record} {bad}"));
             }
@@ -231,7 +235,7 @@ impl Analysis {
             }
         } else {
             stats.damage.push(
-                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, OpenTelemetry, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
+                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, OpenTelemetry, mitmproxy, Burp, Postman, Envoy tap, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
             );
         }
         taken.load(Ordering::Relaxed)
