@@ -1,7 +1,7 @@
 //! Flows that mitmproxy saved (`-w FILE`, *Save flows*): one netstring each, bodies as they were on the wire.
 //!
-//! Read are the formats of mitmproxy 5 and later, versions 8 to 21, as far as they hold what an exchange needs. Flows of
-//! TCP, UDP and DNS are set aside. Of a body that was streamed through, only the length is known.
+//! The formats of mitmproxy 9 to 11 (versions 18 to 21) are read, and of others what is the same in them. Flows of TCP, UDP
+//! and DNS are set aside. Of a body that was streamed through, only the length is known.
 
 use super::super::{BadReason, fields, har};
 use super::message::Bodies;
@@ -91,6 +91,10 @@ pub(super) fn read(flow: Value<'_>, bodies: &mut Bodies, into: &mut Transaction)
     } else {
         into.completeness = Completeness::RequestOnly;
     }
+    // A reverse proxy that ends TLS goes on without it, and the flow's scheme is that of the other side.
+    client.entries(&mut |key, value| {
+        into.tls |= key == b"timestamp_tls_setup" && value.number().is_some();
+    })?;
     into.client = peer(client, &[b"peername", b"address"])?;
     into.server = peer(server, &[b"peername", b"ip_address"])?
         .and_then(|(address, port)| Some(SocketAddr::new(address, port?)));
@@ -333,6 +337,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn tls_is_what_the_client_spoke() {
+        for (setup, expected) in [(put('~', b""), false), (number(1.5), true)] {
+            let request = [
+                ("method", bytes(b"GET")),
+                ("scheme", bytes(b"http")),
+                ("path", bytes(b"/")),
+                ("timestamp_start", number(1.5)),
+            ];
+            let client = dict(&[("timestamp_tls_setup", setup)]);
+            let (outcome, exchange) = read_one(&dict(&[
+                ("type", text("http")),
+                ("request", dict(&request)),
+                ("client_conn", client),
+            ]));
+            assert_eq!((outcome, exchange.tls), (Ok(true), expected));
+        }
+    }
+
+    #[test]
     fn what_was_streamed_or_is_no_http_is_told() {
         let (outcome, exchange) = read_one(&flow(None));
         assert_eq!((outcome, exchange.completeness), (Ok(true), Completeness::Logged));
@@ -346,6 +369,7 @@ pub(super) mod tests {
             (request(&[method()]), Err(BadReason::NoRequest)),
             (request(&[method(), ("path", bytes(b"/"))]), Err(BadReason::Time)),
             (request(&[method(), ("path", bytes(b"/")), ("timestamp_start", number(1.5))]), Ok(true)),
+            (dict(&[("type", text("http")), ("client_conn", put('}', b"x"))]), Err(BadReason::NoRequest)),
             (put('}', b"4:type;"), Err(BadReason::Netstring)),
             (list(&[]), Err(BadReason::Netstring)),
         ] {
