@@ -101,6 +101,8 @@ anomalies! {
     ForwardedConflicting => "forwarded_conflicting",
     /// A TLS handshake message longer than the limit.
     HandshakeLimit => "handshake_limit",
+    /// An answer that a collection of requests keeps as an example: it came once, and was not watched.
+    SavedExample => "saved_example",
 }
 
 const KINDS: usize = Anomaly::ALL.len();

@@ -51,7 +51,16 @@ fn parquet_text(bytes: Vec<u8>) -> Vec<u8> {
 fn no_output_holds_a_planted_value() {
     let planted = planted();
     for with_documents in [true, false] {
-        for input in ["scenario.pcap.gz", "access.log.gz", "access.jsonl.gz", "partner.har"] {
+        for input in [
+            "scenario.pcap.gz",
+            "access.log.gz",
+            "access.jsonl.gz",
+            "partner.har",
+            "../recordings/partner.mitm.gz",
+            "../recordings/partner.burp.xml.gz",
+            "../recordings/partner.postman_collection.json.gz",
+            "../recordings/partner.tap.json.gz",
+        ] {
             let folder = tempfile::tempdir().unwrap();
             let out = folder.path().join("out");
             std::fs::create_dir(&out).unwrap();

@@ -54,7 +54,9 @@ impl Catalogue {
     /// The names of all formats.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        LogFormat::OF_THEIR_OWN.into_iter().chain(self.0.iter().map(|preset| preset.id.as_str())).collect()
+        let mut names: Vec<&str> = LogFormat::of_their_own().collect();
+        names.extend(self.0.iter().map(|preset| preset.id.as_str()));
+        names
     }
 
     /// How many presets there are.
@@ -206,7 +208,12 @@ impl LogFormat {
         match self {
             Self::JsonLines => true,
             Self::Layout(preset) => preset.is_json(),
-            Self::Har | Self::SpansJson | Self::SpansProtobuf | Self::Combined | Self::Columns => false,
+            Self::Har
+            | Self::SpansJson
+            | Self::SpansProtobuf
+            | Self::Recording(_)
+            | Self::Combined
+            | Self::Columns => false,
         }
     }
 
@@ -226,7 +233,7 @@ impl LogFormat {
             }
             Self::Columns => Err(BadReason::NoColumns),
             Self::Layout(preset) => preset.read(line, scratch, into),
-            Self::Har | Self::SpansJson | Self::SpansProtobuf => Err(BadReason::Cut),
+            Self::Har | Self::SpansJson | Self::SpansProtobuf | Self::Recording(_) => Err(BadReason::Cut),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! ```text
 //!  {"log": {"version": …, "entries": [ {entry}, {entry}, … ]}}                            Rule::Har
 //!  {"resourceSpans": [{"scopeSpans": [{"spans": [ {span}, … ]}]}]} newline {…}            Rule::Spans
+//!  {"info": …, "item": [ {request}, {"item": [ {request}, … ]}, … ]}                       Rule::Postman
+//!  {"http_buffered_trace": {trace}} newline {"http_streamed_trace_segment": {trace}} …    Rule::Tap
 //! ```
 //!
 //! A [`Rule`] says by the keys above an object whether it is one. Only strings and brackets are looked at; an
@@ -27,19 +29,23 @@ pub(super) enum Rule {
     Har,
     /// `resourceSpans[].scopeSpans[].spans[]` of OpenTelemetry, one export after the other.
     Spans,
+    /// `item[]` of a Postman collection, and of each folder in it; a folder itself is none.
+    Postman,
+    /// `http_buffered_trace` and `http_streamed_trace_segment` of Envoy's tap, one message after the other.
+    Tap,
 }
 
 impl Rule {
     /// Whether a line that begins with a brace begins anew, whatever was open.
     const fn lined(self) -> bool {
         match self {
-            Self::Har => false,
-            Self::Spans => true,
+            Self::Har | Self::Postman => false,
+            Self::Spans | Self::Tap => true,
         }
     }
 
-    /// Whether an object below `levels` is an element.
-    fn begins(self, levels: &[Level]) -> bool {
+    /// Whether an object below `levels`, under `key` when it has one, is an element.
+    fn begins(self, levels: &[Level], key: &[u8]) -> bool {
         use Word as W;
         let is = |wanted: &[(bool, Word)]| {
             levels.len() == wanted.len()
@@ -57,6 +63,22 @@ impl Rule {
                 (false, W::Other),
                 (true, W::Spans),
             ]),
+            Self::Tap => levels.len() == 1 && Word::of(key) == W::Trace,
+            Self::Postman => {
+                // What Postman's own interface hands out stands under `collection`.
+                let levels = match levels {
+                    [_, inner @ ..] if inner.first().is_some_and(|level| level.word == W::Collection) => {
+                        inner
+                    }
+                    all => all,
+                };
+                let arrays = levels.iter().skip(1).step_by(2);
+                let objects = levels.iter().step_by(2);
+                levels.len() % 2 == 0
+                    && levels.len() >= 2
+                    && objects.into_iter().all(|level| !level.array)
+                    && arrays.into_iter().all(|level| level.array && level.word == W::Item)
+            }
         }
     }
 }
@@ -70,6 +92,9 @@ enum Word {
     ResourceSpans,
     ScopeSpans,
     Spans,
+    Collection,
+    Item,
+    Trace,
 }
 
 impl Word {
@@ -80,6 +105,12 @@ impl Word {
             b"resourceSpans" | b"resource_spans" => Self::ResourceSpans,
             b"scopeSpans" | b"scope_spans" | b"instrumentationLibrarySpans" => Self::ScopeSpans,
             b"spans" => Self::Spans,
+            b"collection" => Self::Collection,
+            b"item" => Self::Item,
+            b"http_buffered_trace"
+            | b"httpBufferedTrace"
+            | b"http_streamed_trace_segment"
+            | b"httpStreamedTraceSegment" => Self::Trace,
             _ => Self::Other,
         }
     }
@@ -169,7 +200,7 @@ impl Elements {
                 bytes = self.in_string(string, bytes);
                 continue;
             }
-            if self.inside > 0 {
+            if self.inside > 0 && !self.may_unwrap() {
                 let run = memchr::memchr3(b'"', b'{', b'}', bytes).unwrap_or(bytes.len());
                 // Square brackets nest evenly within an object: its end is told by braces alone.
                 if run > 0 {
@@ -224,9 +255,16 @@ impl Elements {
             return each(Element::Stray);
         }
         if self.inside > 0 {
+            if byte == b'[' && self.may_unwrap() && Word::of(&self.key) == Word::Item {
+                return self.unwrap_folder();
+            }
             self.keep(&[byte]);
             match byte {
-                b'"' => self.begin_string(),
+                b'"' => {
+                    self.begin_string();
+                    self.key.clear();
+                }
+                b',' => self.key.clear(),
                 b'{' => self.inside = self.inside.saturating_add(1),
                 b'}' => {
                     self.inside -= 1;
@@ -245,8 +283,9 @@ impl Elements {
                 self.begin_string();
                 self.key.clear();
             }
-            b'{' if self.deeper == 0 && self.rule.begins(&self.levels) => {
+            b'{' if self.deeper == 0 && self.rule.begins(&self.levels, &self.key) => {
                 self.inside = 1;
+                self.found_array = true;
                 self.element.clear();
                 self.too_long = false;
                 self.keep(b"{");
@@ -257,7 +296,7 @@ impl Elements {
                 } else {
                     let word = Word::of(&self.key);
                     self.levels.push(Level { array: byte == b'[', word });
-                    self.found_array |= byte == b'[' && self.rule.begins(&self.levels);
+                    self.found_array |= byte == b'[' && self.rule.begins(&self.levels, b"");
                 }
                 self.key.clear();
             }
@@ -272,6 +311,25 @@ impl Elements {
             }
             b',' => self.key.clear(),
             _ => {}
+        }
+    }
+
+    /// Whether what is open may still turn out to hold elements.
+    fn may_unwrap(&self) -> bool {
+        self.rule == Rule::Postman && self.inside == 1
+    }
+
+    /// The element is a folder after all: what it holds are elements.
+    fn unwrap_folder(&mut self) {
+        self.inside = 0;
+        self.element.clear();
+        self.key.clear();
+        // Two levels at once, or none of them told apart.
+        if self.levels.len() + 2 > MAX_LEVELS {
+            self.deeper = self.deeper.saturating_add(2);
+        } else {
+            self.levels.push(Level { array: false, word: Word::Other });
+            self.levels.push(Level { array: true, word: Word::Item });
         }
     }
 
@@ -344,7 +402,8 @@ impl Elements {
         string.len += bytes.len();
         if self.inside > 0 {
             self.keep(bytes);
-        } else if self.key.len() < MAX_KEY {
+        }
+        if (self.inside == 0 || self.may_unwrap()) && self.key.len() < MAX_KEY {
             self.key.extend(bytes.iter().take(MAX_KEY));
         }
     }

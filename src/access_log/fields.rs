@@ -255,6 +255,16 @@ impl Scratch {
                 self.server_port = integer(value).and_then(|port| u16::try_from(port).ok());
             }
             Meaning::User => replace(&mut self.user, text),
+            Meaning::AuthorizationScheme => {
+                let masked = if is_token(text) { [text, b" ***"].concat() } else { Vec::new() };
+                push(&mut into.request.fields, "Authorization", &masked);
+            }
+            Meaning::Present(name) => {
+                let masked: &[u8] = if name == "Cookie" { b"session=***" } else { b"***" };
+                if is_true(value) {
+                    push(&mut into.request.fields, name, masked);
+                }
+            }
             Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
             Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
         }
@@ -441,6 +451,17 @@ fn integer(value: Value<'_>) -> Option<u64> {
     }
 }
 
+fn is_true(value: Value<'_>) -> bool {
+    match value {
+        Value::Text(text) => {
+            [&b"true"[..], b"yes", b"present", b"1"].iter().any(|yes| text.eq_ignore_ascii_case(yes))
+        }
+        Value::Bool(on) => on,
+        Value::Integer(number) => number > 0,
+        Value::Float(_) => false,
+    }
+}
+
 /// A number that is not negative, rounded.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked, and `as` saturates")]
 pub(super) fn to_integer(number: f64) -> Option<u64> {
@@ -501,6 +522,33 @@ mod tests {
                 (method.as_bytes(), target.as_bytes(), version.map(str::as_bytes))
             });
             assert_eq!(request_line(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_credential_that_is_only_told_of_is_a_masked_one() {
+        for (name, value, expected) in [
+            ("authorization_scheme", Value::Text(b"Bearer"), Some(("authorization", "Bearer ***"))),
+            ("authorization_scheme", Value::Text(b"a b"), None),
+            ("api_key_present", Value::Text(b"true"), Some(("x-api-key", "***"))),
+            ("api_key_present", Value::Bool(true), Some(("x-api-key", "***"))),
+            ("api_key_present", Value::Text(b"false"), None),
+            ("api_key_present", Value::Integer(0), None),
+            ("session_cookie_present", Value::Integer(1), Some(("cookie", "session=***"))),
+        ] {
+            let (mut scratch, mut into) = (Scratch::default(), Transaction::default());
+            scratch.put(name, value, &mut into);
+            let got: Vec<_> = into
+                .request
+                .fields
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.expose().to_vec()))
+                .collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+                .collect();
+            assert_eq!(got, expected, "{name} {value:?}");
         }
     }
 

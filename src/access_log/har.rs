@@ -380,7 +380,7 @@ fn boundary(media: &[u8]) -> &[u8] {
 }
 
 /// Encodes what would end a name or value of a form; what the exporter left encoded stays.
-fn percent_encode(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn percent_encode(text: &[u8], out: &mut Vec<u8>) {
     for byte in text {
         match byte {
             b' ' => out.push(b'+'),
@@ -393,7 +393,7 @@ fn percent_encode(text: &[u8], out: &mut Vec<u8>) {
 
 /// A string as bytes: exporters put lone surrogates and raw bytes into texts of binary bodies.
 #[derive(Debug, Default)]
-struct Text<'a>(Cow<'a, [u8]>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, [u8]>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -412,6 +412,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text<'de>, E> {
                 Ok(Text(Cow::Owned(bytes.to_vec())))
             }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text.as_bytes())))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.as_bytes().to_vec())))
+            }
         }
         json.deserialize_bytes(Read)
     }
@@ -419,11 +427,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// A number, also when written as a string; anything else is none.
 #[derive(Clone, Copy, Debug, Default)]
-struct Number(Option<f64>);
+pub(super) struct Number(Option<f64>);
 
 impl Number {
     /// A size; -1 is unknown.
-    fn size(self) -> Option<u64> {
+    pub(super) fn size(self) -> Option<u64> {
         self.0.and_then(fields::to_integer)
     }
 }

@@ -4,13 +4,14 @@
 //!  exports of OpenTelemetry ─▶ SpanReader, messages of Envoy's access log service ─▶ AlsReader ─▶ &Transaction
 //!
 //!  bytes ─▶ Lines ──▶ combined | json_lines | columns | layout ─┐
+//!      ├──▶ recordings: mitmproxy, Burp, Postman, Envoy tap ────┤
 //!      └──▶ har::Entries ──▶ har::Entry ────────────────────────┴─▶ &Transaction
 //! ```
 //!
 //! A [`Reader`] is fed chunks of any size, in order, and hands out one reused [`Transaction`] a record, so
 //! that everything behind works on logs as it works on packets. It holds one line or entry at a time, both
 //! bounded. A record that cannot be read is counted with its number, and the next one is read. Times, sizes and latencies
-//! are what the log says; bodies come from HAR only.
+//! are what the log says; bodies come from HAR and recordings only.
 
 mod base64;
 mod catalogue;
@@ -30,6 +31,7 @@ mod others;
 mod passage;
 mod presets;
 mod quarantine;
+mod recordings;
 mod spans;
 mod wire;
 
@@ -39,6 +41,7 @@ pub use layout::BadFormat;
 pub use passage::Passage;
 pub use presets::Preset;
 pub use quarantine::{Aside, Keep, Quarantine};
+pub use recordings::Recording;
 pub use spans::SpanReader;
 
 use crate::limits::Limits;
@@ -70,11 +73,19 @@ pub enum LogFormat {
     Columns,
     /// Lines that a preset explains: by a format string, or by a map of JSON fields.
     Layout(Arc<Preset>),
+    /// What a proxy or a test tool keeps of exchanges.
+    Recording(Recording),
 }
 
 impl LogFormat {
     /// The names of those that are no presets.
-    const OF_THEIR_OWN: [&str; 7] = ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"];
+    const LINES_AND_DOCUMENTS: [&str; 7] =
+        ["har", "otlp_json", "otlp_protobuf", "combined", "json", "w3c", "zeek"];
+
+    /// The names of formats that are no presets.
+    fn of_their_own() -> impl Iterator<Item = &'static str> {
+        Self::LINES_AND_DOCUMENTS.into_iter().chain(Recording::ALL.map(Recording::id))
+    }
 
     /// The format with this name on the command line, without presets of the user's own.
     #[must_use]
@@ -85,10 +96,7 @@ impl LogFormat {
     /// The names of all formats, without presets of the user's own.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
-        Self::OF_THEIR_OWN
-            .into_iter()
-            .chain(presets::built_in().iter().map(|preset| preset.id.as_str()))
-            .collect()
+        Self::of_their_own().chain(presets::built_in().iter().map(|preset| preset.id.as_str())).collect()
     }
 
     fn of_its_own(name: &str) -> Option<Self> {
@@ -99,7 +107,7 @@ impl LogFormat {
             "combined" => Self::Combined,
             "json" => Self::JsonLines,
             "w3c" | "zeek" => Self::Columns,
-            _ => return None,
+            _ => Self::Recording(Recording::ALL.into_iter().find(|known| known.id() == name)?),
         })
     }
 
@@ -114,6 +122,7 @@ impl LogFormat {
             Self::JsonLines => "json",
             Self::Columns => "w3c",
             Self::Layout(preset) => &preset.id,
+            Self::Recording(recording) => recording.id(),
         }
     }
 
@@ -127,6 +136,7 @@ impl LogFormat {
             Self::JsonLines => "JSON-lines access log",
             Self::Columns => "access log that names its columns",
             Self::Layout(preset) => &preset.title,
+            Self::Recording(recording) => recording.name(),
         }
     }
 
@@ -134,8 +144,18 @@ impl LogFormat {
     #[must_use]
     pub const fn is_unmistakable(&self) -> bool {
         match self {
-            Self::Har | Self::SpansJson | Self::SpansProtobuf => true,
+            Self::Har | Self::SpansJson | Self::SpansProtobuf | Self::Recording(_) => true,
             Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => false,
+        }
+    }
+
+    /// What is set aside of it, as a sentence goes on behind its number.
+    #[must_use]
+    pub const fn aside(&self) -> Option<&'static str> {
+        match self {
+            Self::Recording(recording) => Some(recording.aside()),
+            Self::Har | Self::SpansJson | Self::SpansProtobuf => None,
+            Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => None,
         }
     }
 
@@ -146,6 +166,7 @@ impl LogFormat {
             Self::Har => "entry",
             Self::SpansJson | Self::SpansProtobuf => "span",
             Self::Combined | Self::JsonLines | Self::Columns | Self::Layout(_) => "line",
+            Self::Recording(recording) => recording.record(),
         }
     }
 }
@@ -174,6 +195,9 @@ pub fn detect_among(start: &[u8], catalogue: &Catalogue) -> Option<LogFormat> {
     }
     if spans::looks_like_protobuf(start) {
         return Some(LogFormat::SpansProtobuf);
+    }
+    if let Some(recording) = recordings::detect(start) {
+        return Some(LogFormat::Recording(recording));
     }
     catalogue.detect_lines(start)
 }
@@ -238,6 +262,18 @@ pub enum BadReason {
     /// The input, or its line, ended inside the record.
     #[error("the input or its line ends inside it")]
     Cut,
+    /// Not made of netstrings, or of others than its tool writes.
+    #[error("not made of netstrings as mitmproxy writes them")]
+    Netstring,
+    /// Not XML, or XML of another structure; the byte within the record, from 0.
+    #[error("not the expected XML at byte {offset}")]
+    Xml {
+        /// Where in the record.
+        offset: usize,
+    },
+    /// A message of it is no HTTP, or not encoded as it says.
+    #[error("its request or response is no HTTP message, or not encoded as it says")]
+    Message,
     /// Nothing in the input is a record.
     #[error("nothing in it is a record of its format")]
     NoEntries,
@@ -267,6 +303,9 @@ impl BadReason {
             Self::Cut => "cut",
             Self::NoEntries => "no_entries",
             Self::Protobuf { .. } => "protobuf",
+            Self::Netstring => "netstring",
+            Self::Xml { .. } => "xml",
+            Self::Message => "message",
         }
     }
 }
@@ -296,13 +335,14 @@ pub struct LogReport {
     pub records: u64,
     /// Transactions handed out.
     pub exchanges: u64,
-    /// Records that gave none.
+    /// Records that should have told of an exchange and could not be read.
     pub bad: u64,
     /// The first of them.
     pub first_bad: Vec<BadRecord>,
     /// How many for each reason, by its name.
     pub bad_by_reason: BTreeMap<&'static str, u64>,
-    /// Lines that are well-formed and meant to be passed over, but for blank ones.
+    /// Records that are well-formed and tell of no exchange: lines to be passed over, but for blank ones, and parts of a
+    /// recording.
     pub aside: u64,
     /// Lines of other formats than the log's, by the format's id: read where the log's own was told by content, counted
     /// among the bad ones where it was given.
@@ -457,6 +497,7 @@ enum Split {
     Har(Elements),
     SpansJson(Elements),
     SpansProtobuf(spans::ProtobufFile),
+    Recording(Box<recordings::Items>),
 }
 
 /// What reads them.
@@ -497,6 +538,9 @@ impl Reader {
                 LogFormat::Har => Split::Har(Elements::new(Rule::Har, limits.body_bytes)),
                 LogFormat::SpansJson => Split::SpansJson(Elements::new(Rule::Spans, 0)),
                 LogFormat::SpansProtobuf => Split::SpansProtobuf(spans::ProtobufFile::new()),
+                LogFormat::Recording(recording) => {
+                    Split::Recording(Box::new(recordings::Items::new(recording, limits.body_bytes)))
+                }
             },
             out: Out {
                 input,
@@ -563,6 +607,9 @@ impl Reader {
                     span.and_then(|span| spans::message(span, &mut out.reading, &mut out.transaction));
                 out.span(outcome, sink);
             }),
+            Split::Recording(items) => {
+                items.feed(bytes, &mut |outcome, transaction| out.recorded(outcome, transaction, sink));
+            }
         }
     }
 
@@ -590,6 +637,9 @@ impl Reader {
                 if let Some(reason) = file.finish() {
                     out.hand_out(Err(reason), sink);
                 }
+            }
+            Split::Recording(items) => {
+                items.finish(&mut |outcome, transaction| out.recorded(outcome, transaction, sink));
             }
             Split::Har(entries) | Split::SpansJson(entries) => {
                 if let Some(reason) = entries.finish() {
@@ -723,6 +773,20 @@ impl Out {
         }
     }
 
+    /// An exchange that was read elsewhere; `Ok(false)` is a record that is set aside.
+    fn recorded(
+        &mut self,
+        outcome: Result<bool, BadReason>,
+        transaction: &mut Transaction,
+        sink: &mut dyn FnMut(&Transaction),
+    ) {
+        std::mem::swap(&mut self.transaction, transaction);
+        if outcome == Ok(false) {
+            self.report.aside += 1;
+        }
+        self.span(outcome, sink);
+    }
+
     fn hand_out(&mut self, outcome: Result<(), BadReason>, sink: &mut dyn FnMut(&Transaction)) {
         let record = self.report.records;
         self.report.records += 1;
@@ -768,7 +832,9 @@ pub fn fuzz(data: &[u8]) {
         reference: Some(Timestamp::from_secs(1_776_211_200, 0)),
         ..LogOptions::default()
     };
-    for (number, format) in others.into_iter().chain(spans).chain(layouts).enumerate() {
+    let recordings = Recording::ALL.map(LogFormat::Recording);
+    let all = others.into_iter().chain(spans).chain(recordings).chain(layouts);
+    for (number, format) in all.enumerate() {
         let open = number.is_multiple_of(2);
         let limits = Limits { body_bytes: 16, ..Limits::default() };
         let read = |chunk: usize| {

@@ -31,6 +31,10 @@ pub(super) enum Meaning {
     ServerAddress,
     ServerPort,
     User,
+    /// The scheme of `Authorization`, without what follows it.
+    AuthorizationScheme,
+    /// Whether a credential was there, in this field.
+    Present(&'static str),
     RequestField(&'static str),
     ResponseField(&'static str),
 }
@@ -55,7 +59,13 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         "httphost" | "authority" | "requestheadershost" => M::Host(3),
         "host" | "hostname" | "requesthost" | "reqhost" | "vhost" | "virtualhost" | "domain"
         | "domainname" | "hostheader" | "urldomain" => M::Host(2),
-        "servername" | "sn" | "serveraddress" => M::Host(1),
+        "servername"
+        | "sn"
+        | "serveraddress"
+        | "sslservername"
+        | "requestedservername"
+        | "sni"
+        | "tlssni" => M::Host(1),
         "protocol" | "serverprotocol" | "requestprotocol" | "requestproto" | "proto" | "httpversion" => {
             M::Protocol
         }
@@ -147,6 +157,10 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         "auth" | "authorization" | "httpauthorization" | "requestauthorization" => {
             M::RequestField("Authorization")
         }
+        "authorizationscheme" | "authscheme" => M::AuthorizationScheme,
+        "sslclientsdn" | "downstreampeersubject" => M::RequestField("X-SSL-Client-S-DN"),
+        "apikeypresent" => M::Present("X-API-Key"),
+        "sessioncookiepresent" => M::Present("Cookie"),
         "cookie" | "httpcookie" => M::RequestField("Cookie"),
         "ct"
         | "contenttype"

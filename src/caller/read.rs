@@ -117,6 +117,10 @@ impl CallerReader {
         let mut schemes = SchemeSet::default();
         let mut best: Option<(Identity, &[u8])> = None;
         let mut take = |identity, value| {
+            // A credential that a log masks says how a request authenticates, and not who sends it.
+            if is_masked(value) {
+                return;
+            }
             if best.is_none_or(|(known, _)| identity < known) {
                 best = Some((identity, value));
             }
@@ -139,7 +143,7 @@ impl CallerReader {
                         take(Identity::Basic, rest);
                     } else {
                         schemes.insert(AuthScheme::OtherScheme);
-                        take(Identity::Other, value);
+                        take(Identity::Other, if is_masked(rest) { rest } else { value });
                     }
                 }
                 6 if name.eq_ignore_ascii_case(b"cookie") => {
@@ -278,6 +282,14 @@ impl CallerReader {
     }
 }
 
+/// Whether a value stands for one that is not told.
+fn is_masked(value: &[u8]) -> bool {
+    let inner = value.strip_prefix(b"[").and_then(|value| value.strip_suffix(b"]")).unwrap_or(value);
+    value.iter().all(|byte| *byte == b'*')
+        || inner.eq_ignore_ascii_case(b"redacted")
+        || inner.eq_ignore_ascii_case(b"masked")
+}
+
 fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
     let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(space);
@@ -353,6 +365,29 @@ mod tests {
         let caller = read("/", &[("Authorization", &token)]);
         assert_eq!(caller.schemes.iter().map(AuthScheme::name).collect::<Vec<_>>(), ["jwt"]);
         assert_eq!(caller.issuer.as_deref(), Some("id.bank.example"));
+    }
+
+    #[test]
+    fn a_masked_credential_says_how_and_not_who() {
+        let nobody = read("/", &[]).fingerprint;
+        for (target, field, scheme) in [
+            ("/", ("Authorization", "Bearer ***"), "bearer"),
+            ("/", ("Authorization", "Basic [REDACTED]"), "basic"),
+            ("/", ("Authorization", "Other ***"), "other"),
+            ("/", ("X-API-Key", "***"), "api_key"),
+            ("/", ("Cookie", "session=***"), "cookie"),
+            ("/?api_key=***", ("Accept", "*/*"), "api_key"),
+            ("/?access_token=***", ("Accept", "*/*"), "bearer"),
+        ] {
+            let caller = read(target, &[field]);
+            assert_eq!(
+                caller.schemes.iter().map(AuthScheme::name).collect::<Vec<_>>(),
+                [scheme],
+                "{field:?}"
+            );
+            assert_eq!(caller.fingerprint, nobody, "{target} {field:?}");
+        }
+        assert_ne!(read("/", &[("Authorization", "Bearer *a*")]).fingerprint, nobody);
     }
 
     #[test]

@@ -33,8 +33,9 @@ use std::time::Duration;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Inputs are told apart by content: pcap, pcapng, HAR and access logs (combined, JSON lines, \
-    W3C, Zeek, and those of signatures/logs), plain or compressed with gzip or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
+    after_help = "Inputs are told apart by content: pcap, pcapng, HAR, OpenTelemetry spans, mitmproxy flows, \
+    Burp items, Postman collections, Envoy tap, and access logs (combined, JSON lines, W3C, Zeek, and those of \
+    signatures/logs), plain or compressed with gzip, bzip2 or zstd.\n\nEXIT STATUS\n  0  done\n  1  findings at or above --fail-on\n  2  nothing could be read, or results could not be written"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {

@@ -230,7 +230,7 @@ impl Analysis {
             }
         } else {
             stats.damage.push(
-                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, OpenTelemetry, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
+                "neither a capture (pcap, pcapng) nor a log that is understood (HAR, OpenTelemetry, mitmproxy, Burp, Postman, Envoy tap, combined, JSON lines, W3C, Zeek, load balancers, Envoy, HAProxy); give its format with --log-format".to_owned(),
             );
         }
         taken.load(Ordering::Relaxed)

@@ -88,6 +88,9 @@ impl InputStats {
         }
         self.damage.extend(report.doubt(format, told).map(|doubt| doubt.to_string()));
         let lines = |count: u64| format!("{count} {record}{}", if count == 1 { "" } else { "s" });
+        if let (Some(aside), 1..) = (format.aside(), report.aside) {
+            self.damage.push(format!("{} {aside}", report.aside));
+        }
         if report.times_replaced > 0 {
             let what = "with a time that cannot be, replaced by that of the first";
             self.damage.push(format!("{} {what}", lines(report.times_replaced)));

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Bytes looked at to tell what an input is.
 const FRONT: usize = 16 << 10;
 
+/// Bytes that tell a compression.
+const MAGIC: usize = 10;
+
 /// An opened input: its first bytes, and a reader that starts with them.
 pub struct Opened {
     /// The first bytes, decompressed; fewer than asked for only when the input is that short.
@@ -60,12 +63,32 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Whether an input that begins so is compressed.
 #[must_use]
 pub fn is_packed(front: &[u8]) -> bool {
-    [GZIP, ZSTD].iter().any(|magic| front.starts_with(magic))
+    [GZIP, ZSTD].iter().any(|magic| front.starts_with(magic)) || is_bzip2(front)
+}
+
+/// The size of its blocks, then the start of one or the end of none.
+const fn is_bzip2(front: &[u8]) -> bool {
+    matches!(
+        front,
+        [
+            b'B',
+            b'Z',
+            b'h',
+            b'1'..=b'9',
+            0x31 | 0x17,
+            0x41 | 0x72,
+            0x59 | 0x45,
+            0x26 | 0x38,
+            0x53 | 0x50,
+            0x59 | 0x90,
+            ..
+        ]
+    )
 }
 
 /// Undoes the compression that the first bytes tell of, when there is one.
 pub fn unpacked(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let magic = peek(&mut raw, 4)?;
+    let magic = peek(&mut raw, MAGIC)?;
     let whole = Chained::new(magic.clone(), raw);
     Ok(if magic.starts_with(GZIP) {
         #[expect(clippy::disallowed_types, reason = "an input file, read in bounded pieces")]
@@ -73,6 +96,10 @@ pub fn unpacked(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read 
         Box::new(decoder)
     } else if magic.starts_with(ZSTD) {
         Box::new(zstd::stream::read::Decoder::new(whole)?)
+    } else if is_bzip2(&magic) {
+        #[expect(clippy::disallowed_types, reason = "an input file, read in bounded pieces")]
+        let decoder = bzip2::read::MultiBzDecoder::new(whole);
+        Box::new(decoder)
     } else {
         Box::new(whole)
     })
@@ -153,6 +180,93 @@ impl Read for Following {
             }
             std::thread::sleep(LOOK_AGAIN);
             waited += LOOK_AGAIN;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    /// All that can be read of a file that holds `bytes`, and what ended it.
+    fn read(bytes: &[u8]) -> (Vec<u8>, Option<String>) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut opened = match open(file.path(), None) {
+            Ok(opened) => opened,
+            Err(error) => return (Vec::new(), Some(format!("{error:#}"))),
+        };
+        let mut all = Vec::new();
+        let ended = opened.reader.read_to_end(&mut all).err().map(|error| error.to_string());
+        (all, ended)
+    }
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn bzip2(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A log of some 300 kB that does not repeat itself, for several blocks of each format.
+    fn log() -> Vec<u8> {
+        (0_u64..)
+            .map(|n| format!("{} line {n}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .take(10_000)
+            .collect::<String>()
+            .into_bytes()
+    }
+
+    type Pack = fn(&[u8]) -> Vec<u8>;
+
+    const FORMATS: [(&str, Pack); 3] = [("gzip", gzip), ("bzip2", bzip2), ("zstd", zstd)];
+
+    #[test]
+    fn compressed_files_of_one_or_more_streams_are_read_whole() {
+        let plain = log();
+        let (front, back) = plain.split_at(70_001);
+        for (name, pack) in FORMATS {
+            assert_eq!(read(&pack(&plain)), (plain.clone(), None), "{name}");
+            let streams = [pack(front), pack(b""), pack(back)].concat();
+            assert_eq!(read(&streams), (plain.clone(), None), "{name} in streams");
+        }
+        assert_eq!(
+            read(b"BZh9 is no start of an archive"),
+            (b"BZh9 is no start of an archive".to_vec(), None)
+        );
+    }
+
+    #[test]
+    fn what_stands_before_a_cut_or_damage_is_read_and_the_end_is_told() {
+        let plain = log();
+        for (name, pack) in FORMATS {
+            let packed = pack(&plain);
+            let cut = packed.len() * 9 / 10;
+            let (read_of_cut, ended) = read(&packed[..cut]);
+            assert!(ended.is_some(), "{name} cut");
+            assert!(
+                read_of_cut.len() > FRONT && plain.starts_with(&read_of_cut),
+                "{name}: {}",
+                read_of_cut.len()
+            );
+            let mut damaged = packed.clone();
+            damaged[cut..cut + 8].fill(0x55);
+            let (read_of_damaged, ended) = read(&damaged);
+            assert!(ended.is_some() && read_of_damaged != plain, "{name} damaged");
+            assert!(read(&packed[..12]).1.is_some(), "{name}: nothing but a head");
         }
     }
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the live tests find their tools: network namespaces and traffic control, a server, clients, tcpdump.
+# Sees to it that the live tests find their tools: network namespaces and traffic control, servers, clients, tcpdump.
 # Says nothing when all are there. Does nothing without root, without which those tests are skipped anyway, and
 # leaves it at a word where it cannot install: the tests then say what they lack.
 set -eu
@@ -17,6 +17,8 @@ lack tc iproute2
 lack ethtool ethtool
 lack sysctl procps
 lack nginx nginx-light
+lack haproxy haproxy
+lack openssl openssl
 lack tcpdump tcpdump
 lack curl curl
 lack wrk wrk
@@ -30,7 +32,7 @@ if ! command -v apt-get >/dev/null; then
 fi
 echo "installing for the live tests:$packages" >&2
 log=$(mktemp)
-# The server is for the tests alone: it must not start as a service.
+# The servers are for the tests alone: they must not start as services.
 policy=/usr/sbin/policy-rc.d
 [ -e "$policy" ] && policy='' || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"; }
 trap 'rm -f "$log" $policy' EXIT
