@@ -201,6 +201,15 @@ impl Scratch {
             Meaning::ServerPort => {
                 self.server_port = integer(value).and_then(|port| u16::try_from(port).ok());
             }
+            Meaning::Certificate(name) => {
+                // Whoever knows of a certificate ended TLS.
+                into.tls |= name != "ssl-client-verify";
+                push(&mut into.terminator, name, text);
+            }
+            Meaning::Proxied => {
+                let port = |port: Option<u16>| port.unwrap_or_default();
+                into.proxied = address(text).map(|(address, known)| SocketAddr::new(address, port(known)));
+            }
             Meaning::User => replace(&mut self.user, text),
             Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
             Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
@@ -219,6 +228,13 @@ impl Scratch {
         into.server = self.server_address.map(|address| {
             SocketAddr::new(address, self.server_port.unwrap_or(if into.tls { 443 } else { 80 }))
         });
+        if into.client.is_none()
+            && let Some(proxied) = into.proxied.take()
+        {
+            // Without the balancer's own address, its word is all there is.
+            into.client = Some((proxied.ip(), None));
+            into.client_forwarded = true;
+        }
         if !self.host.is_empty() {
             into.logged_host = Some(String::from_utf8_lossy(&self.host).into_owned());
         }

@@ -31,6 +31,10 @@ pub(super) enum Meaning {
     ServerAddress,
     ServerPort,
     User,
+    /// What the server itself knows of the client's certificate, under the name of a header.
+    Certificate(&'static str),
+    /// The client that a PROXY protocol header names.
+    Proxied,
     RequestField(&'static str),
     ResponseField(&'static str),
 }
@@ -134,6 +138,36 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
             M::ServerAddress
         }
         "serverport" | "localport" | "idrespp" | "destport" => M::ServerPort,
+        "sslclientsdn"
+        | "sslclientsdnlegacy"
+        | "sslcsdn"
+        | "downstreampeersubject"
+        | "tlsclientsubject"
+        | "requesttlsclientsubject"
+        | "tlsclientx509subjectdistinguishedname"
+        | "identityclientcertsubjectdn"
+        | "clientcertsubjectdn"
+        | "leafclientcertsubject" => M::Certificate("ssl-client-s-dn"),
+        "sslclientescapedcert"
+        | "sslclientcert"
+        | "sslclientrawcert"
+        | "downstreampeercert"
+        | "tlsclientcertificate"
+        | "identityclientcertclientcertpem"
+        | "clientcertpem" => M::Certificate("ssl-client-cert"),
+        "sslclientsdncn" | "requesttlsclientcommonname" | "tlsclientcommonname" => {
+            M::Certificate("ssl-client-s-dn-cn")
+        }
+        "downstreampeerurisan" => M::Certificate("x-ssl-client-uri-san"),
+        "sslclientfingerprint" => M::Certificate("ssl-client-fingerprint"),
+        "sslclientserial"
+        | "sslcserial"
+        | "downstreampeerserial"
+        | "requesttlsclientserial"
+        | "identityclientcertserialnumber"
+        | "leafclientcertserialnumber" => M::Certificate("ssl-client-serial"),
+        "sslclientverify" | "sslcverify" => M::Certificate("ssl-client-verify"),
+        "proxyprotocoladdr" => M::Proxied,
         "remoteuser" | "user" | "username" | "requestuser" | "clientusername" => M::User,
         "ua" | "useragent" | "agent" | "httpuseragent" | "requestuseragent" | "useragentoriginal" => {
             M::RequestField("User-Agent")

@@ -3,7 +3,7 @@
 //! [`Collector::observe`] asks the learner where an exchange belongs, and counts it there; what comes of it is a
 //! [`Delta`], which merges, so that shards need not know of each other.
 
-use super::delta::{Delta, MAX_ISSUERS};
+use super::delta::{Delta, count_issuer};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::{self, Sighting};
@@ -100,7 +100,7 @@ impl Collector {
         let client = self.trusted.client(exchange);
         let caller = self.callers.read(exchange, &client);
         let observed = Observed {
-            caller: caller.as_ref().map(|caller| caller.fingerprint),
+            caller: caller.fingerprint,
             client: client.address,
             anomalies: oddities(&client),
             tags: Vec::new(),
@@ -173,21 +173,22 @@ impl Collector {
             facts.latencies.count(latency);
             hour.latencies.count(latency);
         }
-        if let Some(caller) = &caller {
-            facts.callers.insert(caller.fingerprint);
-            hour.callers.insert(caller.fingerprint);
-            self.delta.all_callers.insert(caller.fingerprint);
-            // A log without headers cannot say that there was no credential.
-            let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+        // A log without headers cannot say that there was no credential.
+        let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+        if let Some(fingerprint) = caller.fingerprint {
+            facts.callers.insert(fingerprint);
+            hour.callers.insert(fingerprint);
+            self.delta.all_callers.insert(fingerprint);
             for scheme in caller.schemes.iter().filter(|_| !blind) {
                 *facts.auth.entry(scheme).or_default() += 1;
                 *self.delta.schemes.entry(scheme).or_default() += 1;
             }
-            if let Some(issuer) = &caller.issuer
-                && (self.delta.issuers.len() < MAX_ISSUERS || self.delta.issuers.contains_key(issuer))
-            {
-                *self.delta.issuers.entry(Arc::clone(issuer)).or_default() += 1;
-            }
+        }
+        if let Some(issuer) = &caller.issuer {
+            count_issuer(&mut self.delta.issuers, issuer, 1);
+        }
+        if !caller.banking.is_empty() || caller.provider.is_some() {
+            facts.banking.get_or_insert_default().count(caller.banking, caller.provider.as_deref());
         }
         query_names(exchange, facts, self.limits.query_parameters);
         retirement(exchange, facts);

@@ -222,9 +222,7 @@ impl Merge for Delta {
         self.all_callers.absorb(other.all_callers);
         self.schemes.absorb(other.schemes);
         for (issuer, requests) in other.issuers {
-            if self.issuers.len() < MAX_ISSUERS || self.issuers.contains_key(&issuer) {
-                *self.issuers.entry(issuer).or_default() += requests;
-            }
+            count_issuer(&mut self.issuers, &issuer, requests);
         }
         if let Some((first, last)) = other.span {
             self.span = Some(self.span.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
@@ -233,7 +231,16 @@ impl Merge for Delta {
 }
 
 /// Issuers of tokens whose requests are counted.
-pub(super) const MAX_ISSUERS: usize = 1_024;
+const MAX_ISSUERS: usize = 1_024;
+
+/// Counts requests whose tokens this host issued.
+pub(super) fn count_issuer(issuers: &mut BTreeMap<Arc<str>, u64>, issuer: &Arc<str>, requests: u64) {
+    if let Some(known) = issuers.get_mut(issuer) {
+        *known += requests;
+    } else if issuers.len() < MAX_ISSUERS {
+        issuers.insert(Arc::clone(issuer), requests);
+    }
+}
 
 /// The inventory at a moment, and the way from a request to its endpoint.
 pub struct Snapshot<'a> {

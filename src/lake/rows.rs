@@ -122,6 +122,16 @@ pub struct EndpointRow {
     pub callers_sketch: Vec<u8>,
     /// Exchanges by authentication scheme.
     pub auth: Vec<Count>,
+    /// Exchanges by dialect of open banking: `fapi`, `berlin_group`, `uk_obie`.
+    pub dialects: Vec<Count>,
+    /// Exchanges whose headers said: `psu_present`, `consent`, `signature`.
+    pub banking_signs: Vec<Count>,
+    /// Exchanges by roles of the caller's certificate: `psp_ai`.
+    pub tpp_roles: Vec<Count>,
+    /// Exchanges by the authority that the caller's certificate names: `PSDDE-BAFIN`.
+    pub tpp_authorities: Vec<Count>,
+    /// Distinct organisations of callers' certificates.
+    pub tpps: u64,
     /// Exchanges by status; 0 for those without response.
     pub statuses: Vec<(u16, u64)>,
     /// Latencies.
@@ -161,7 +171,13 @@ impl From<&Endpoint> for EndpointRow {
     /// What the inventory knows; data classes, the documents' verdict, owner and tier are others' to fill.
     fn from(endpoint: &Endpoint) -> Self {
         let facts = &endpoint.facts;
+        let banking = facts.banking.as_deref().cloned().unwrap_or_default();
         Self {
+            dialects: Count::list(banking.dialects.iter().map(|(dialect, count)| (dialect.name(), *count))),
+            banking_signs: Count::list(banking.signs.iter().map(|(sign, count)| (sign.name(), *count))),
+            tpp_roles: Count::list(banking.roles.iter().map(|(role, count)| (role.name(), *count))),
+            tpp_authorities: Count::list(banking.authorities),
+            tpps: banking.organisations.estimate(),
             id: endpoint.key.id().to_string(),
             host: endpoint.key.host.clone(),
             method: endpoint.key.method.clone(),

@@ -243,6 +243,9 @@ pub struct Transaction {
     pub client_forwarded: bool,
     /// Whom the sender of a PROXY protocol header names as its client: the word of `client`, no more.
     pub proxied: Option<SocketAddr>,
+    /// What whoever ended TLS tells of the client's certificate in its own log, under names that headers have: no
+    /// client wrote it.
+    pub terminator: Fields,
     /// The server's socket, where known.
     pub server: Option<SocketAddr>,
     /// The protocol.
@@ -272,6 +275,7 @@ impl Transaction {
         self.client = None;
         self.client_forwarded = false;
         self.proxied = None;
+        self.terminator.clear();
         self.server = None;
         self.protocol = Protocol::default();
         self.tls = false;
