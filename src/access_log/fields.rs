@@ -204,8 +204,9 @@ impl Scratch {
             Meaning::Certificate(name) => {
                 // Whoever knows of a certificate ended TLS.
                 into.tls |= name != "ssl-client-verify";
-                push(&mut into.terminator, name, text);
+                push(&mut into.told, name, text);
             }
+            Meaning::Id(name) => push(&mut into.told, name, text),
             Meaning::Proxied => {
                 let port = |port: Option<u16>| port.unwrap_or_default();
                 into.proxied = address(text).map(|(address, known)| SocketAddr::new(address, port(known)));

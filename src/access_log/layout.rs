@@ -303,6 +303,7 @@ fn apache(argument: &str, letters: &str) -> (usize, String) {
         ('A', _) => "server_addr",
         ('i', header) => return (1, format!("http_{}", header.replace('-', "_").to_ascii_lowercase())),
         ('o', header) => return (1, format!("sent_http_{}", header.replace('-', "_").to_ascii_lowercase())),
+        ('L', _) | ('e', "UNIQUE_ID") => "unique_id",
         ('x', "SSL_PROTOCOL") => "ssl_protocol",
         ('x', "SSL_CLIENT_S_DN") => "ssl_client_s_dn",
         ('x', "SSL_CLIENT_S_DN_CN") => "ssl_client_s_dn_cn",
@@ -318,7 +319,8 @@ fn apache(argument: &str, letters: &str) -> (usize, String) {
 
 /// A HAProxy variable.
 fn haproxy(_: &str, letters: &str) -> (usize, String) {
-    const KNOWN: [(&str, &str); 30] = [
+    const KNOWN: [(&str, &str); 31] = [
+        ("ID", "unique_id"),
         ("ci", "remote_addr"),
         ("cp", ""),
         ("tr", "time_local"),
@@ -477,7 +479,7 @@ mod tests {
             ),
         ] {
             let exchange = read(format, line).unwrap();
-            let own = exchange.terminator.get("ssl-client-s-dn").map(|name| name.expose().to_vec());
+            let own = exchange.told.get("ssl-client-s-dn").map(|name| name.expose().to_vec());
             assert_eq!(
                 (own.as_deref(), exchange.tls),
                 (tls.then_some(&b"CN=tpp,O=A\\, B"[..]), tls),

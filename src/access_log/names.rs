@@ -33,6 +33,8 @@ pub(super) enum Meaning {
     User,
     /// What the server itself knows of the client's certificate, under the name of a header.
     Certificate(&'static str),
+    /// An id that the server gave the call, under the name of a header.
+    Id(&'static str),
     /// The client that a PROXY protocol header names.
     Proxied,
     RequestField(&'static str),
@@ -168,6 +170,13 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         | "leafclientcertserialnumber" => M::Certificate("ssl-client-serial"),
         "sslclientverify" | "sslcverify" => M::Certificate("ssl-client-verify"),
         "proxyprotocoladdr" => M::Proxied,
+        "requestid" | "reqid" | "correlationid" | "uniqueid" | "xrequestid" | "xcorrelationid" => {
+            M::Id("x-request-id")
+        }
+        "interactionid" | "fapiinteractionid" | "xfapiinteractionid" => M::Id("x-fapi-interaction-id"),
+        "traceid" => M::Id("trace-id"),
+        "traceparent" => M::Id("traceparent"),
+        "cfray" | "rayid" => M::Id("cf-ray"),
         "remoteuser" | "user" | "username" | "requestuser" | "clientusername" => M::User,
         "ua" | "useragent" | "agent" | "httpuseragent" | "requestuseragent" | "useragentoriginal" => {
             M::RequestField("User-Agent")

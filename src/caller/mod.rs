@@ -72,7 +72,9 @@ impl AuthScheme {
 }
 
 /// The schemes that one request used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct SchemeSet(u8);
 
 impl SchemeSet {

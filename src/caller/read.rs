@@ -171,7 +171,7 @@ impl CallerReader {
         let mut banking = Banking::default();
         banking.path(transaction.path().expose());
         let (mut own, mut forwarded, mut signer) = (Presented::default(), Presented::default(), None);
-        for (name, value) in transaction.terminator.iter() {
+        for (name, value) in transaction.told.iter() {
             own.take(certificate::told(name, value.expose()));
         }
         let mut bearer = false;
@@ -453,7 +453,7 @@ mod tests {
             let mut transaction =
                 Transaction { client: Some(([192, 0, 2, 9].into(), None)), ..Transaction::default() };
             if let Some(name) = own {
-                transaction.terminator.push(b"ssl-client-s-dn", name.as_bytes());
+                transaction.told.push(b"ssl-client-s-dn", name.as_bytes());
             }
             if let Some(name) = header {
                 transaction.request.fields.push(b"X-SSL-Client-S-DN", name.as_bytes());

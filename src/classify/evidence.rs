@@ -378,6 +378,12 @@ impl FieldTable {
         rows
     }
 
+    /// Whether no field is known.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Every field's evidence.
     pub(crate) fn evidence_mut(&mut self) -> impl Iterator<Item = &mut FieldEvidence> {
         self.rows.iter_mut().map(|row| &mut row.evidence)

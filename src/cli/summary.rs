@@ -255,9 +255,10 @@ fn callers(out: &mut String, view: &View<'_>, colours: Colours) {
         .iter()
         .map(|(scheme, requests)| format!("{} {}", scheme.name(), thousands(*requests)))
         .collect();
-    if !taken.issuers().is_empty() {
-        let issuers: Vec<&str> = taken.issuers().keys().take(5).map(|issuer| &**issuer).collect();
-        let more = taken.issuers().len().saturating_sub(issuers.len());
+    let known = taken.issuers();
+    if !known.is_empty() {
+        let issuers: Vec<&str> = known.keys().take(5).map(|issuer| &**issuer).collect();
+        let more = known.len().saturating_sub(issuers.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         parts.push(format!("tokens issued by {}{more}", issuers.join(", ")));
     }

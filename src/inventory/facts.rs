@@ -4,6 +4,7 @@
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
 use super::sketch::CallerSketch;
+use super::vantage::VantageFacts;
 use crate::caller::{AuthScheme, Banking, Dialect, Provider, Sign, TppRole};
 use crate::classify::{ClassId, FieldEvidence, FieldTable};
 use crate::merge::Merge;
@@ -65,6 +66,18 @@ impl Latencies {
             }
         }
         None
+    }
+}
+
+impl Latencies {
+    /// Takes away latencies that were counted in here before.
+    pub(super) fn take_away(&mut self, others: &Self) {
+        for (bucket, count) in &others.0 {
+            if let Some(mine) = self.0.get_mut(bucket) {
+                *mine = mine.saturating_sub(*count);
+            }
+        }
+        self.0.retain(|_, count| *count > 0);
     }
 }
 
@@ -250,6 +263,8 @@ pub struct EndpointFacts {
     pub retirement: Retirement,
     /// By hour since the epoch of packet time.
     pub hours: BTreeMap<i64, HourFacts>,
+    /// What they have to do with other vantages, where vantages are told apart.
+    pub vantage: Option<Box<VantageFacts>>,
 }
 
 impl Default for EndpointFacts {
@@ -277,6 +292,7 @@ impl Default for EndpointFacts {
             banking: None,
             retirement: Retirement::default(),
             hours: BTreeMap::new(),
+            vantage: None,
         }
     }
 }
@@ -300,6 +316,14 @@ impl EndpointFacts {
             shape.evidences_mut().for_each(|evidence| evidence.renumber(numbers));
         }
         self.fields.evidence_mut().for_each(|evidence| evidence.renumber(numbers));
+    }
+}
+
+fn absorb_some<F: Merge>(mine: &mut Option<Box<F>>, theirs: Option<Box<F>>) {
+    match (mine, theirs) {
+        (Some(mine), Some(theirs)) => mine.absorb(*theirs),
+        (mine @ None, theirs) => *mine = theirs,
+        (Some(_), None) => {}
     }
 }
 
@@ -328,13 +352,10 @@ impl Merge for EndpointFacts {
         self.request_bytes.absorb(other.request_bytes);
         self.response_bytes.absorb(other.response_bytes);
         self.callers.absorb(other.callers);
-        match (&mut self.banking, other.banking) {
-            (Some(mine), Some(theirs)) => mine.absorb(*theirs),
-            (mine @ None, theirs) => *mine = theirs,
-            (Some(_), None) => {}
-        }
+        absorb_some(&mut self.banking, other.banking);
         self.retirement.absorb(other.retirement);
         self.hours.absorb(other.hours);
+        absorb_some(&mut self.vantage, other.vantage);
     }
 }
 

@@ -117,6 +117,21 @@ impl Table for EndpointRow {
                 "exchanges by country and authority in the organisation identifier of the caller's certificate",
             ),
             column("tpps_estimate", Count(lens!(tpps)), "distinct organisations of callers' certificates"),
+            column(
+                "vantages",
+                Counts(lens!(vantages)),
+                "sightings by vantage and the endpoint's name there; empty where vantages are not told apart",
+            ),
+            column(
+                "vantage_differences",
+                Counts(lens!(vantage_differences)),
+                "exchanges that vantages tell differently, by what differs",
+            ),
+            column(
+                "unseen_outside",
+                Counts(lens!(unseen_outside)),
+                "sightings by vantage that none further out had, though one was watching",
+            ),
             column("statuses", Statuses(lens!(statuses)), "exchanges by status, 0 without response"),
             column("latency", Buckets(lens!(latencies)), LATENCY),
             column("request_body_bytes", Count(lens!(request_bytes)), "bytes of request bodies"),

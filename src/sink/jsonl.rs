@@ -50,6 +50,9 @@ pub struct EndpointLine<'a> {
     tpp_roles: &'a [Count],
     tpp_authorities: &'a [Count],
     tpps: u64,
+    vantages: &'a [Count],
+    vantage_differences: &'a [Count],
+    unseen_outside: &'a [Count],
     spec: Option<&'a str>,
     spec_document: Option<&'a str>,
     capability: &'a str,
@@ -79,6 +82,9 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             tpp_roles: &row.tpp_roles,
             tpp_authorities: &row.tpp_authorities,
             tpps: row.tpps,
+            vantages: &row.vantages,
+            vantage_differences: &row.vantage_differences,
+            unseen_outside: &row.unseen_outside,
             spec: row.spec.as_deref(),
             spec_document: row.spec_document.as_deref(),
             capability: &row.capability,
@@ -175,7 +181,7 @@ mod tests {
                 r#""confidence":0.0,"present":0,"valid":0,"masked":0,"distinct":0,"reason":""}],"#,
                 r#""first_seen":"1970-01-01T00:00:00.000001Z","last_seen":"1970-01-01T00:00:00Z","callers":0,"#,
                 r#""auth":[{"name":"jwt","count":3}],"dialects":[],"banking_signs":[],"tpp_roles":[],"#,
-                r#""tpp_authorities":[],"tpps":0,"spec":null,"spec_document":null,"capability":"","#,
+                r#""tpp_authorities":[],"tpps":0,"vantages":[],"vantage_differences":[],"unseen_outside":[],"spec":null,"spec_document":null,"capability":"","#,
                 r#""owner":null,"lifecycle":"","deprecated_since":null,"sunset":null,"tier":3}"#,
                 "\n"
             )

@@ -243,9 +243,9 @@ pub struct Transaction {
     pub client_forwarded: bool,
     /// Whom the sender of a PROXY protocol header names as its client: the word of `client`, no more.
     pub proxied: Option<SocketAddr>,
-    /// What whoever ended TLS tells of the client's certificate in its own log, under names that headers have: no
-    /// client wrote it.
-    pub terminator: Fields,
+    /// What the source itself tells, under names that headers have: the client's certificate, as whoever ended TLS knows
+    /// it, and ids that the server gave the call. No client wrote it.
+    pub told: Fields,
     /// The server's socket, where known.
     pub server: Option<SocketAddr>,
     /// The protocol.
@@ -275,7 +275,7 @@ impl Transaction {
         self.client = None;
         self.client_forwarded = false;
         self.proxied = None;
-        self.terminator.clear();
+        self.told.clear();
         self.server = None;
         self.protocol = Protocol::default();
         self.tls = false;

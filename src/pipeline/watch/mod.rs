@@ -333,7 +333,9 @@ impl Watch {
 }
 
 fn collector(shard: &ShardSettings, key: &FingerprintKey, classifier: &Arc<Classifier>) -> Collector {
-    Collector::new(&shard.limits, key, classifier, shard.inspect_bodies).with_trusted(&shard.trusted)
+    Collector::new(&shard.limits, key, classifier, shard.inspect_bodies)
+        .with_trusted(&shard.trusted)
+        .with_vantages(&shard.vantages)
 }
 
 impl Sensor {
