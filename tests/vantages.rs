@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{analyze, lines, stderr, stdout};
+use common::{analyze, fixture, lines, stderr, stdout};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -198,4 +198,30 @@ fn a_label_that_is_none_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{given}");
         assert!(stderr(&output).contains("--vantage"), "{given}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn a_log_and_a_capture_of_the_same_traffic_count_it_once_and_keep_what_bodies_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let [log, wire] =
+        ["openbanking/access.jsonl.gz", "openbanking/scenario.pcap.gz"].map(|name| fixture(name));
+    let alone = folder.path().join("alone");
+    let output = analyze(folder.path(), &[wire.to_str().unwrap(), "--inventory", alone.to_str().unwrap()]);
+    assert!(output.status.success());
+    let alone = lines(&std::fs::read_to_string(alone).unwrap());
+    let (both, findings) = run(folder.path(), &[("log", log), ("wire", wire)], &[]);
+    let name = |row: &Value| ["method", "host", "path_template", "class"].map(|part| row[part].clone());
+    assert_eq!(both.iter().map(name).collect::<Vec<_>>(), alone.iter().map(name).collect::<Vec<_>>());
+    let calls = |rows: &[Value]| rows.iter().map(|row| row["count"].as_u64().unwrap()).sum::<u64>();
+    // The log names another host for six of the scanner's calls, and notes one call when its long body had ended.
+    assert_eq!((calls(&alone), calls(&both)), (3_447, 3_447 + 7));
+    for (both, alone) in both.iter().zip(&alone) {
+        let classes = |row: &Value| -> Vec<_> {
+            let all = row["data_classes"].as_array().unwrap().iter();
+            all.map(|one| ["location", "field", "class"].map(|part| one[part].clone())).collect()
+        };
+        assert_eq!(classes(both), classes(alone), "{}", both["path_template"]);
+        assert_eq!(both["vantage_differences"], json!([]));
+    }
+    assert!(findings.iter().all(|finding| finding["kind"] != "gateway_bypass"), "no id says so");
 }

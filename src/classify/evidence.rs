@@ -378,10 +378,14 @@ impl FieldTable {
         rows
     }
 
-    /// Whether no field is known.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Forgets the fields that `known` has, when it tells of the same exchanges. Segments of a path are numbered from its
+    /// front: where paths differ, those of `known` are meant.
+    pub(crate) fn leave_out(&mut self, known: &Self) {
+        let path = known.rows.iter().any(|row| row.location == Location::RequestPath);
+        let has =
+            |mine: &Row| known.rows.iter().any(|row| row.location == mine.location && row.name == mine.name);
+        self.rows.retain(|row| !(has(row) || path && row.location == Location::RequestPath));
+        (self.next, self.overflow) = (0, 0);
     }
 
     /// Every field's evidence.

@@ -4,7 +4,9 @@ use super::style::{bytes, thousands};
 use super::terminal::Terminal;
 use super::{Outcome, documents, key};
 use crate::classify::{Classifier, Pack};
-use crate::config::{AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn};
+use crate::config::{
+    AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
+};
 use crate::flow::OverlapPolicy;
 use crate::packet::{Options, Separate};
 use crate::pipeline::rows::RowsWanted;
@@ -643,7 +645,11 @@ fn line(now: &Totals, book: &BookFigures, rates: &Rates) -> String {
     if now.packets > 0 || now.log_records == 0 {
         parts.push(format!("{} packets/s  {}/s", thousands(rates.packets), bits_told(rates.bits)));
         let dropped = now.dropped();
-        parts.push(if dropped == 0 { "none lost".to_owned() } else { format!("{} LOST", thousands(dropped)) });
+        parts.push(if dropped == 0 {
+            "none lost".to_owned()
+        } else {
+            format!("{} LOST", thousands(dropped))
+        });
     }
     if now.log_records > 0 {
         parts.push(format!("{} log lines/s", thousands(rates.log_records)));

@@ -161,7 +161,7 @@ impl Collector {
                 let (path, facts) = learner.observe_ranked(&seen);
                 let room = *waiting < MAX_WAITING;
                 *if room { &mut *waiting } else { unwatched } += 1;
-                let sighting = room.then(|| sighting(exchange, &caller, &self.key));
+                let sighting = room.then(|| sighting(exchange, &self.host, &caller, &self.key));
                 facts.vantage.get_or_insert_default().sighted(vantage.place(path), sighting);
                 (facts, issuers, vantage.is_outermost())
             }

@@ -74,6 +74,7 @@ fn id_in(name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
 /// What is kept of a call until it is known whether it was seen at another vantage.
 pub(in crate::inventory) fn sighting(
     exchange: &Transaction,
+    host: &str,
     caller: &Caller,
     key: &FingerprintKey,
 ) -> Sighting {
@@ -100,6 +101,8 @@ pub(in crate::inventory) fn sighting(
     Sighting {
         at: exchange.started(),
         ids,
+        name: tail(exchange.path().expose())
+            .map_or(0, |_| hash(&[host.as_bytes(), exchange.path().expose()].concat())),
         tail: tail(exchange.path().expose()).map_or(0, hash),
         method: hash(&exchange.request.method),
         status: exchange.response.status,

@@ -1,7 +1,6 @@
 //! Endpoints that echo each other become one.
 
 use super::{Difference, Echo, Link, Vantage, VantageFacts};
-use crate::classify::FieldTable;
 use crate::inventory::facts::{BodyShape, EndpointFacts, Retirement};
 use crate::inventory::sketch::CallerSketch;
 use crate::inventory::{Endpoint, EndpointClass, EndpointKey};
@@ -157,9 +156,7 @@ fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: &Echo) {
         if !outer.response_other.is_empty() {
             inner.response_other.clear();
         }
-        if !outer.fields.is_empty() {
-            inner.fields = FieldTable::default();
-        }
+        inner.fields.leave_out(&outer.fields);
         if outer.banking.is_some() {
             inner.banking = None;
         }

@@ -15,8 +15,8 @@
 //!
 //! Sightings that share an id are one exchange when they are the only ones of their vantages, or ask for the same with
 //! the same method; so what a call caused elsewhere under the same trace is not taken for it. Sightings without a shared
-//! id are one exchange when method, status and the end of the path are the same within two seconds, and no other sighting
-//! could be meant.
+//! id are one exchange when method, status, host and path are the same within two seconds, in turn; or when they share but
+//! the end of the path, and no other sighting could be meant.
 
 mod correlation;
 mod join;
@@ -134,6 +134,8 @@ pub(super) struct Sighting {
     pub(super) at: Timestamp,
     /// Keyed hashes of the ids that travel with it; 0 for none.
     pub(super) ids: [u64; MAX_IDS],
+    /// A keyed hash of host and path; 0 when there is nothing to tell it by.
+    pub(super) name: u64,
     /// A keyed hash of the end of the path; 0 when there is nothing to tell it by.
     pub(super) tail: u64,
     /// A keyed hash of the method.
@@ -282,3 +284,6 @@ impl Merge for VantageFacts {
         self.alone.absorb(other.alone);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,57 +226,130 @@ fn pair(above: &mut [Option<Above>], outer: usize, inner: usize, by_id: bool) {
     }
 }
 
-/// Pairs sightings that share no id, where nothing else can be meant.
+/// What sightings without a shared id are alike in, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alike {
+    /// Host, path and size.
+    NameAndSize,
+    /// Host and path.
+    Name,
+    /// The end of the path, and size.
+    TailAndSize,
+    /// The end of the path.
+    Tail,
+}
+
+impl Alike {
+    const ALL: [Self; 4] = [Self::NameAndSize, Self::Name, Self::TailAndSize, Self::Tail];
+
+    /// What must be the same; `None` when there is nothing to tell by.
+    fn key(self, one: &Sighting) -> Option<[u64; 4]> {
+        let (path, size) = match self {
+            Self::NameAndSize => (one.name, one.response_bytes),
+            Self::Name => (one.name, 0),
+            Self::TailAndSize => (one.tail, one.response_bytes),
+            Self::Tail => (one.tail, 0),
+        };
+        let sized = matches!(self, Self::Name | Self::Tail) || size > 0;
+        (path != 0 && sized).then_some([one.method, path, one.status.into(), size])
+    }
+
+    /// Whether calls that are alike and near each other may stand for each other: they are of one endpoint.
+    const fn in_turn(self) -> bool {
+        matches!(self, Self::NameAndSize | Self::Name)
+    }
+}
+
+/// Pairs sightings that share no id: those of the same name in the order of time, others where nothing else can be meant.
 fn by_shape(all: &[Held], waits: &[bool], above: &mut [Option<Above>], layers: usize) {
-    let mut alike: BTreeMap<(u64, u64, u16), Vec<usize>> = BTreeMap::new();
-    for (at, held) in all.iter().enumerate() {
-        let one = &held.sighting;
-        if one.tail != 0 && !waits.get(at).copied().unwrap_or_default() {
-            alike.entry((one.method, one.tail, one.status)).or_default().push(at);
+    // An outer sighting that an inner one is an echo of by its id has been found there. Where ids link two vantages, two
+    // that differ are two calls.
+    let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut linked: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for (at, found) in above.iter().enumerate() {
+        let (Some(found), Some(inner)) = (found, all.get(at)) else { continue };
+        taken.insert((found.held, inner.layer));
+        if let Some(outer) = all.get(found.held) {
+            linked.insert((outer.layer, inner.layer));
         }
     }
-    // An outer sighting that an inner one is an echo of by its id has been found there.
-    let mut taken: BTreeSet<(usize, usize)> = above
-        .iter()
-        .enumerate()
-        .filter_map(|(at, above)| Some((above.as_ref()?.held, all.get(at)?.layer)))
-        .collect();
-    for group in alike.values().filter(|group| group.len() > 1) {
-        let of = |layer: usize| -> Vec<usize> {
-            group.iter().copied().filter(|at| all.get(*at).is_some_and(|held| held.layer == layer)).collect()
-        };
-        let at_layer: Vec<Vec<usize>> = (0..layers).map(of).collect();
-        for (layer, inner) in at_layer.iter().enumerate().skip(1) {
-            for outer in at_layer.iter().take(layer).rev() {
-                let free: Vec<usize> =
-                    inner.iter().copied().filter(|at| above.get(*at).is_some_and(Option::is_none)).collect();
-                let open: Vec<usize> =
-                    outer.iter().copied().filter(|at| !taken.contains(&(*at, layer))).collect();
-                for (one, other) in only_pairs(all, &open, &free) {
-                    pair(above, one, other, false);
-                    taken.insert((one, layer));
+    for alike in Alike::ALL {
+        let mut groups: BTreeMap<[u64; 4], Vec<usize>> = BTreeMap::new();
+        for (at, held) in all.iter().enumerate() {
+            if let Some(key) =
+                alike.key(&held.sighting).filter(|_| !waits.get(at).copied().unwrap_or_default())
+            {
+                groups.entry(key).or_default().push(at);
+            }
+        }
+        for group in groups.values().filter(|group| group.len() > 1) {
+            let of = |layer: usize| -> Vec<usize> {
+                group
+                    .iter()
+                    .copied()
+                    .filter(|at| all.get(*at).is_some_and(|held| held.layer == layer))
+                    .collect()
+            };
+            let at_layer: Vec<Vec<usize>> = (0..layers).map(of).collect();
+            for (layer, inner) in at_layer.iter().enumerate().skip(1) {
+                for (outer_layer, outer) in at_layer.iter().enumerate().take(layer).rev() {
+                    let without_id = |at: usize| {
+                        !linked.contains(&(outer_layer, layer))
+                            || all.get(at).is_some_and(|held| !held.sighting.has_id())
+                    };
+                    let free: Vec<usize> = inner
+                        .iter()
+                        .copied()
+                        .filter(|at| above.get(*at).is_some_and(Option::is_none))
+                        .collect();
+                    let open: Vec<usize> =
+                        outer.iter().copied().filter(|at| !taken.contains(&(*at, layer))).collect();
+                    let pairs = if alike.in_turn() {
+                        in_turn(all, &open, &free)
+                    } else {
+                        only_pairs(all, &open, &free)
+                    };
+                    for (one, other) in pairs.into_iter().filter(|(a, b)| without_id(*a) || without_id(*b)) {
+                        pair(above, one, other, false);
+                        taken.insert((one, layer));
+                    }
                 }
             }
         }
     }
 }
 
+fn time_of(all: &[Held], number: usize) -> Timestamp {
+    all.get(number).map_or(Timestamp::EPOCH, |held| held.sighting.at)
+}
+
+/// As many pairs as there can be, each near each other. Both lists are in the order of time.
+fn in_turn(all: &[Held], outer: &[usize], inner: &[usize]) -> Vec<(usize, usize)> {
+    let mut left = outer.iter().copied().peekable();
+    let mut pairs = Vec::new();
+    for one in inner {
+        let at = time_of(all, *one);
+        while left.next_if(|other| time_of(all, *other).plus(WINDOW) < at).is_some() {}
+        if let Some(found) = left.next_if(|other| time_of(all, *other) <= at.plus(WINDOW)) {
+            pairs.push((found, *one));
+        }
+    }
+    pairs
+}
+
 /// Pairs of which neither has another partner near. Both lists are in the order of time.
 fn only_pairs(all: &[Held], outer: &[usize], inner: &[usize]) -> Vec<(usize, usize)> {
-    let at = |number: &usize| all.get(*number).map_or(Timestamp::EPOCH, |held| held.sighting.at);
     let near = |of: Timestamp, list: &[usize]| -> Option<usize> {
-        let first = list.partition_point(|other| at(other).plus(WINDOW) < of);
-        let mut those = list.iter().skip(first).take_while(|other| at(other) <= of.plus(WINDOW));
+        let first = list.partition_point(|other| time_of(all, *other).plus(WINDOW) < of);
+        let mut those = list.iter().skip(first).take_while(|other| time_of(all, **other) <= of.plus(WINDOW));
         let found = those.next().copied();
         found.filter(|_| those.next().is_none())
     };
     let pairs = inner.iter().filter_map(|one| {
-        let found = near(at(one), outer)?;
-        (near(at(&found), inner)? == *one).then_some((found, *one))
+        let found = near(time_of(all, *one), outer)?;
+        (near(time_of(all, found), inner)? == *one).then_some((found, *one))
     });
-    // Where both have ids, and these differ, they are two.
-    let has_id = |number: usize| all.get(number).is_some_and(|held| held.sighting.has_id());
-    pairs.filter(|(outer, inner)| !(has_id(*outer) && has_id(*inner))).collect()
+    pairs.collect()
 }
 
 /// What a sighting, or one further out of the same exchange, tells.

@@ -134,13 +134,7 @@ impl LogLane {
     }
 
     #[expect(clippy::disallowed_methods, reason = "an edge: how long a receipt waits is no packet's time")]
-    fn take(
-        &mut self,
-        unit: Unit,
-        streams: &mut HashMap<u64, Stream>,
-        running: &mut Running,
-        turn: u64,
-    ) {
+    fn take(&mut self, unit: Unit, streams: &mut HashMap<u64, Stream>, running: &mut Running, turn: u64) {
         let Unit { source, stream: number, content, moves, receipt } = unit;
         if matches!(content, Content::End) {
             self.end(&source, streams.remove(&number), running);
@@ -185,7 +179,12 @@ impl LogLane {
                     counts.stats.records += lines;
                     counts.stats.bad_records += lines;
                     counts.stats.bytes += bytes.len() as u64;
-                    tell(&mut counts.stats, format!("lines after {before}: of no format that is understood; give it with `format`"));
+                    tell(
+                        &mut counts.stats,
+                        format!(
+                            "lines after {before}: of no format that is understood; give it with `format`"
+                        ),
+                    );
                     self.publish(lines, lines);
                     return;
                 }
@@ -346,10 +345,8 @@ impl Stream {
     fn book(&mut self, stats: &mut InputStats) -> (Met, u64) {
         let StreamReader::Records(reader) = &self.reader else { return (Met::default(), 0) };
         let (report, told) = (reader.report(), &self.told);
-        let met = Met {
-            records: report.records - told.records,
-            exchanges: report.exchanges - told.exchanges,
-        };
+        let met =
+            Met { records: report.records - told.records, exchanges: report.exchanges - told.exchanges };
         let bad = report.bad - told.bad;
         stats.records += met.records;
         stats.logged += met.exchanges;

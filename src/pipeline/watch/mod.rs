@@ -178,7 +178,14 @@ impl Watch {
             commands.push(command);
             threads.push(thread);
         }
-        let ways = self.start_logs(lanes, log_lanes, &positions, (&figures, &news, &stop), &mut commands, &mut threads)?;
+        let ways = self.start_logs(
+            lanes,
+            log_lanes,
+            &positions,
+            (&figures, &news, &stop),
+            &mut commands,
+            &mut threads,
+        )?;
         let name = "book".to_owned();
         let all = lanes + log_lanes;
         threads.push(std::thread::Builder::new().name(name).spawn(move || book.run(&heard, all))?);

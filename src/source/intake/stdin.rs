@@ -41,7 +41,8 @@ pub(super) fn read(mut input: impl Read, hand: &Hand) -> io::Result<()> {
         // A document shows itself in its first bytes, as soon as these are a line or as many as are looked at.
         if document.is_none() && (held.contains(&b'\n') || held.len() >= DETECT_BYTES) {
             let format = hand.source.format_of(&held);
-            document = Some(format.filter(|format| format.is_unmistakable() && *format != LogFormat::SpansJson));
+            document =
+                Some(format.filter(|format| format.is_unmistakable() && *format != LogFormat::SpansJson));
         }
         let sent = match &document {
             Some(Some(format)) => {
@@ -65,7 +66,8 @@ pub(super) fn read(mut input: impl Read, hand: &Hand) -> io::Result<()> {
             return Ok(());
         }
     };
-    let document = document.unwrap_or_else(|| hand.source.format_of(&held).filter(LogFormat::is_unmistakable));
+    let document =
+        document.unwrap_or_else(|| hand.source.format_of(&held).filter(LogFormat::is_unmistakable));
     let rest = match document {
         Some(format) => hand.send(stream, Content::Piece { bytes: held, format }, None),
         None => held.is_empty() || send_lines(held, stream, &mut before, hand),
