@@ -152,8 +152,9 @@ impl Collector {
         };
         let Delta { learner, issuers, all_callers, schemes, vantages, waiting, unwatched, .. } =
             &mut self.delta;
-        let (facts, issuers, outermost) = match self.vantages.of(exchange.provenance.input) {
-            None => (learner.observe(&seen), issuers, true),
+        // Sightings further in count in their hour once it is known that they are no echoes.
+        let (facts, issuers, outermost, hourly) = match self.vantages.of(exchange.provenance.input) {
+            None => (learner.observe(&seen), issuers, true, true),
             Some(vantage) => {
                 let Layer { learner, issuers, span } =
                     vantages.entry(vantage.clone()).or_insert_with(|| Layer::new(&self.key));
@@ -163,10 +164,10 @@ impl Collector {
                 *if room { &mut *waiting } else { unwatched } += 1;
                 let sighting = room.then(|| sighting(exchange, &self.host, &caller, &self.key));
                 facts.vantage.get_or_insert_default().sighted(vantage.place(path), sighting);
-                (facts, issuers, vantage.is_outermost())
+                (facts, issuers, vantage.is_outermost(), vantage.is_outermost() || !room)
             }
         };
-        sums(exchange, facts);
+        sums(exchange, facts, hourly);
         if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
             count_response_media(facts, status, &media);
         }
@@ -177,7 +178,9 @@ impl Collector {
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         if let Some(fingerprint) = caller.fingerprint {
             facts.callers.insert(fingerprint);
-            facts.hours.entry(at.hour()).or_default().callers.insert(fingerprint);
+            if hourly {
+                facts.hours.entry(at.hour()).or_default().callers.insert(fingerprint);
+            }
             if outermost {
                 all_callers.insert(fingerprint);
             }
@@ -197,7 +200,8 @@ impl Collector {
         if self.inspect {
             let inspection = self.inspector.inspect(exchange, facts);
             tags.extend_from_slice(inspection.tags);
-            if let Some(hour) = facts.hours.get_mut(&at.hour()) {
+            if inspection.classes.iter().next().is_some() {
+                let hour = facts.hours.entry(at.hour()).or_default();
                 for class in inspection.classes.iter() {
                     *hour.data_classes.entry(self.classifier.name(class)).or_default() += 1;
                 }
@@ -280,7 +284,7 @@ fn oddities(client: &Client) -> AnomalySet {
 }
 
 /// Counts what every source tells of every exchange.
-fn sums(exchange: &Transaction, facts: &mut EndpointFacts) {
+fn sums(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     let (at, status) = (exchange.started(), exchange.response.status);
     facts.requests += 1;
     facts.first_seen = facts.first_seen.min(at);
@@ -289,6 +293,12 @@ fn sums(exchange: &Transaction, facts: &mut EndpointFacts) {
     facts.tls += u64::from(exchange.tls);
     facts.request_bytes += exchange.request.body.len;
     facts.response_bytes += exchange.response.body.len;
+    if let Some(latency) = exchange.latency_us {
+        facts.latencies.count(latency);
+    }
+    if !hourly {
+        return;
+    }
     let hour = facts.hours.entry(at.hour()).or_default();
     if let Some(slot) = hour.by_status_class.get_mut(usize::from(status / 100).min(5)) {
         *slot += 1;
@@ -296,7 +306,6 @@ fn sums(exchange: &Transaction, facts: &mut EndpointFacts) {
     hour.request_bytes += exchange.request.body.len;
     hour.response_bytes += exchange.response.body.len;
     if let Some(latency) = exchange.latency_us {
-        facts.latencies.count(latency);
         hour.latencies.count(latency);
     }
 }

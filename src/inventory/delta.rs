@@ -23,6 +23,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What was learnt. See the module's doc.
 #[derive(Clone, Debug)]
@@ -162,6 +163,14 @@ impl Delta {
             }
         }
         self.schemes.retain(|_, count| *count > 0);
+    }
+
+    /// The same for sightings that are older, by `patience`, than what the vantage that is behind the others has told; for
+    /// all when too many wait.
+    pub fn settle_old(&mut self, patience: Duration) {
+        let behind = self.vantages.values().filter_map(|layer| Some(layer.span?.1)).min();
+        let before = behind.map(|behind| behind.minus(patience));
+        self.settle(before.filter(|_| self.waiting < vantage::MAX_WAITING));
     }
 
     /// Sightings at vantages that found no room to wait for others, and count by themselves.

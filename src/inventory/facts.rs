@@ -91,7 +91,7 @@ impl Merge for Latencies {
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What happened in one hour of packet time.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HourFacts {
     /// Exchanges by status class, in the order of [`STATUS_CLASSES`].
     pub by_status_class: [u64; 6],

@@ -111,6 +111,7 @@ pub(in crate::inventory) fn sighting(
         latency_us: exchange.latency_us,
         tls: exchange.tls,
         schemes: (!blind && caller.fingerprint.is_some()).then_some(caller.schemes),
+        caller: caller.fingerprint.map(|caller| caller.rank()),
     }
 }
 

@@ -75,9 +75,10 @@ impl Joined {
                 if endpoint.class == EndpointClass::Api && sure {
                     outer.class = EndpointClass::Api;
                 }
-                add(&mut outer.facts, endpoint.facts, &known.echo);
+                add(&mut outer.facts, endpoint.facts, known.echo);
                 outer.hops.push(hop);
             } else {
+                endpoint.facts.hours.absorb(known.echo.hours);
                 endpoint.hops.push(hop);
                 self.endpoints.insert(name.clone(), endpoint);
             }
@@ -107,7 +108,7 @@ impl Joined {
 }
 
 /// Adds to the facts of an endpoint what was seen of it further in: what was no echo, and what was not told before.
-fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: &Echo) {
+fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: Echo) {
     let more = inner.requests > echo.requests;
     inner.requests = inner.requests.saturating_sub(echo.requests);
     less(&mut inner.statuses, &echo.statuses);
@@ -116,19 +117,11 @@ fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: &Echo) {
     inner.latencies.take_away(&echo.latencies);
     inner.request_bytes = inner.request_bytes.saturating_sub(echo.request_bytes);
     inner.response_bytes = inner.response_bytes.saturating_sub(echo.response_bytes);
-    for (hour, echoed) in &echo.hours {
-        let Some(facts) = inner.hours.get_mut(hour) else { continue };
-        for (mine, theirs) in facts.by_status_class.iter_mut().zip(echoed.by_status_class) {
-            *mine = mine.saturating_sub(theirs);
-        }
-        facts.request_bytes = facts.request_bytes.saturating_sub(echoed.request_bytes);
-        facts.response_bytes = facts.response_bytes.saturating_sub(echoed.response_bytes);
-        facts.latencies.take_away(&echoed.latencies);
-        if facts.by_status_class.iter().all(|count| *count == 0) {
-            facts.callers = CallerSketch::default();
-            if outer.hours.get(hour).is_some_and(|outer| !outer.data_classes.is_empty()) {
-                facts.data_classes.clear();
-            }
+    inner.hours.absorb(echo.untold);
+    for (hour, facts) in &mut inner.hours {
+        let known = outer.hours.get(hour).is_some_and(|outer| !outer.data_classes.is_empty());
+        if known && facts.by_status_class.iter().all(|count| *count == 0) {
+            facts.data_classes.clear();
         }
     }
     if !more {

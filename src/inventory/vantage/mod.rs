@@ -9,7 +9,8 @@
 //!
 //! Each vantage learns by itself. Of each call a [`Sighting`] waits beside the facts that it was counted in, with keyed
 //! hashes of the ids that travel with it. [`settle`] finds those that are one exchange and notes beside the facts of the
-//! inner one how much of them was an echo, of which endpoint, and in what the two differ. All of this adds up, and what
+//! inner one how much of them was an echo, of which endpoint, and in what the two differ; only then do inner sightings count
+//! in their hour. All of this adds up, and what
 //! is one is decided from the set of sightings alone, so that neither order nor sharding can be seen. [`Joined`] then makes
 //! one endpoint of those that echo each other: counts of the outermost, and of the inner ones what was no echo.
 //!
@@ -66,7 +67,7 @@ impl Vantage {
 }
 
 /// Which input is seen at which vantage.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vantages(Vec<Option<Vantage>>);
 
 /// Why labels make no vantages.
@@ -74,7 +75,7 @@ pub struct Vantages(Vec<Option<Vantage>>);
 #[non_exhaustive]
 pub enum BadVantage {
     /// A label of other characters.
-    #[error("must be 1 to 32 letters, digits, `.`, `_` and `-`")]
+    #[error("must be 1 to 64 letters, digits, `.`, `_` and `-`")]
     Label,
     /// More than are told apart.
     #[error("at most {MAX_VANTAGES} vantages are told apart")]
@@ -95,7 +96,7 @@ impl Vantages {
                 continue;
             };
             let good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-            if !(1..=32).contains(&label.len()) || !label.bytes().all(good) {
+            if !(1..=64).contains(&label.len()) || !label.bytes().all(good) {
                 return Err(BadVantage::Label);
             }
             let vantage = if let Some(found) = known.iter().find(|vantage| &*vantage.label == label) {
@@ -112,6 +113,18 @@ impl Vantages {
             2..=MAX_VANTAGES => Ok(Self(inputs)),
             _ => Err(BadVantage::TooMany),
         }
+    }
+
+    /// Vantages by number: the first label is input 1, and input 0 is of none.
+    pub fn numbered<'a>(labels: impl Iterator<Item = &'a str>) -> Result<Self, BadVantage> {
+        Self::new(std::iter::once(None).chain(labels.map(Some)))
+    }
+
+    /// The first input that is seen at a place; 0 when there is none, or vantages are not told apart.
+    #[must_use]
+    pub fn number_of(&self, label: &str) -> u32 {
+        let found = self.0.iter().position(|one| one.as_ref().is_some_and(|one| &*one.label == label));
+        found.and_then(|at| u32::try_from(at).ok()).unwrap_or_default()
     }
 
     /// Where an input is seen, when vantages are told apart.
@@ -147,6 +160,8 @@ pub(super) struct Sighting {
     pub(super) tls: bool,
     /// How it authenticates; `None` when its source cannot tell.
     pub(super) schemes: Option<SchemeSet>,
+    /// The first half of the caller's fingerprint.
+    pub(super) caller: Option<u64>,
 }
 
 impl Sighting {
@@ -208,7 +223,10 @@ struct Echo {
     latencies: Latencies,
     request_bytes: u64,
     response_bytes: u64,
+    /// By hour, for where the endpoint stays one of its own.
     hours: BTreeMap<i64, HourFacts>,
+    /// By hour what was not told further out, for where it does not.
+    untold: BTreeMap<i64, HourFacts>,
 }
 
 impl Merge for Echo {
@@ -221,6 +239,7 @@ impl Merge for Echo {
         self.request_bytes.absorb(other.request_bytes);
         self.response_bytes.absorb(other.response_bytes);
         self.hours.absorb(other.hours);
+        self.untold.absorb(other.untold);
     }
 }
 
@@ -261,11 +280,13 @@ impl VantageFacts {
     /// Forgets what happened in which hour.
     pub(super) fn forget_hours(&mut self) {
         self.echo.hours.clear();
+        self.echo.untold.clear();
     }
 
     /// Forgets hours before this one.
     pub(super) fn forget_before(&mut self, hour: i64) {
         self.echo.hours = self.echo.hours.split_off(&hour);
+        self.echo.untold = self.echo.untold.split_off(&hour);
     }
 }
 

@@ -38,6 +38,7 @@ struct Found {
     links: BTreeMap<u64, Link>,
     differences: BTreeMap<(u8, Difference), u64>,
     alone: u64,
+    hours: BTreeMap<i64, HourFacts>,
 }
 
 /// What settling says of the whole.
@@ -105,6 +106,9 @@ pub(in crate::inventory) fn settle(layers: &mut [Layer<'_>], before: Option<Time
                 layer.span.is_some_and(|(first, last)| (first..=last).contains(&held.sighting.at))
             });
             slot.alone += u64::from(watched);
+            if layers.get(held.layer).is_some_and(|layer| layer.rank > 0) {
+                count(&mut slot.hours, &held.sighting);
+            }
             continue;
         };
         let outer_told = told.get(link.held).copied().unwrap_or_default();
@@ -119,7 +123,8 @@ pub(in crate::inventory) fn settle(layers: &mut [Layer<'_>], before: Option<Time
         let mut number = 0;
         (layer.facts)(&mut |facts| {
             if let (Some(found), Some(known)) = (found.remove(&(at, number)), &mut facts.vantage) {
-                let Found { back: waiting, echo, links, differences, alone } = found;
+                let Found { back: waiting, echo, links, differences, alone, hours } = found;
+                facts.hours.absorb(hours);
                 let places = BTreeSet::new();
                 known.absorb(VantageFacts { places, waiting, echo, links, differences, alone });
             }
@@ -381,16 +386,28 @@ fn told(all: &[Held], above: &[Option<Above>], layers: usize) -> Vec<Told> {
     told
 }
 
+/// Counts a sighting in its hour.
+fn count(hours: &mut BTreeMap<i64, HourFacts>, one: &Sighting) {
+    let hour = hours.entry(one.at.hour()).or_default();
+    if let Some(slot) = hour.by_status_class.get_mut(usize::from(one.status / 100).min(5)) {
+        *slot += 1;
+    }
+    hour.request_bytes += one.request_bytes;
+    hour.response_bytes += one.response_bytes;
+    if let Some(latency) = one.latency_us {
+        hour.latencies.count(latency);
+    }
+    if let Some(caller) = one.caller {
+        hour.callers.insert_rank(caller);
+    }
+}
+
 impl Found {
     /// Notes that `one` is an echo of `outer`.
     fn note(&mut self, one: &Sighting, outer: &Held, told: Told, by_id: bool, layers: &[Layer<'_>]) {
         let link = self.links.entry(outer.place).or_default();
         link.by_id += u64::from(by_id);
         link.by_shape += u64::from(!by_id);
-        let mut hour = HourFacts::default();
-        if let Some(slot) = hour.by_status_class.get_mut(usize::from(one.status / 100).min(5)) {
-            *slot = 1;
-        }
         let echo = &mut self.echo;
         echo.requests += 1;
         *echo.statuses.entry(one.status).or_default() += 1;
@@ -402,17 +419,19 @@ impl Found {
         }
         if let Some(latency) = one.latency_us.filter(|_| told.latency) {
             echo.latencies.count(latency);
-            hour.latencies.count(latency);
         }
-        if told.request_bytes {
-            hour.request_bytes = one.request_bytes;
+        echo.request_bytes += if told.request_bytes { one.request_bytes } else { 0 };
+        echo.response_bytes += if told.response_bytes { one.response_bytes } else { 0 };
+        count(&mut echo.hours, one);
+        let mut untold = HourFacts::default();
+        untold.request_bytes = if told.request_bytes { 0 } else { one.request_bytes };
+        untold.response_bytes = if told.response_bytes { 0 } else { one.response_bytes };
+        if let Some(latency) = one.latency_us.filter(|_| !told.latency) {
+            untold.latencies.count(latency);
         }
-        if told.response_bytes {
-            hour.response_bytes = one.response_bytes;
+        if untold != HourFacts::default() {
+            echo.untold.entry(one.at.hour()).or_default().absorb(untold);
         }
-        echo.request_bytes += hour.request_bytes;
-        echo.response_bytes += hour.response_bytes;
-        echo.hours.entry(one.at.hour()).or_default().absorb(hour);
         let credential = |of: &Sighting| of.schemes.map(|schemes| !schemes.is_empty());
         let differs = [
             (outer.sighting.status != one.status)

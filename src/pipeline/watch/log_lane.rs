@@ -10,6 +10,7 @@ use super::lane::{Command, Part, SourceCounts};
 use crate::access_log::{AlsReader, Batch, LogReport, Reader, SpanReader};
 use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
+use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::pipeline::read::InputStats;
@@ -45,6 +46,8 @@ pub(super) struct LogLane {
     pub(super) fresh: Box<dyn Fn(&Arc<Classifier>) -> Collector + Send>,
     pub(super) classifier: Arc<Classifier>,
     pub(super) limits: Limits,
+    /// At which vantage each source sees traffic, as the numbers of inputs.
+    pub(super) vantages: Arc<Vantages>,
     pub(super) figures: Arc<Figures>,
     pub(super) interval: Duration,
     pub(super) stop: Arc<AtomicBool>,
@@ -194,14 +197,15 @@ impl LogLane {
             Content::Otlp { .. } | Content::AccessLogService(_) | Content::End => None,
         };
         let limits = &self.limits;
+        let input = source.vantage.as_deref().map_or(0, |label| self.vantages.number_of(label));
         let stream = streams.entry(number).or_insert_with(|| {
             let reader = match (&content, wanted.as_ref()) {
-                (Content::AccessLogService(_), _) => StreamReader::Messages(Box::new(AlsReader::new(0))),
+                (Content::AccessLogService(_), _) => StreamReader::Messages(Box::new(AlsReader::new(input))),
                 (_, Some((format, _))) => {
                     format.name().clone_into(&mut counts.stats.format);
-                    StreamReader::Records(Box::new(Reader::new(format.clone(), 0, limits)))
+                    StreamReader::Records(Box::new(Reader::new(format.clone(), input, limits)))
                 }
-                (_, None) => StreamReader::Spans(Box::new(SpanReader::new(0))),
+                (_, None) => StreamReader::Spans(Box::new(SpanReader::new(input))),
             };
             let before = wanted.as_ref().map_or(0, |(_, before)| *before);
             Stream { reader, before, told: LogReport::default(), apart: None, heard: turn }

@@ -228,6 +228,7 @@ impl Watch {
                 fresh: Box::new(move |classifier| collector(&shard, &key, classifier)),
                 classifier: Arc::clone(&self.classifier),
                 limits: self.shard.limits.clone(),
+                vantages: Arc::clone(&self.shard.vantages),
                 figures: Arc::clone(figures),
                 interval: self.pace.interval,
                 stop: Arc::clone(stop),
