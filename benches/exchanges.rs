@@ -69,6 +69,7 @@ fn bench(c: &mut Criterion, name: &str, capture: &common::Capture) {
                     rows: RowsWanted::None,
                     tags: false,
                     trusted: Arc::default(),
+                    vantages: Arc::default(),
                     keys: Arc::new(Keys::new(0)),
                 };
                 let collector = Collector::new(&settings.limits, &key, &classifier, bodies);

@@ -124,6 +124,8 @@ pub enum Purpose {
     Value = 3,
     /// Bytes of a log, to know a place in it again.
     Place = 4,
+    /// An id that travels with a call, and what else tells it again at another vantage.
+    Correlation = 5,
 }
 
 /// The key of a fast keyed hash, for choosing samples and telling values apart in memory: SipHash-1-3, written

@@ -166,6 +166,33 @@ impl Scratch {
         meaning(&self.name)
     }
 
+    /// Takes what tells who calls, or names the call.
+    fn take_identity(&mut self, meaning: Meaning, value: Value<'_>, text: &[u8], into: &mut Transaction) {
+        match meaning {
+            Meaning::Certificate(name) => {
+                // Whoever knows of a certificate ended TLS.
+                into.tls |= name != "ssl-client-verify";
+                push(&mut into.told, name, text);
+            }
+            Meaning::Id(name) => push(&mut into.told, name, text),
+            Meaning::Proxied => {
+                let port = |port: Option<u16>| port.unwrap_or_default();
+                into.proxied = address(text).map(|(address, known)| SocketAddr::new(address, port(known)));
+            }
+            Meaning::AuthorizationScheme => {
+                let masked = if is_token(text) { [text, b" ***"].concat() } else { Vec::new() };
+                push(&mut into.request.fields, "Authorization", &masked);
+            }
+            Meaning::Present(name) => {
+                let masked: &[u8] = if name == "Cookie" { b"session=***" } else { b"***" };
+                if is_true(value) {
+                    push(&mut into.request.fields, name, masked);
+                }
+            }
+            _ => replace(&mut self.user, text),
+        }
+    }
+
     fn take(&mut self, meaning: Meaning, value: Value<'_>, into: &mut Transaction) {
         let text = if let Value::Text(text) = value { text } else { b"" };
         match meaning {
@@ -254,17 +281,12 @@ impl Scratch {
             Meaning::ServerPort => {
                 self.server_port = integer(value).and_then(|port| u16::try_from(port).ok());
             }
-            Meaning::User => replace(&mut self.user, text),
-            Meaning::AuthorizationScheme => {
-                let masked = if is_token(text) { [text, b" ***"].concat() } else { Vec::new() };
-                push(&mut into.request.fields, "Authorization", &masked);
-            }
-            Meaning::Present(name) => {
-                let masked: &[u8] = if name == "Cookie" { b"session=***" } else { b"***" };
-                if is_true(value) {
-                    push(&mut into.request.fields, name, masked);
-                }
-            }
+            Meaning::Certificate(_)
+            | Meaning::Id(_)
+            | Meaning::Proxied
+            | Meaning::User
+            | Meaning::AuthorizationScheme
+            | Meaning::Present(_) => self.take_identity(meaning, value, text, into),
             Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
             Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
         }
@@ -282,6 +304,13 @@ impl Scratch {
         into.server = self.server_address.map(|address| {
             SocketAddr::new(address, self.server_port.unwrap_or(if into.tls { 443 } else { 80 }))
         });
+        if into.client.is_none()
+            && let Some(proxied) = into.proxied.take()
+        {
+            // Without the balancer's own address, its word is all there is.
+            into.client = Some((proxied.ip(), None));
+            into.client_forwarded = true;
+        }
         if !self.host.is_empty() {
             into.logged_host = Some(String::from_utf8_lossy(&self.host).into_owned());
         }

@@ -281,7 +281,9 @@ fn sample(expression: &str) -> String {
     match name.rsplit('.').next().unwrap_or_default() {
         "hdr" | "fhdr" | "hdr_beg" if name.contains("res") => format!("sent_http_{argument}"),
         "hdr" | "fhdr" if !argument.is_empty() => format!("http_{argument}"),
-        "ssl_c_s_dn" | "ssl_c_s_dn_cn" => "ssl_client_s_dn".to_owned(),
+        "ssl_c_s_dn" if argument.eq_ignore_ascii_case("cn") => "ssl_client_s_dn_cn".to_owned(),
+        "ssl_c_s_dn" => "ssl_client_s_dn".to_owned(),
+        name @ ("ssl_c_serial" | "ssl_c_verify") => name.to_owned(),
         "ssl_fc_protocol" => "ssl_protocol".to_owned(),
         "method" => "request_method".to_owned(),
         "path" => "path".to_owned(),
@@ -317,8 +319,13 @@ fn apache(argument: &str, letters: &str) -> (usize, String) {
         ('A', _) => "server_addr",
         ('i', header) => return (1, format!("http_{}", header.replace('-', "_").to_ascii_lowercase())),
         ('o', header) => return (1, format!("sent_http_{}", header.replace('-', "_").to_ascii_lowercase())),
+        ('L', _) | ('e', "UNIQUE_ID") => "unique_id",
         ('x', "SSL_PROTOCOL") => "ssl_protocol",
         ('x', "SSL_CLIENT_S_DN") => "ssl_client_s_dn",
+        ('x', "SSL_CLIENT_S_DN_CN") => "ssl_client_s_dn_cn",
+        ('x', "SSL_CLIENT_M_SERIAL") => "ssl_client_serial",
+        ('x', "SSL_CLIENT_VERIFY") => "ssl_client_verify",
+        ('x', "SSL_CLIENT_CERT") => "ssl_client_cert",
         _ => "",
     };
     let time = letter == 't' && argument.is_empty();
@@ -328,7 +335,8 @@ fn apache(argument: &str, letters: &str) -> (usize, String) {
 
 /// A HAProxy variable.
 fn haproxy(_: &str, letters: &str) -> (usize, String) {
-    const KNOWN: [(&str, &str); 30] = [
+    const KNOWN: [(&str, &str); 31] = [
+        ("ID", "unique_id"),
         ("ci", "remote_addr"),
         ("cp", ""),
         ("tr", "time_local"),
@@ -412,6 +420,10 @@ fn operator_name(operator: &str) -> String {
         ("DOWNSTREAM_LOCAL_ADDRESS", _) => "server_addr",
         ("DOWNSTREAM_TLS_VERSION", _) => "tls_version",
         ("DOWNSTREAM_PEER_SUBJECT", _) => "ssl_client_s_dn",
+        ("DOWNSTREAM_PEER_CERT", _) => "ssl_client_cert",
+        ("DOWNSTREAM_PEER_URI_SAN", _) => "downstream_peer_uri_san",
+        ("DOWNSTREAM_PEER_FINGERPRINT_256", _) => "ssl_client_fingerprint",
+        ("DOWNSTREAM_PEER_SERIAL", _) => "ssl_client_serial",
         _ => "",
     }
     .to_owned()
@@ -455,6 +467,41 @@ mod tests {
             assert_eq!(exchange.client.map(|(client, _)| client.to_string()).as_deref(), Some("192.0.2.7"));
             assert_eq!(exchange.latency_us, Some(15_000), "{format}");
             assert_eq!(exchange.started().to_string(), "2026-04-15T00:00:06Z", "{format}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_knows_of_the_certificate_is_no_header() {
+        for (format, line, tls) in [
+            (
+                r#"$proxy_protocol_addr [$time_iso8601] "$request" $status "$ssl_client_s_dn" $ssl_client_verify"#,
+                r#"192.0.2.7 [2026-04-15T02:00:06Z] "GET /a HTTP/1.1" 200 "CN=tpp,O=A\\, B" SUCCESS"#,
+                true,
+            ),
+            (
+                r#"%h %t \"%r\" %>s \"%{SSL_CLIENT_S_DN}x\" %{SSL_CLIENT_VERIFY}x"#,
+                r#"192.0.2.7 [15/Apr/2026:00:00:06 +0000] "GET /a HTTP/1.1" 200 "CN=tpp,O=A\\, B" SUCCESS"#,
+                true,
+            ),
+            (
+                r#"%ci:%cp [%tr] %ST "%HM %HU %HV" %[ssl_c_verify] "%[ssl_c_s_dn]""#,
+                r#"192.0.2.7:5000 [15/Apr/2026:00:00:06.000] 200 "GET /a HTTP/1.1" 0 "CN=tpp,O=A\\, B""#,
+                true,
+            ),
+            (
+                r#"$remote_addr [$time_iso8601] "$request" $status "$http_ssl_client_s_dn""#,
+                r#"192.0.2.7 [2026-04-15T02:00:06Z] "GET /a HTTP/1.1" 200 "CN=tpp,O=A\\, B""#,
+                false,
+            ),
+        ] {
+            let exchange = read(format, line).unwrap();
+            let own = exchange.told.get("ssl-client-s-dn").map(|name| name.expose().to_vec());
+            assert_eq!(
+                (own.as_deref(), exchange.tls),
+                (tls.then_some(&b"CN=tpp,O=A\\, B"[..]), tls),
+                "{format}"
+            );
+            assert_eq!(exchange.client.map(|(client, _)| client.to_string()).as_deref(), Some("192.0.2.7"));
         }
     }
 

@@ -35,6 +35,12 @@ pub(super) enum Meaning {
     AuthorizationScheme,
     /// Whether a credential was there, in this field.
     Present(&'static str),
+    /// What the server itself knows of the client's certificate, under the name of a header.
+    Certificate(&'static str),
+    /// An id that the server gave the call, under the name of a header.
+    Id(&'static str),
+    /// The client that a PROXY protocol header names.
+    Proxied,
     RequestField(&'static str),
     ResponseField(&'static str),
 }
@@ -144,6 +150,43 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
             M::ServerAddress
         }
         "serverport" | "localport" | "idrespp" | "destport" => M::ServerPort,
+        "sslclientsdn"
+        | "sslclientsdnlegacy"
+        | "sslcsdn"
+        | "downstreampeersubject"
+        | "tlsclientsubject"
+        | "requesttlsclientsubject"
+        | "tlsclientx509subjectdistinguishedname"
+        | "identityclientcertsubjectdn"
+        | "clientcertsubjectdn"
+        | "leafclientcertsubject" => M::Certificate("ssl-client-s-dn"),
+        "sslclientescapedcert"
+        | "sslclientcert"
+        | "sslclientrawcert"
+        | "downstreampeercert"
+        | "tlsclientcertificate"
+        | "identityclientcertclientcertpem"
+        | "clientcertpem" => M::Certificate("ssl-client-cert"),
+        "sslclientsdncn" | "requesttlsclientcommonname" | "tlsclientcommonname" => {
+            M::Certificate("ssl-client-s-dn-cn")
+        }
+        "downstreampeerurisan" => M::Certificate("x-ssl-client-uri-san"),
+        "sslclientfingerprint" => M::Certificate("ssl-client-fingerprint"),
+        "sslclientserial"
+        | "sslcserial"
+        | "downstreampeerserial"
+        | "requesttlsclientserial"
+        | "identityclientcertserialnumber"
+        | "leafclientcertserialnumber" => M::Certificate("ssl-client-serial"),
+        "sslclientverify" | "sslcverify" => M::Certificate("ssl-client-verify"),
+        "proxyprotocoladdr" => M::Proxied,
+        "requestid" | "reqid" | "correlationid" | "uniqueid" | "xrequestid" | "xcorrelationid" => {
+            M::Id("x-request-id")
+        }
+        "interactionid" | "fapiinteractionid" | "xfapiinteractionid" => M::Id("x-fapi-interaction-id"),
+        "traceid" => M::Id("trace-id"),
+        "traceparent" => M::Id("traceparent"),
+        "cfray" | "rayid" => M::Id("cf-ray"),
         "remoteuser" | "user" | "username" | "requestuser" | "clientusername" => M::User,
         "ua" | "useragent" | "agent" | "httpuseragent" | "requestuseragent" | "useragentoriginal" => {
             M::RequestField("User-Agent")
@@ -158,7 +201,6 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
             M::RequestField("Authorization")
         }
         "authorizationscheme" | "authscheme" => M::AuthorizationScheme,
-        "sslclientsdn" | "downstreampeersubject" => M::RequestField("X-SSL-Client-S-DN"),
         "apikeypresent" => M::Present("X-API-Key"),
         "sessioncookiepresent" => M::Present("Cookie"),
         "cookie" | "httpcookie" => M::RequestField("Cookie"),

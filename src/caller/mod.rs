@@ -2,15 +2,22 @@
 //!
 //! [`CallerReader`] looks at the headers, cookies and query of a request. A caller is whoever the strongest
 //! credential stands for: a client certificate's subject, a JWT's issuer and client, a key, a user name, an
-//! opaque token, a session cookie, and without any of these the client's address. The credential itself
+//! opaque token, a session cookie, and without any of these the client's address. A certificate counts when the source's
+//! own log tells of it, or a header whose sender is believed; one that signs the message ([`banking`]) counts after it. The credential itself
 //! stays in memory for a while, so that the next request with it costs one look-up; what leaves is its
 //! keyed fingerprint, and the host name of a JWT's issuer. Who the client behind proxies is, [`TrustedProxies`] says.
 
+pub mod banking;
+mod certificate;
 pub mod client;
 mod jwt;
+mod name;
+mod psd2;
 mod read;
 
+pub use banking::{Banking, Dialect, Sign};
 pub use client::{BadNetwork, Client, Forwarding, Network, TrustedProxies};
+pub use psd2::{Provider, TppRole};
 pub use read::{Caller, CallerReader};
 
 /// How a request authenticates, as far as the wire tells. Several may apply to one request.
@@ -31,7 +38,7 @@ pub enum AuthScheme {
     ApiKey,
     /// A session cookie.
     Cookie,
-    /// A client certificate, as a forwarded header tells.
+    /// A client certificate, as a forwarded header or the log of whoever ended TLS tells.
     MutualTls,
 }
 
@@ -65,7 +72,9 @@ impl AuthScheme {
 }
 
 /// The schemes that one request used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct SchemeSet(u8);
 
 impl SchemeSet {

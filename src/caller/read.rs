@@ -1,21 +1,29 @@
 //! Credentials found in a request.
 
+use super::banking::{Banking, Sign};
+use super::certificate::{self, Form, Told};
+use super::psd2::Provider;
 use super::{AuthScheme, Client, SchemeSet, jwt};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose};
 use crate::transaction::Transaction;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Whom a request's strongest credential stands for.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Keyed, so that it tells nothing of the credential.
-    pub fingerprint: Fingerprint,
+    /// Keyed, so that it tells nothing of the credential; `None` when there is neither a credential nor an address.
+    pub fingerprint: Option<Fingerprint>,
     /// How the request authenticates.
     pub schemes: SchemeSet,
     /// The host name of the JWT's issuer, when there is one.
     pub issuer: Option<Arc<str>>,
+    /// The payment service provider that its certificate names.
+    pub provider: Option<Arc<Provider>>,
+    /// What tells of open banking.
+    pub banking: Banking,
 }
 
 #[derive(Clone, Debug)]
@@ -23,16 +31,20 @@ struct Known {
     fingerprint: Fingerprint,
     is_jwt: bool,
     issuer: Option<Arc<str>>,
+    provider: Option<Arc<Provider>>,
 }
 
-/// Credentials that are remembered: about a kilobyte each.
+/// Credentials that are remembered.
 const MAX_KNOWN: usize = 16_384;
+/// Their bytes: a certificate has some thousands.
+const MAX_KNOWN_BYTES: usize = 32 << 20;
 
 /// Reads the credentials of one shard's requests.
 pub struct CallerReader {
     key: FingerprintKey,
     /// By kind of identity and credential.
     known: HashMap<(Identity, Box<[u8]>), Known, RandomState>,
+    known_bytes: usize,
     scratch: Vec<u8>,
 }
 
@@ -45,13 +57,65 @@ impl std::fmt::Debug for CallerReader {
 /// What a caller is known by, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Identity {
-    Certificate,
+    /// The certificate that the connection was made with.
+    Certificate(Form),
+    /// The certificate that the message is signed with (Berlin Group, `TPP-Signature-Certificate`).
+    Signer,
     Token,
     ApiKey,
     Basic,
     Other,
     Cookie,
     Address,
+}
+
+impl Identity {
+    /// What keeps equal values of different kinds apart. All ways to tell of a certificate are one kind.
+    const fn space(self) -> u8 {
+        match self {
+            Self::Certificate(_) | Self::Signer => 0,
+            Self::Token => 1,
+            Self::ApiKey => 2,
+            Self::Basic => 3,
+            Self::Other => 4,
+            Self::Cookie => 5,
+            Self::Address => 6,
+        }
+    }
+
+    /// How a certificate is told of.
+    const fn form(self) -> Option<Form> {
+        match self {
+            Self::Certificate(form) => Some(form),
+            Self::Signer => Some(Form::Whole),
+            Self::Token | Self::ApiKey | Self::Basic | Self::Other | Self::Cookie | Self::Address => None,
+        }
+    }
+}
+
+/// What one source says of the certificate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Presented<'a> {
+    /// The form that tells most, and what it tells.
+    best: Option<(Form, &'a [u8])>,
+    refused: bool,
+}
+
+impl<'a> Presented<'a> {
+    fn take(&mut self, told: Option<Told<'a>>) {
+        match told {
+            Some(Told::Certificate(form, value)) if self.best.is_none_or(|(known, _)| form < known) => {
+                self.best = Some((form, value));
+            }
+            Some(Told::NotVerified) => self.refused = true,
+            Some(Told::Certificate(..)) | None => {}
+        }
+    }
+
+    /// What is believed of it: nothing where the server did not believe it either.
+    fn certificate(self) -> Option<(Form, &'a [u8])> {
+        self.best.filter(|_| !self.refused)
+    }
 }
 
 /// Whether a header is one that nearly every request has: it is no credential.
@@ -62,26 +126,9 @@ fn is_common(name: &[u8]) -> bool {
         12 => name.eq_ignore_ascii_case(b"content-type"),
         14 => name.eq_ignore_ascii_case(b"content-length"),
         15 => name.eq_ignore_ascii_case(b"accept-encoding") || name.eq_ignore_ascii_case(b"accept-language"),
-        21 => name.eq_ignore_ascii_case(b"x-fapi-interaction-id"),
         _ => false,
     }
 }
-
-/// Headers in which proxies forward the client's certificate or its subject (RFC 9440; nginx, Envoy,
-/// `HAProxy`, Apache, AWS habits).
-const CERTIFICATE_HEADERS: [&str; 11] = [
-    "x-forwarded-client-cert",
-    "client-cert",
-    "x-ssl-client-s-dn",
-    "x-ssl-client-dn",
-    "x-ssl-client-subject",
-    "ssl-client-subject-dn",
-    "x-client-cert",
-    "x-ssl-client-cert",
-    "ssl-client-cert",
-    "x-client-dn",
-    "x-amzn-mtls-clientcert-subject",
-];
 
 /// Headers that carry a key.
 const KEY_HEADERS: [&str; 10] = [
@@ -108,12 +155,12 @@ impl CallerReader {
     /// A reader that fingerprints with `key`.
     #[must_use]
     pub fn new(key: FingerprintKey) -> Self {
-        Self { key, known: HashMap::with_hasher(RandomState::default()), scratch: Vec::new() }
+        Self { key, known: HashMap::with_hasher(RandomState::default()), known_bytes: 0, scratch: Vec::new() }
     }
 
-    /// Reads the credentials of a request; `None` when there is neither a credential nor an address. A certificate that
-    /// `client` forwards of others counts only when its word is believed.
-    pub fn read(&mut self, transaction: &Transaction, client: &Client) -> Option<Caller> {
+    /// Reads the credentials of a request. A certificate that `client` forwards of others counts only when its word is
+    /// believed.
+    pub fn read(&mut self, transaction: &Transaction, client: &Client) -> Caller {
         let mut schemes = SchemeSet::default();
         let mut best: Option<(Identity, &[u8])> = None;
         let mut take = |identity, value| {
@@ -125,6 +172,12 @@ impl CallerReader {
                 best = Some((identity, value));
             }
         };
+        let mut banking = Banking::default();
+        banking.path(transaction.path().expose());
+        let (mut own, mut forwarded, mut signer) = (Presented::default(), Presented::default(), None);
+        for (name, value) in transaction.told.iter() {
+            own.take(certificate::told(name, value.expose()));
+        }
         let mut bearer = false;
         for (name, value) in transaction.request.fields.iter() {
             let value = *value.expose();
@@ -152,26 +205,25 @@ impl CallerReader {
                         take(Identity::Cookie, session);
                     }
                 }
+                25 if name.eq_ignore_ascii_case(b"tpp-signature-certificate") => {
+                    banking.header(name);
+                    signer = Some(value);
+                }
                 // Nearly all of them begin with an x.
-                6..=31
+                6..=36
                     if matches!(
-                        name.first(),
-                        Some(b'x' | b'X' | b'a' | b'A' | b'c' | b'C' | b's' | b'S' | b'o' | b'O')
+                        name.first().map(u8::to_ascii_lowercase),
+                        Some(b'x' | b'a' | b'c' | b's' | b'o' | b'p' | b't')
                     ) && !is_common(name) =>
                 {
-                    let is_any = |names: &[&str]| {
-                        names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-                    };
-                    if is_any(&KEY_HEADERS) {
+                    if KEY_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
                         schemes.insert(AuthScheme::ApiKey);
                         take(Identity::ApiKey, value);
-                    } else if client.speaks_for_others
-                        && is_any(&CERTIFICATE_HEADERS)
-                        && value != b"-"
-                        && value != b"(null)"
-                    {
-                        schemes.insert(AuthScheme::MutualTls);
-                        take(Identity::Certificate, value);
+                        continue;
+                    }
+                    banking.header(name);
+                    if client.speaks_for_others {
+                        forwarded.take(certificate::told(name, value));
                     }
                 }
                 _ => {}
@@ -194,29 +246,37 @@ impl CallerReader {
                 take(Identity::ApiKey, value);
             }
         }
+        if let Some((form, value)) = own.certificate().or_else(|| forwarded.certificate()) {
+            schemes.insert(AuthScheme::MutualTls);
+            take(Identity::Certificate(form), value);
+        } else if let Some(value) = signer.filter(|_| banking.has(Sign::Signature)) {
+            take(Identity::Signer, value);
+        }
         let token = bearer.then(|| self.token_of(transaction)).flatten();
         if bearer {
             let is_jwt = token.as_ref().is_some_and(|known| known.is_jwt);
             schemes.insert(if is_jwt { AuthScheme::Jwt } else { AuthScheme::Bearer });
         }
         let issuer = token.as_ref().and_then(|known| known.issuer.clone());
-        let fingerprint = match best {
-            Some((Identity::Token, _)) if token.is_some() => token?.fingerprint,
-            Some((identity, credential)) => self.known(identity, credential).fingerprint,
-            None => {
-                let (address, _) = client.address?;
-                self.scratch.clear();
-                match address {
-                    std::net::IpAddr::V4(address) => self.scratch.extend_from_slice(&address.octets()),
-                    std::net::IpAddr::V6(address) => self.scratch.extend_from_slice(&address.octets()),
-                }
-                let scratch = std::mem::take(&mut self.scratch);
-                let fingerprint = self.known(Identity::Address, &scratch).fingerprint;
-                self.scratch = scratch;
-                fingerprint
-            }
+        let known = match (best, token) {
+            (Some((Identity::Token, _)), Some(token)) => Some(token),
+            (Some((identity, credential)), _) => Some(self.known(identity, credential)),
+            (None, _) => client.address.map(|(address, _)| self.known_address(address)),
         };
-        Some(Caller { fingerprint, schemes, issuer })
+        let (fingerprint, provider) = known.map(|known| (known.fingerprint, known.provider)).unzip();
+        Caller { fingerprint, schemes, issuer, provider: provider.flatten(), banking }
+    }
+
+    fn known_address(&mut self, address: IpAddr) -> Known {
+        self.scratch.clear();
+        match address {
+            IpAddr::V4(address) => self.scratch.extend_from_slice(&address.octets()),
+            IpAddr::V6(address) => self.scratch.extend_from_slice(&address.octets()),
+        }
+        let scratch = std::mem::take(&mut self.scratch);
+        let known = self.known(Identity::Address, &scratch);
+        self.scratch = scratch;
+        known
     }
 
     /// The bearer token, wherever it stands.
@@ -249,15 +309,23 @@ impl CallerReader {
             return known.clone();
         }
         let known = self.identify(identity, credential);
-        if self.known.len() >= MAX_KNOWN {
+        self.known_bytes += credential.len();
+        if self.known.len() >= MAX_KNOWN || self.known_bytes > MAX_KNOWN_BYTES {
             self.known.clear();
+            self.known_bytes = credential.len();
         }
         self.known.insert((identity, credential.into()), known.clone());
         known
     }
 
     fn identify(&self, identity: Identity, credential: &[u8]) -> Known {
-        let of = |value: &[u8]| self.key.fingerprint(Purpose::Caller, &[&[identity as u8], value].concat());
+        let of = |value: &[u8]| self.key.fingerprint(Purpose::Caller, &[&[identity.space()], value].concat());
+        let plain = |fingerprint| Known { fingerprint, is_jwt: false, issuer: None, provider: None };
+        if let Some(form) = identity.form() {
+            let subject = certificate::read(form, credential, &of);
+            let provider = subject.provider.map(Arc::new);
+            return Known { provider, ..plain(of(&subject.known_by)) };
+        }
         if identity == Identity::Token
             && let Some(claims) = jwt::claims(credential)
         {
@@ -269,16 +337,16 @@ impl CallerReader {
                 }
                 None => of(credential),
             };
-            return Known { fingerprint, is_jwt: true, issuer };
+            return Known { is_jwt: true, issuer, ..plain(fingerprint) };
         }
         if identity == Identity::Basic {
             use base64::Engine as _;
             let decoded = base64::engine::general_purpose::STANDARD.decode(credential).unwrap_or_default();
             let user = decoded.split(|byte| *byte == b':').next().unwrap_or_default();
             let known_by = if user.is_empty() { credential } else { user };
-            return Known { fingerprint: of(known_by), is_jwt: false, issuer: None };
+            return plain(of(known_by));
         }
-        Known { fingerprint: of(credential), is_jwt: false, issuer: None }
+        plain(of(credential))
     }
 }
 
@@ -335,9 +403,7 @@ mod tests {
             transaction.request.fields.push(name.as_bytes(), value.as_bytes());
         }
         let client = super::super::TrustedProxies::default().client(&transaction);
-        CallerReader::new(FingerprintKey::new([7; 32]))
-            .read(&transaction, &client)
-            .expect("an address at least")
+        CallerReader::new(FingerprintKey::new([7; 32])).read(&transaction, &client)
     }
 
     fn jwt(payload: &str) -> String {
@@ -404,5 +470,59 @@ mod tests {
         let with =
             |token: &str| read("/", &[("Authorization", token), ("X-SSL-Client-S-DN", "CN=tpp")]).fingerprint;
         assert_eq!(with("Bearer a"), with("Bearer b"));
+    }
+
+    #[test]
+    fn a_certificate_that_the_server_refused_is_none() {
+        let schemes = |verdict| {
+            let fields = [("X-SSL-Client-S-DN", "CN=tpp"), ("X-SSL-Client-Verify", verdict)];
+            read("/", &fields).schemes.contains(AuthScheme::MutualTls)
+        };
+        assert_eq!(["SUCCESS", "FAILED:expired", "NONE"].map(schemes), [true, false, false]);
+    }
+
+    #[test]
+    fn what_the_log_of_the_server_tells_counts_before_headers_and_whoever_calls() {
+        let trusted = super::super::TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let of = |own: Option<&str>, header: Option<&str>| {
+            let mut transaction =
+                Transaction { client: Some(([192, 0, 2, 9].into(), None)), ..Transaction::default() };
+            if let Some(name) = own {
+                transaction.told.push(b"ssl-client-s-dn", name.as_bytes());
+            }
+            if let Some(name) = header {
+                transaction.request.fields.push(b"X-SSL-Client-S-DN", name.as_bytes());
+            }
+            let client = trusted.client(&transaction);
+            let caller = CallerReader::new(FingerprintKey::new([7; 32])).read(&transaction, &client);
+            (caller.fingerprint, caller.schemes.contains(AuthScheme::MutualTls))
+        };
+        let own = of(Some("CN=tpp,C=DE"), None);
+        assert!(own.1);
+        assert_eq!(of(Some("/C=DE/CN=tpp"), Some("CN=other")), own);
+        assert_eq!(of(None, Some("CN=tpp,C=DE")), of(None, None), "nobody's word");
+    }
+
+    #[test]
+    fn a_provider_is_told_by_its_certificate_and_by_its_signature() {
+        let pem =
+            base64::engine::general_purpose::STANDARD.encode(super::super::certificate::tests::certificate());
+        let roles = |caller: &Caller| {
+            let provider = caller.provider.as_ref();
+            provider.map(|provider| provider.roles().map(super::super::TppRole::name).collect::<Vec<_>>())
+        };
+        let with = read("/", &[("X-Client-Cert", &pem), ("Authorization", "Bearer a")]);
+        let signed = read(
+            "/",
+            &[("TPP-Signature-Certificate", &pem), ("Signature", "s"), ("Authorization", "Bearer a")],
+        );
+        let unsigned = read("/", &[("TPP-Signature-Certificate", &pem), ("Authorization", "Bearer a")]);
+        assert_eq!(roles(&with), Some(vec!["psp_pi", "psp_ai"]));
+        assert_eq!((signed.fingerprint, roles(&signed)), (with.fingerprint, roles(&with)));
+        assert!(!signed.schemes.contains(AuthScheme::MutualTls));
+        assert_eq!(
+            (unsigned.fingerprint, roles(&unsigned)),
+            (read("/", &[("Authorization", "Bearer a")]).fingerprint, None)
+        );
     }
 }

@@ -378,6 +378,16 @@ impl FieldTable {
         rows
     }
 
+    /// Forgets the fields that `known` has, when it tells of the same exchanges. Segments of a path are numbered from its
+    /// front: where paths differ, those of `known` are meant.
+    pub(crate) fn leave_out(&mut self, known: &Self) {
+        let path = known.rows.iter().any(|row| row.location == Location::RequestPath);
+        let has =
+            |mine: &Row| known.rows.iter().any(|row| row.location == mine.location && row.name == mine.name);
+        self.rows.retain(|row| !(has(row) || path && row.location == Location::RequestPath));
+        (self.next, self.overflow) = (0, 0);
+    }
+
     /// Every field's evidence.
     pub(crate) fn evidence_mut(&mut self) -> impl Iterator<Item = &mut FieldEvidence> {
         self.rows.iter_mut().map(|row| &mut row.evidence)

@@ -10,6 +10,7 @@ use crate::classify::Classifier;
 use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
+use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Taken};
@@ -40,8 +41,14 @@ use std::time::Duration;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {
     /// Captures and logs, read in this order; '-' for standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "vantage", value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    /// A capture or log with the place where it sees traffic, such as edge:nginx.log; the first place is the outermost. A
+    /// call that is seen at several places, told by its ids (X-Request-ID, traceparent and the like) or else by time, method,
+    /// path and status, is one exchange, and its endpoint one with a name at each place
+    #[arg(long, value_name = "LABEL:FILE", value_parser = at_vantage, help_heading = "How to read")]
+    vantage: Vec<(String, PathBuf)>,
 
     /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
@@ -181,6 +188,14 @@ fn zone(text: &str) -> Result<i32, String> {
     LogOptions::zone_of(text).ok_or_else(|| "a zone is written like +02:00, -0530 or Z".to_owned())
 }
 
+/// `edge:nginx.log`.
+fn at_vantage(given: &str) -> std::result::Result<(String, PathBuf), String> {
+    let (label, file) =
+        given.split_once(':').filter(|(_, file)| !file.is_empty()).ok_or("must be LABEL:FILE")?;
+    Vantages::new([Some(label)].into_iter()).map_err(|error| format!("the label {error}"))?;
+    Ok((label.to_owned(), PathBuf::from(file)))
+}
+
 /// Runs an analysis.
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !cfg!(feature = "lake") && args.lake.is_some() {
@@ -193,8 +208,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (documents, problems) = DocumentSet::load(files);
     complaints.extend(problems.as_slice().iter().map(ToString::to_string));
     let catalogue = log_presets::load(&args.log_preset)?;
+    let labels = args.files.iter().map(|_| None).chain(args.vantage.iter().map(|(label, _)| Some(&**label)));
+    let vantages = Vantages::new(labels).context("--vantage")?;
+    let inputs: Vec<PathBuf> =
+        args.files.iter().chain(args.vantage.iter().map(|(_, file)| file)).cloned().collect();
     let analysis = Analysis {
-        inputs: args.files.clone(),
+        inputs,
         shards: usize::from(args.shards),
         shard: ShardSettings {
             limits: Limits::default(),
@@ -210,6 +229,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             },
             tags: args.tags.is_some(),
             trusted: Arc::new(TrustedProxies::new(args.trusted_proxy.clone())),
+            vantages: Arc::new(vantages),
             keys: Arc::new(Keys::new(Limits::default().tls_secrets)),
         },
         packets: Options {
@@ -235,7 +255,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         classifier: Classifier::built_in(),
         documents,
     };
-    let bar = Bar::new(&args.files, !args.quiet);
+    let bar = Bar::new(&analysis.inputs, !args.quiet);
     let taken = analysis.read(&mut |progress| bar.tick(progress));
     bar.clear();
     let mut taken = taken?;
@@ -519,6 +539,9 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
         add(&format!("{document:?}"));
     }
     add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap, &args.trusted_proxy)));
+    if !args.vantage.is_empty() {
+        add(&format!("{:?}", args.vantage));
+    }
     let hash = hasher.finalize().to_hex();
     hash.as_str().get(..16).unwrap_or_default().to_owned()
 }

@@ -39,6 +39,7 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     header(&mut out, view, colours);
     inventory(&mut out, view.endpoints, view.all, colours);
     callers(&mut out, view, colours);
+    vantages(&mut out, view.endpoints, colours);
     others(&mut out, view.endpoints, colours);
     if view.documents.is_some() || !view.findings.is_empty() {
         findings(&mut out, view.findings, view.all, colours);
@@ -255,14 +256,53 @@ fn callers(out: &mut String, view: &View<'_>, colours: Colours) {
         .iter()
         .map(|(scheme, requests)| format!("{} {}", scheme.name(), thousands(*requests)))
         .collect();
-    if !taken.issuers().is_empty() {
-        let issuers: Vec<&str> = taken.issuers().keys().take(5).map(|issuer| &**issuer).collect();
-        let more = taken.issuers().len().saturating_sub(issuers.len());
+    let known = taken.issuers();
+    if !known.is_empty() {
+        let issuers: Vec<&str> = known.keys().take(5).map(|issuer| &**issuer).collect();
+        let more = known.len().saturating_sub(issuers.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         parts.push(format!("tokens issued by {}{more}", issuers.join(", ")));
     }
     let about = format!("{}: {}", plural(taken.callers(), "caller"), parts.join(" · "));
     section(out, "CALLERS", &wrapped(&about, WIDTH, 9), colours);
+}
+
+/// What was seen at several places, and what these tell differently.
+pub(super) fn vantages(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+    let mut sightings: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut differences, mut past): (BTreeMap<&str, u64>, BTreeMap<&str, u64>) = Default::default();
+    let mut at_several = 0;
+    for row in endpoints {
+        let mut places = BTreeSet::new();
+        for name in &row.vantages {
+            let label = name.name.split(' ').next().unwrap_or_default();
+            *sightings.entry(label).or_default() += name.count;
+            places.insert(label);
+        }
+        at_several += u64::from(places.len() > 1);
+        for (counts, more) in [(&mut differences, &row.vantage_differences), (&mut past, &row.unseen_outside)]
+        {
+            for one in more {
+                *counts.entry(&one.name).or_default() += one.count;
+            }
+        }
+    }
+    if sightings.is_empty() {
+        return;
+    }
+    let parts: Vec<String> =
+        sightings.iter().map(|(label, count)| format!("{label} {}", thousands(*count))).collect();
+    let about = format!("{} seen at several: {}", plural(at_several, "endpoint"), parts.join(" · "));
+    section(out, "VANTAGES", &wrapped(&about, WIDTH, 10), colours);
+    let mut told: Vec<(u64, String)> = differences
+        .into_iter()
+        .map(|(what, count)| (count, what.to_owned()))
+        .chain(past.into_iter().map(|(label, count)| (count, format!("at {label}, not seen further out"))))
+        .collect();
+    told.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    for (count, what) in told {
+        line(out, &format!("  {}: {what}", plural(count, "call")));
+    }
 }
 
 /// What is no API, by class.

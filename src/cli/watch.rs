@@ -185,7 +185,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             inspect_bodies: settings.bodies,
             rows: RowsWanted::None,
             tags: false,
-            trusted: Arc::default(),
+            trusted: Arc::new(settings.trusted.clone()),
+            vantages: Arc::default(),
             keys: Arc::new(Keys::new(settings.limits.tls_secrets)),
         },
         packets: Options {

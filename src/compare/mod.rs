@@ -2,7 +2,7 @@
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
-//! what is named and was never called (`paths`). Some findings need no document (`posture`). Bodies are
+//! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -11,6 +11,7 @@ mod body;
 mod exchange;
 mod paths;
 mod posture;
+mod vantage;
 
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
@@ -100,6 +101,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         inventory.endpoints.iter().map(|endpoint| Seen::of(endpoint, documents, options)).collect();
     let mut register = Register::default();
     posture::judge(&seen, &mut register);
+    vantage::judge(&seen, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {

@@ -79,6 +79,7 @@ fn endpoint(host: &str, method: &str, template: &str, facts: EndpointFacts) -> E
         confidence: 1.0,
         capability: String::new(),
         facts,
+        hops: Vec::new(),
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Config {
     pub specs: Vec<PathBuf>,
     /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
     pub signatures: Vec<PathBuf>,
+    /// Proxies, or networks of them, whose word on their client is believed: an address, or `10.0.0.0/8`. Without any the
+    /// client is whoever holds the socket, and whoever forwards a certificate is believed.
+    pub trusted_proxies: Vec<String>,
     /// Where packets come from.
     pub interfaces: Vec<InterfaceConfig>,
     /// Where logs of what terminates TLS come from.
@@ -68,6 +71,7 @@ impl Default for Config {
             bodies: true,
             specs: Vec::new(),
             signatures: Vec::new(),
+            trusted_proxies: Vec::new(),
             interfaces: Vec::new(),
             access_logs: Vec::new(),
             capture: CaptureConfig::default(),

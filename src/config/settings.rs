@@ -7,6 +7,7 @@ use super::{
     AccessLogConfig, Config, From, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing,
 };
 use crate::access_log::Catalogue;
+use crate::caller::{Network, TrustedProxies};
 use crate::limits::Limits;
 use crate::problem::Problems;
 use crate::source::intake::LogSource;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub specs: Vec<PathBuf>,
     /// Files of signatures beside the built-in ones.
     pub signatures: Vec<PathBuf>,
+    /// The proxies whose word on their client is believed.
+    pub trusted: TrustedProxies,
     /// Where packets come from; may be empty.
     pub interfaces: Vec<Interface>,
     /// Where logs come from; may be empty.
@@ -190,6 +193,7 @@ impl Settings {
             bodies: config.bodies,
             specs: config.specs.iter().map(below).collect(),
             signatures: config.signatures.iter().map(below).collect(),
+            trusted: trusted(&config.trusted_proxies, wrong),
             interfaces: interfaces(config, wrong),
             access_logs: access_logs(config, folder, wrong),
             shards: shards(capture.shards),
@@ -250,6 +254,7 @@ impl Settings {
                 self.signatures == new.signatures,
                 locked.filter(|_| out_of_reach(&new.signatures)),
             ),
+            ("trusted_proxies", self.trusted == new.trusted, STARTED),
             ("interfaces", of(self) == of(new), STARTED),
             ("filter", filters(self) == filters(new), None),
             ("access_logs", self.access_logs == new.access_logs, STARTED),
@@ -348,6 +353,17 @@ fn fitted(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = name.trim().trim_start_matches('.').chars().map(plain).take(64).collect();
     if name.is_empty() { "sensor".to_owned() } else { name }
+}
+
+fn trusted(written: &[String], wrong: &mut Wrong) -> TrustedProxies {
+    let mut networks = Vec::with_capacity(written.len());
+    for (n, text) in written.iter().enumerate() {
+        match text.parse::<Network>() {
+            Ok(network) => networks.push(network),
+            Err(rule) => wrong.push(format!("/trusted_proxies/{n}"), rule.to_string()),
+        }
+    }
+    TrustedProxies::new(networks)
 }
 
 fn shards(written: u64) -> NonZeroUsize {
@@ -655,6 +671,7 @@ metrics:
   listen: localhost
 privileges:
   user: root
+trusted_proxies: [10.0.0.0/8, proxy]
 ";
         assert_eq!(
             told(text),
@@ -663,7 +680,8 @@ privileges:
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
                 "line 4, typo: unknown key; known here: access_logs, bodies, capture, interfaces, \
-                 interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state",
+                 interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
+                 trusted_proxies",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
                 "line 8, capture.ring_mib: must be 1 to 2047 MiB",
@@ -675,6 +693,7 @@ privileges:
                 "line 16, limits.reorder_wait_ms: must be 1 to 60000 milliseconds",
                 "line 18, metrics.listen: must be ADDRESS:PORT, such as 127.0.0.1:9464 or [::]:9464",
                 "line 20, privileges.user: must be the name or number of a user other than root",
+                "line 21, trusted_proxies[1]: must be an address, or a network such as 10.0.0.0/8 or 2001:db8::/32",
             ]
         );
     }
@@ -770,8 +789,17 @@ access_logs:
         assert_eq!(differ(free, Sandboxing::Auto), free_keys.map(locked));
         assert_eq!(differ("interfaces: [a]\nspecs: [new]\n", Sandboxing::Auto), [("specs", false)]);
         let fixed = "interfaces: [{name: a, ring_mib: 1}]\nstate: s\nkey: k\nsensor: other\ncapture: {shards: 7}\n\
-                     limits: {max_flows: 1}\nprivileges: {user: daemon}\n";
-        let fixed_keys = ["sensor", "state", "key", "interfaces", "capture.shards", "limits", "privileges"];
+                     limits: {max_flows: 1}\nprivileges: {user: daemon}\ntrusted_proxies: ['::1']\n";
+        let fixed_keys = [
+            "sensor",
+            "state",
+            "key",
+            "trusted_proxies",
+            "interfaces",
+            "capture.shards",
+            "limits",
+            "privileges",
+        ];
         assert_eq!(differ(fixed, Sandboxing::Off), fixed_keys.map(|key| (key, true)));
     }
 }

@@ -41,11 +41,15 @@ pub enum Kind {
     SensitiveDataInUrl,
     /// Sensitive data on connections that were seen without TLS.
     SensitiveDataOverHttp,
+    /// Calls seen further in that no vantage further out had, though calls of the same endpoint come that way.
+    GatewayBypass,
+    /// The same exchanges told differently at two vantages.
+    VantageDisagreement,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -65,6 +69,8 @@ impl Kind {
         Self::UnauthenticatedSensitiveData,
         Self::SensitiveDataInUrl,
         Self::SensitiveDataOverHttp,
+        Self::GatewayBypass,
+        Self::VantageDisagreement,
     ];
 
     /// The stable name: snake case.
@@ -90,6 +96,8 @@ impl Kind {
             Self::UnauthenticatedSensitiveData => "unauthenticated_sensitive_data",
             Self::SensitiveDataInUrl => "sensitive_data_in_url",
             Self::SensitiveDataOverHttp => "sensitive_data_over_http",
+            Self::GatewayBypass => "gateway_bypass",
+            Self::VantageDisagreement => "vantage_disagreement",
         }
     }
 
@@ -119,6 +127,8 @@ impl Kind {
             Self::ResponseTypeMismatch | Self::MissingRequiredProperty => &["OWASP-API9:2023"],
             Self::SecurityNotEnforced | Self::UnauthenticatedSensitiveData => &["OWASP-API2:2023", "CWE-306"],
             Self::SensitiveDataInUrl => &["OWASP-API8:2023", "CWE-598"],
+            Self::GatewayBypass => &["OWASP-API9:2023", "OWASP-API5:2023", "CWE-288"],
+            Self::VantageDisagreement => &["OWASP-API8:2023"],
             Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
         }
     }

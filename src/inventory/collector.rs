@@ -3,11 +3,12 @@
 //! [`Collector::observe`] asks the learner where an exchange belongs, and counts it there; what comes of it is a
 //! [`Delta`], which merges, so that shards need not know of each other.
 
-use super::delta::{Delta, MAX_ISSUERS};
+use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::{self, Sighting};
 use super::privacy;
+use super::vantage::{MAX_WAITING, Vantages, sighting};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::caller::{CallerReader, Client, Forwarding, TrustedProxies};
 use crate::classify::Classifier;
@@ -46,6 +47,7 @@ pub struct Collector {
     delta: Delta,
     callers: CallerReader,
     trusted: Arc<TrustedProxies>,
+    vantages: Arc<Vantages>,
     inspector: Inspector,
     classifier: Arc<Classifier>,
     key: FingerprintKey,
@@ -72,6 +74,7 @@ impl Collector {
             delta: Delta::new(key),
             callers: CallerReader::new(key.clone()),
             trusted: Arc::default(),
+            vantages: Arc::default(),
             inspector: Inspector::new(Arc::clone(classifier), limits.clone(), key),
             classifier: Arc::clone(classifier),
             key: key.clone(),
@@ -90,6 +93,12 @@ impl Collector {
         Self { trusted: Arc::clone(trusted), ..self }
     }
 
+    /// The same, which tells vantages apart.
+    #[must_use]
+    pub fn with_vantages(self, vantages: &Arc<Vantages>) -> Self {
+        Self { vantages: Arc::clone(vantages), ..self }
+    }
+
     /// Whether the data classes of each exchange are told, for `--tags`.
     pub const fn collect_tags(&mut self, collect: bool) {
         self.inspector.collect_tags(collect);
@@ -100,7 +109,7 @@ impl Collector {
         let client = self.trusted.client(exchange);
         let caller = self.callers.read(exchange, &client);
         let observed = Observed {
-            caller: caller.as_ref().map(|caller| caller.fingerprint),
+            caller: caller.fingerprint,
             client: client.address,
             anomalies: oddities(&client),
             tags: Vec::new(),
@@ -116,8 +125,7 @@ impl Collector {
         }
         let mut tags = Vec::new();
         let at = exchange.started();
-        let span = &mut self.delta.span;
-        *span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        stretch(&mut self.delta.span, at);
         self.read_host(exchange);
         let status = exchange.response.status;
         let response_media =
@@ -133,7 +141,7 @@ impl Collector {
             None => self.agent(exchange),
         };
         let path = exchange.path();
-        let facts = self.delta.learner.observe(&Sighting {
+        let seen = Sighting {
             host: &self.host,
             method,
             path: path.expose(),
@@ -141,60 +149,59 @@ impl Collector {
             content_type: response_media.as_deref().unwrap_or_default(),
             response_bytes: exchange.response.body.len,
             client,
-        });
-        facts.requests += 1;
-        facts.first_seen = facts.first_seen.min(at);
-        facts.last_seen = facts.last_seen.max(at);
-        *facts.statuses.entry(status).or_default() += 1;
-        facts.tls += u64::from(exchange.tls);
-        facts.request_bytes += exchange.request.body.len;
-        facts.response_bytes += exchange.response.body.len;
-        if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
-            // There are few: looking through them costs less than a key of its own.
-            let known =
-                facts.response_media.iter_mut().find(|((of, name), _)| *of == status && **name == *media);
-            if let Some((_, count)) = known {
-                *count += 1;
-            } else if facts.response_media.len() < MAX_MEDIA {
-                facts.response_media.insert((status, media.to_string()), 1);
+        };
+        let Delta { learner, issuers, all_callers, schemes, vantages, waiting, unwatched, .. } =
+            &mut self.delta;
+        // Sightings further in count in their hour once it is known that they are no echoes.
+        let (facts, issuers, outermost, hourly) = match self.vantages.of(exchange.provenance.input) {
+            None => (learner.observe(&seen), issuers, true, true),
+            Some(vantage) => {
+                let Layer { learner, issuers, span } =
+                    vantages.entry(vantage.clone()).or_insert_with(|| Layer::new(&self.key));
+                stretch(span, at);
+                let (path, facts) = learner.observe_ranked(&seen);
+                let room = *waiting < MAX_WAITING;
+                *if room { &mut *waiting } else { unwatched } += 1;
+                let sighting = room.then(|| sighting(exchange, &self.host, &caller, &self.key));
+                facts.vantage.get_or_insert_default().sighted(vantage.place(path), sighting);
+                (facts, issuers, vantage.is_outermost(), vantage.is_outermost() || !room)
             }
+        };
+        sums(exchange, facts, hourly);
+        if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
+            count_response_media(facts, status, &media);
         }
         if let Some(media) = request_media {
             count(&mut facts.request_media, &media);
         }
-        let hour = facts.hours.entry(at.hour()).or_default();
-        let class = usize::from(status / 100).min(5);
-        if let Some(slot) = hour.by_status_class.get_mut(class) {
-            *slot += 1;
-        }
-        hour.request_bytes += exchange.request.body.len;
-        hour.response_bytes += exchange.response.body.len;
-        if let Some(latency) = exchange.latency_us {
-            facts.latencies.count(latency);
-            hour.latencies.count(latency);
-        }
-        if let Some(caller) = &caller {
-            facts.callers.insert(caller.fingerprint);
-            hour.callers.insert(caller.fingerprint);
-            self.delta.all_callers.insert(caller.fingerprint);
-            // A log without headers cannot say that there was no credential.
-            let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+        // A log without headers cannot say that there was no credential.
+        let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+        if let Some(fingerprint) = caller.fingerprint {
+            facts.callers.insert(fingerprint);
+            if hourly {
+                facts.hours.entry(at.hour()).or_default().callers.insert(fingerprint);
+            }
+            if outermost {
+                all_callers.insert(fingerprint);
+            }
             for scheme in caller.schemes.iter().filter(|_| !blind) {
                 *facts.auth.entry(scheme).or_default() += 1;
-                *self.delta.schemes.entry(scheme).or_default() += 1;
+                *schemes.entry(scheme).or_default() += 1;
             }
-            if let Some(issuer) = &caller.issuer
-                && (self.delta.issuers.len() < MAX_ISSUERS || self.delta.issuers.contains_key(issuer))
-            {
-                *self.delta.issuers.entry(Arc::clone(issuer)).or_default() += 1;
-            }
+        }
+        if let Some(issuer) = &caller.issuer {
+            count_issuer(issuers, issuer, 1);
+        }
+        if !caller.banking.is_empty() || caller.provider.is_some() {
+            facts.banking.get_or_insert_default().count(caller.banking, caller.provider.as_deref());
         }
         query_names(exchange, facts, self.limits.query_parameters);
         retirement(exchange, facts);
         if self.inspect {
             let inspection = self.inspector.inspect(exchange, facts);
             tags.extend_from_slice(inspection.tags);
-            if let Some(hour) = facts.hours.get_mut(&at.hour()) {
+            if inspection.classes.iter().next().is_some() {
+                let hour = facts.hours.entry(at.hour()).or_default();
                 for class in inspection.classes.iter() {
                     *hour.data_classes.entry(self.classifier.name(class)).or_default() += 1;
                 }
@@ -274,6 +281,43 @@ fn oddities(client: &Client) -> AnomalySet {
         }
     }
     odd
+}
+
+/// Counts what every source tells of every exchange.
+fn sums(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
+    let (at, status) = (exchange.started(), exchange.response.status);
+    facts.requests += 1;
+    facts.first_seen = facts.first_seen.min(at);
+    facts.last_seen = facts.last_seen.max(at);
+    *facts.statuses.entry(status).or_default() += 1;
+    facts.tls += u64::from(exchange.tls);
+    facts.request_bytes += exchange.request.body.len;
+    facts.response_bytes += exchange.response.body.len;
+    if let Some(latency) = exchange.latency_us {
+        facts.latencies.count(latency);
+    }
+    if !hourly {
+        return;
+    }
+    let hour = facts.hours.entry(at.hour()).or_default();
+    if let Some(slot) = hour.by_status_class.get_mut(usize::from(status / 100).min(5)) {
+        *slot += 1;
+    }
+    hour.request_bytes += exchange.request.body.len;
+    hour.response_bytes += exchange.response.body.len;
+    if let Some(latency) = exchange.latency_us {
+        hour.latencies.count(latency);
+    }
+}
+
+fn count_response_media(facts: &mut EndpointFacts, status: u16, media: &str) {
+    // There are few: looking through them costs less than a key of its own.
+    let known = facts.response_media.iter_mut().find(|((of, name), _)| *of == status && *name == media);
+    if let Some((_, count)) = known {
+        *count += 1;
+    } else if facts.response_media.len() < MAX_MEDIA {
+        facts.response_media.insert((status, media.to_owned()), 1);
+    }
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &str) {

@@ -12,6 +12,7 @@ use super::learner::{
 };
 use super::privacy;
 use super::sketch::CallerSketch;
+use super::vantage::{self, Joined, Vantage};
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
 use crate::caller::AuthScheme;
 use crate::classify::{ClassId, Classifier};
@@ -22,6 +23,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What was learnt. See the module's doc.
 #[derive(Clone, Debug)]
@@ -31,6 +33,54 @@ pub struct Delta {
     pub(super) all_callers: CallerSketch,
     pub(super) schemes: BTreeMap<AuthScheme, u64>,
     pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// What was learnt at each vantage, the outermost first.
+    pub(super) vantages: BTreeMap<Vantage, Layer>,
+    /// Sightings that wait to be known again elsewhere.
+    pub(super) waiting: u64,
+    /// Sightings that found no room to wait.
+    pub(super) unwatched: u64,
+}
+
+/// What was learnt at one vantage.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    pub(super) learner: Learner<EndpointFacts>,
+    /// Requests by the host names of their tokens' issuers.
+    pub(super) issuers: BTreeMap<Arc<str>, u64>,
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Layer {
+    pub(super) fn new(key: &FingerprintKey) -> Self {
+        let learner = Learner::new(learner::LearnerLimits::default(), rank_key(key));
+        Self { learner, issuers: BTreeMap::new(), span: None }
+    }
+}
+
+impl Merge for Layer {
+    fn absorb(&mut self, other: Self) {
+        self.learner.absorb(other.learner);
+        for (issuer, requests) in other.issuers {
+            count_issuer(&mut self.issuers, &issuer, requests);
+        }
+        self.span = widest(self.span, other.span);
+    }
+}
+
+/// The span of both.
+fn widest(
+    one: Option<(Timestamp, Timestamp)>,
+    other: Option<(Timestamp, Timestamp)>,
+) -> Option<(Timestamp, Timestamp)> {
+    match (one, other) {
+        (Some((first, last)), Some((a, b))) => Some((first.min(a), last.max(b))),
+        (known, None) | (None, known) => known,
+    }
+}
+
+/// Takes note of a moment.
+pub(super) fn stretch(span: &mut Option<(Timestamp, Timestamp)>, at: Timestamp) {
+    *span = widest(*span, Some((at, at)));
 }
 
 /// A delta as it is written; `F` is what is known of each operation.
@@ -42,6 +92,16 @@ pub struct Saved<F> {
     issuers: BTreeMap<Arc<str>, u64>,
     all_callers: CallerSketch,
     schemes: BTreeMap<AuthScheme, u64>,
+    span: Option<(Timestamp, Timestamp)>,
+    vantages: Vec<(Vantage, SavedLayer<F>)>,
+    waiting: u64,
+    unwatched: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedLayer<F> {
+    learner: learner::Saved<F>,
+    issuers: BTreeMap<Arc<str>, u64>,
     span: Option<(Timestamp, Timestamp)>,
 }
 
@@ -60,6 +120,9 @@ impl Delta {
             all_callers: CallerSketch::default(),
             schemes: BTreeMap::new(),
             span: None,
+            vantages: BTreeMap::new(),
+            waiting: 0,
+            unwatched: 0,
         }
     }
 
@@ -72,7 +135,57 @@ impl Delta {
             all_callers: std::mem::take(&mut self.all_callers),
             schemes: std::mem::take(&mut self.schemes),
             span: self.span.take(),
+            vantages: std::mem::take(&mut self.vantages),
+            waiting: std::mem::take(&mut self.waiting),
+            unwatched: std::mem::take(&mut self.unwatched),
         }
+    }
+
+    /// Finds out which sightings at several vantages are of one exchange: those that are older than `before`, or all.
+    pub fn settle(&mut self, before: Option<Timestamp>) {
+        if self.waiting == 0 {
+            return;
+        }
+        let mut layers: Vec<vantage::Layer<'_>> = self
+            .vantages
+            .iter_mut()
+            .map(|(vantage, Layer { learner, span, .. })| vantage::Layer {
+                rank: vantage.rank(),
+                span: *span,
+                facts: Box::new(|visit| learner.facts_mut().for_each(visit)),
+            })
+            .collect();
+        let settled = vantage::settle(&mut layers, before);
+        self.waiting = settled.waiting;
+        for (scheme, count) in settled.schemes {
+            if let Some(known) = self.schemes.get_mut(&scheme) {
+                *known = known.saturating_sub(count);
+            }
+        }
+        self.schemes.retain(|_, count| *count > 0);
+    }
+
+    /// The same for sightings that are older, by `patience`, than what the vantage that is behind the others has told; for
+    /// all when too many wait.
+    pub fn settle_old(&mut self, patience: Duration) {
+        let behind = self.vantages.values().filter_map(|layer| Some(layer.span?.1)).min();
+        let before = behind.map(|behind| behind.minus(patience));
+        self.settle(before.filter(|_| self.waiting < vantage::MAX_WAITING));
+    }
+
+    /// Sightings at vantages that found no room to wait for others, and count by themselves.
+    #[must_use]
+    pub const fn unwatched(&self) -> u64 {
+        self.unwatched
+    }
+
+    fn facts_mut(&mut self) -> impl Iterator<Item = &mut EndpointFacts> {
+        let below = self.vantages.values_mut().flat_map(|layer| layer.learner.facts_mut());
+        self.learner.facts_mut().chain(below)
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &EndpointFacts> {
+        self.learner.facts().chain(self.vantages.values().flat_map(|layer| layer.learner.facts()))
     }
 
     /// Whether no exchange has come in.
@@ -87,13 +200,19 @@ impl Delta {
         self.span
     }
 
-    /// Requests by the host names of their tokens' issuers.
+    /// Requests by the host names of their tokens' issuers; of several vantages, at the one that saw most.
     #[must_use]
-    pub const fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
-        &self.issuers
+    pub fn issuers(&self) -> BTreeMap<Arc<str>, u64> {
+        let mut most: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+        for (issuer, requests) in self.vantages.values().flat_map(|layer| &layer.issuers) {
+            let slot = most.entry(Arc::clone(issuer)).or_default();
+            *slot = (*slot).max(*requests);
+        }
+        most.absorb(self.issuers.clone());
+        most
     }
 
-    /// Distinct callers of all hosts together.
+    /// Distinct callers of all hosts together, as the outermost vantage knows them.
     #[must_use]
     pub fn callers(&self) -> u64 {
         self.all_callers.estimate()
@@ -108,26 +227,38 @@ impl Delta {
     /// What the learner could not keep.
     #[must_use]
     pub fn learner_counters(&self) -> LearnerCounters {
-        self.learner.counters()
+        let mut counters = self.learner.counters();
+        for layer in self.vantages.values() {
+            counters.absorb(layer.learner.counters());
+        }
+        counters
     }
 
     /// Forgets what happened in which hour, once that is written elsewhere.
     pub fn forget_hours(&mut self) {
-        self.learner.facts_mut().for_each(|facts| facts.hours.clear());
+        for facts in self.facts_mut() {
+            facts.hours.clear();
+            if let Some(known) = &mut facts.vantage {
+                known.forget_hours();
+            }
+        }
     }
 
     /// How many hours of operations are held.
     #[must_use]
     pub fn held_hours(&self) -> usize {
-        self.learner.facts().map(|facts| facts.hours.len()).sum()
+        self.facts().map(|facts| facts.hours.len()).sum()
     }
 
     /// Forgets all hours but the latest `most` when there are more, and tells how many exchanges fell into them.
     pub fn keep_hours(&mut self, most: i64) -> u64 {
         let hours = |facts: &EndpointFacts| facts.hours.last_key_value().map(|(hour, _)| *hour);
-        let Some(latest) = self.learner.facts_mut().filter_map(|facts| hours(facts)).max() else { return 0 };
+        let Some(latest) = self.facts_mut().filter_map(|facts| hours(facts)).max() else { return 0 };
         let mut forgotten = 0;
-        for facts in self.learner.facts_mut() {
+        for facts in self.facts_mut() {
+            if let Some(known) = &mut facts.vantage {
+                known.forget_before(latest - most + 1);
+            }
             if facts.hours.first_key_value().is_some_and(|(hour, _)| *hour <= latest - most) {
                 let kept = facts.hours.split_off(&(latest - most + 1));
                 let old = std::mem::replace(&mut facts.hours, kept);
@@ -147,6 +278,17 @@ impl Delta {
             all_callers: self.all_callers.clone(),
             schemes: self.schemes.clone(),
             span: self.span,
+            vantages: self
+                .vantages
+                .iter()
+                .map(|(vantage, layer)| {
+                    let learner = layer.learner.save(values, &privacy::may_store);
+                    let saved = SavedLayer { learner, issuers: layer.issuers.clone(), span: layer.span };
+                    (vantage.clone(), saved)
+                })
+                .collect(),
+            waiting: self.waiting,
+            unwatched: self.unwatched,
         }
     }
 
@@ -161,59 +303,98 @@ impl Delta {
             all_callers: saved.all_callers,
             schemes: saved.schemes,
             span: saved.span,
+            vantages: saved
+                .vantages
+                .into_iter()
+                .map(|(vantage, saved)| {
+                    let learner = Learner::restore(limits, rank_key(key), saved.learner);
+                    (vantage, Layer { learner, issuers: saved.issuers, span: saved.span })
+                })
+                .collect(),
+            waiting: saved.waiting,
+            unwatched: saved.unwatched,
         };
         let numbers: Vec<Option<ClassId>> = saved.classes.iter().map(|name| classifier.find(name)).collect();
-        delta.learner.facts_mut().for_each(|facts| facts.renumber(&numbers));
+        delta.facts_mut().for_each(|facts| facts.renumber(&numbers));
         delta
     }
 
     /// Gives every data class its number in another classifier.
     pub fn reclassify(&mut self, from: &Classifier, to: &Classifier) {
         let numbers: Vec<Option<ClassId>> = from.classes().iter().map(|class| to.find(class.name)).collect();
-        self.learner.facts_mut().for_each(|facts| facts.renumber(&numbers));
+        self.facts_mut().for_each(|facts| facts.renumber(&numbers));
     }
 
-    /// The inventory as of now: paths folded into templates, documented ones first.
+    /// The inventory as of now: paths folded into templates, documented ones first; endpoints that are one at several
+    /// vantages made one.
     #[must_use]
     pub fn snapshot<'a>(&'a self, documents: &DocumentSet) -> Snapshot<'a> {
-        let folded = self.learner.fold(&Routes(documents));
-        let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
-        let mut keys = Vec::with_capacity(folded.endpoints.len());
-        for learnt in &folded.endpoints {
-            let template = match learnt.route {
-                Some(route) => documents.template(RouteId(route)).to_owned(),
-                None => privacy::shown(learnt),
-            };
-            let method = privacy::shown_method(learnt.method);
-            let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
-            let mut facts = EndpointFacts::default();
-            for part in &learnt.facts {
-                facts.absorb((*part).clone());
-            }
-            keys.push(key.clone());
-            match merged.entry(key) {
-                std::collections::btree_map::Entry::Occupied(mut known) => {
-                    known.get_mut().facts.absorb(facts);
-                }
-                std::collections::btree_map::Entry::Vacant(slot) => {
-                    let endpoint = Endpoint {
-                        key: slot.key().clone(),
-                        class: class_of(learnt.class),
-                        route: learnt.route,
-                        confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
-                        capability: capability(&slot.key().template),
-                        facts,
-                    };
-                    slot.insert(endpoint);
+        let (mut folded, keys, endpoints) = endpoints_of(&self.learner, documents);
+        let mut values = std::mem::take(&mut folded.values);
+        let mut joined = Joined::new(endpoints);
+        let mut layers = vec![(folded, keys)];
+        for (vantage, layer) in &self.vantages {
+            let (folded, mut keys, endpoints) = endpoints_of(&layer.learner, documents);
+            values.absorb(&folded.values);
+            let names = joined.take_in(vantage, endpoints);
+            for key in &mut keys {
+                if let Some(name) = names.get(key) {
+                    key.clone_from(name);
                 }
             }
+            layers.push((folded, keys));
         }
+        let merged = joined.endpoints;
         let order: BTreeMap<EndpointKey, usize> =
             merged.keys().enumerate().map(|(place, key)| (key.clone(), place)).collect();
-        let places = keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect();
+        let places = |keys: Vec<EndpointKey>| {
+            keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect()
+        };
+        let layers = layers.into_iter().map(|(folded, keys)| (folded, places(keys))).collect();
         let inventory = Inventory { endpoints: merged.into_values().collect(), span: self.span };
-        Snapshot { inventory, folded, places }
+        Snapshot { inventory, values, layers }
     }
+}
+
+/// What a learner folds into: the key of each folded endpoint, and endpoints by key.
+fn endpoints_of<'a>(
+    learner: &'a Learner<EndpointFacts>,
+    documents: &DocumentSet,
+) -> (Folded<'a, EndpointFacts>, Vec<EndpointKey>, BTreeMap<EndpointKey, Endpoint>) {
+    let folded = learner.fold(&Routes(documents));
+    let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
+    let mut keys = Vec::with_capacity(folded.endpoints.len());
+    for learnt in &folded.endpoints {
+        let template = match learnt.route {
+            Some(route) => documents.template(RouteId(route)).to_owned(),
+            None => privacy::shown(learnt),
+        };
+        let method = privacy::shown_method(learnt.method);
+        let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
+        let mut facts = EndpointFacts::default();
+        for part in &learnt.facts {
+            facts.absorb((*part).clone());
+        }
+        keys.push(key.clone());
+        match merged.entry(key) {
+            std::collections::btree_map::Entry::Occupied(mut known) => {
+                known.get_mut().facts.absorb(facts);
+            }
+            std::collections::btree_map::Entry::Vacant(slot) => {
+                let endpoint = Endpoint {
+                    key: slot.key().clone(),
+                    class: class_of(learnt.class),
+                    route: learnt.route,
+                    confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
+                    capability: capability(&slot.key().template),
+                    facts,
+                    hops: Vec::new(),
+                };
+                slot.insert(endpoint);
+            }
+        }
+    }
+    (folded, keys, merged)
 }
 
 impl Merge for Delta {
@@ -222,26 +403,34 @@ impl Merge for Delta {
         self.all_callers.absorb(other.all_callers);
         self.schemes.absorb(other.schemes);
         for (issuer, requests) in other.issuers {
-            if self.issuers.len() < MAX_ISSUERS || self.issuers.contains_key(&issuer) {
-                *self.issuers.entry(issuer).or_default() += requests;
-            }
+            count_issuer(&mut self.issuers, &issuer, requests);
         }
-        if let Some((first, last)) = other.span {
-            self.span = Some(self.span.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
-        }
+        self.span = widest(self.span, other.span);
+        self.vantages.absorb(other.vantages);
+        self.waiting.absorb(other.waiting);
+        self.unwatched.absorb(other.unwatched);
     }
 }
 
 /// Issuers of tokens whose requests are counted.
-pub(super) const MAX_ISSUERS: usize = 1_024;
+const MAX_ISSUERS: usize = 1_024;
+
+/// Counts requests whose tokens this host issued.
+pub(super) fn count_issuer(issuers: &mut BTreeMap<Arc<str>, u64>, issuer: &Arc<str>, requests: u64) {
+    if let Some(known) = issuers.get_mut(issuer) {
+        *known += requests;
+    } else if issuers.len() < MAX_ISSUERS {
+        issuers.insert(Arc::clone(issuer), requests);
+    }
+}
 
 /// The inventory at a moment, and the way from a request to its endpoint.
 pub struct Snapshot<'a> {
     /// The inventory.
     pub inventory: Inventory,
-    folded: Folded<'a, EndpointFacts>,
-    /// For each folded endpoint its position in the inventory.
-    places: Vec<usize>,
+    values: ValuePaths,
+    /// What each vantage folded into, and for each folded endpoint its position in the inventory.
+    layers: Vec<(Folded<'a, EndpointFacts>, Vec<usize>)>,
 }
 
 impl std::fmt::Debug for Snapshot<'_> {
@@ -254,14 +443,16 @@ impl Snapshot<'_> {
     /// Where names of paths are held for values.
     #[must_use]
     pub const fn values(&self) -> &ValuePaths {
-        &self.folded.values
+        &self.values
     }
 
     /// The endpoint that a request belongs to.
     #[must_use]
     pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
-        let folded = self.folded.locate(host, method, path)?;
-        self.inventory.endpoints.get(*self.places.get(folded)?)
+        self.layers.iter().find_map(|(folded, places)| {
+            let found = folded.locate(host, method, path)?;
+            self.inventory.endpoints.get(*places.get(found)?)
+        })
     }
 }
 

@@ -4,7 +4,8 @@
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
 use super::sketch::CallerSketch;
-use crate::caller::AuthScheme;
+use super::vantage::VantageFacts;
+use crate::caller::{AuthScheme, Banking, Dialect, Provider, Sign, TppRole};
 use crate::classify::{ClassId, FieldEvidence, FieldTable};
 use crate::merge::Merge;
 use crate::schema::Shape;
@@ -68,6 +69,18 @@ impl Latencies {
     }
 }
 
+impl Latencies {
+    /// Takes away latencies that were counted in here before.
+    pub(super) fn take_away(&mut self, others: &Self) {
+        for (bucket, count) in &others.0 {
+            if let Some(mine) = self.0.get_mut(bucket) {
+                *mine = mine.saturating_sub(*count);
+            }
+        }
+        self.0.retain(|_, count| *count > 0);
+    }
+}
+
 impl Merge for Latencies {
     fn absorb(&mut self, other: Self) {
         self.0.absorb(other.0);
@@ -78,7 +91,7 @@ impl Merge for Latencies {
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What happened in one hour of packet time.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HourFacts {
     /// Exchanges by status class, in the order of [`STATUS_CLASSES`].
     pub by_status_class: [u64; 6],
@@ -151,6 +164,58 @@ impl Merge for Retirement {
     }
 }
 
+/// What calls told of open banking.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct BankingFacts {
+    /// Exchanges by dialect; one exchange may count for several.
+    pub dialects: BTreeMap<Dialect, u64>,
+    /// Exchanges by what their headers said of the call.
+    pub signs: BTreeMap<Sign, u64>,
+    /// Exchanges by the roles of the caller's certificate; one exchange may count for several.
+    pub roles: BTreeMap<TppRole, u64>,
+    /// Exchanges by the authority that the caller's certificate names: `PSDDE-BAFIN`.
+    pub authorities: BTreeMap<String, u64>,
+    /// The organisations of the callers' certificates.
+    pub organisations: CallerSketch,
+}
+
+/// Authorities that are counted by name; Europe has some dozens. The first in their order stay.
+const MAX_AUTHORITIES: usize = 128;
+
+impl BankingFacts {
+    /// Counts a call.
+    pub fn count(&mut self, banking: Banking, provider: Option<&Provider>) {
+        for dialect in banking.dialects() {
+            *self.dialects.entry(dialect).or_default() += 1;
+        }
+        for sign in banking.signs() {
+            *self.signs.entry(sign).or_default() += 1;
+        }
+        let Some(provider) = provider else { return };
+        for role in provider.roles() {
+            *self.roles.entry(role).or_default() += 1;
+        }
+        if let Some(authority) = &provider.authority {
+            *self.authorities.entry(authority.to_string()).or_default() += 1;
+            bounded(&mut self.authorities, MAX_AUTHORITIES);
+        }
+        if let Some(organisation) = provider.organisation {
+            self.organisations.insert(organisation);
+        }
+    }
+}
+
+impl Merge for BankingFacts {
+    fn absorb(&mut self, other: Self) {
+        self.dialects.absorb(other.dialects);
+        self.signs.absorb(other.signs);
+        self.roles.absorb(other.roles);
+        self.authorities.absorb(other.authorities);
+        bounded(&mut self.authorities, MAX_AUTHORITIES);
+        self.organisations.absorb(other.organisations);
+    }
+}
+
 /// Everything that is counted for one endpoint.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct EndpointFacts {
@@ -192,10 +257,14 @@ pub struct EndpointFacts {
     pub response_bytes: u64,
     /// Who called.
     pub callers: CallerSketch,
+    /// What calls told of open banking, when any did.
+    pub banking: Option<Box<BankingFacts>>,
     /// What answers said of their retirement.
     pub retirement: Retirement,
     /// By hour since the epoch of packet time.
     pub hours: BTreeMap<i64, HourFacts>,
+    /// What they have to do with other vantages, where vantages are told apart.
+    pub vantage: Option<Box<VantageFacts>>,
 }
 
 impl Default for EndpointFacts {
@@ -220,8 +289,10 @@ impl Default for EndpointFacts {
             request_bytes: 0,
             response_bytes: 0,
             callers: CallerSketch::default(),
+            banking: None,
             retirement: Retirement::default(),
             hours: BTreeMap::new(),
+            vantage: None,
         }
     }
 }
@@ -229,9 +300,9 @@ impl Default for EndpointFacts {
 /// Names of one kind that are kept when facts of many sources or hours are merged; the first in their order stay.
 const MAX_NAMES: usize = 1_024;
 
-/// Takes away all but the first [`MAX_NAMES`] and tells how often they were met.
-fn bounded<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>) -> u64 {
-    match counts.keys().nth(MAX_NAMES).cloned() {
+/// Takes away all but the first `most` and tells how often they were met.
+fn bounded<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, most: usize) -> u64 {
+    match counts.keys().nth(most).cloned() {
         Some(first) => counts.split_off(&first).values().sum(),
         None => 0,
     }
@@ -248,6 +319,14 @@ impl EndpointFacts {
     }
 }
 
+fn absorb_some<F: Merge>(mine: &mut Option<Box<F>>, theirs: Option<Box<F>>) {
+    match (mine, theirs) {
+        (Some(mine), Some(theirs)) => mine.absorb(*theirs),
+        (mine @ None, theirs) => *mine = theirs,
+        (Some(_), None) => {}
+    }
+}
+
 impl Merge for EndpointFacts {
     fn absorb(&mut self, other: Self) {
         self.requests.absorb(other.requests);
@@ -256,12 +335,12 @@ impl Merge for EndpointFacts {
         self.statuses.absorb(other.statuses);
         self.query.absorb(other.query);
         self.query_overflow.absorb(other.query_overflow);
-        self.query_overflow += bounded(&mut self.query);
+        self.query_overflow += bounded(&mut self.query, MAX_NAMES);
         self.request_media.absorb(other.request_media);
         self.response_media.absorb(other.response_media);
         // Media types have no counter of their own: so many are a stranger's play.
-        bounded(&mut self.request_media);
-        bounded(&mut self.response_media);
+        bounded(&mut self.request_media, MAX_NAMES);
+        bounded(&mut self.response_media, MAX_NAMES);
         self.request_shape.absorb(other.request_shape);
         self.response_shapes.absorb(other.response_shapes);
         self.request_other.absorb(other.request_other);
@@ -273,8 +352,10 @@ impl Merge for EndpointFacts {
         self.request_bytes.absorb(other.request_bytes);
         self.response_bytes.absorb(other.response_bytes);
         self.callers.absorb(other.callers);
+        absorb_some(&mut self.banking, other.banking);
         self.retirement.absorb(other.retirement);
         self.hours.absorb(other.hours);
+        absorb_some(&mut self.vantage, other.vantage);
     }
 }
 

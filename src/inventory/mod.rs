@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod learner;
 pub mod privacy;
 pub mod sketch;
+pub mod vantage;
 
 use crate::time::Timestamp;
 use facts::EndpointFacts;
@@ -120,6 +121,8 @@ pub struct Endpoint {
     pub capability: String,
     /// Everything counted.
     pub facts: EndpointFacts,
+    /// Its names at the vantages it was seen at, the outermost first; empty where vantages are not told apart.
+    pub hops: Vec<vantage::Hop>,
 }
 
 /// The inventory as of a snapshot: endpoints by host, template and method, and the span it rests on.

@@ -42,7 +42,7 @@ impl CallerSketch {
         self.insert_rank(caller.rank());
     }
 
-    fn insert_rank(&mut self, rank: u64) {
+    pub(super) fn insert_rank(&mut self, rank: u64) {
         match &mut self.0 {
             Kept::Few(ranks) => {
                 let Err(place) = ranks.binary_search(&rank) else { return };

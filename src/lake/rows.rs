@@ -5,8 +5,10 @@
 use crate::finding::{DocumentPlace, Finding};
 use crate::inventory::Endpoint;
 use crate::inventory::facts::Latencies;
+use crate::inventory::vantage::Hop;
 use crate::merge::Merge;
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// What every row of one run rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +124,23 @@ pub struct EndpointRow {
     pub callers_sketch: Vec<u8>,
     /// Exchanges by authentication scheme.
     pub auth: Vec<Count>,
+    /// Exchanges by dialect of open banking: `fapi`, `berlin_group`, `uk_obie`.
+    pub dialects: Vec<Count>,
+    /// Exchanges whose headers said: `psu_present`, `consent`, `signature`.
+    pub banking_signs: Vec<Count>,
+    /// Exchanges by roles of the caller's certificate: `psp_ai`.
+    pub tpp_roles: Vec<Count>,
+    /// Exchanges by the authority that the caller's certificate names: `PSDDE-BAFIN`.
+    pub tpp_authorities: Vec<Count>,
+    /// Distinct organisations of callers' certificates.
+    pub tpps: u64,
+    /// Sightings by vantage and name there, `edge GET api.example/v3/accounts/{accountId}`; empty where vantages are not
+    /// told apart.
+    pub vantages: Vec<Count>,
+    /// Exchanges that vantages tell differently, by what differs: `status edge 502 service 200`.
+    pub vantage_differences: Vec<Count>,
+    /// Sightings by vantage that none further out had, though one was watching.
+    pub unseen_outside: Vec<Count>,
     /// Exchanges by status; 0 for those without response.
     pub statuses: Vec<(u16, u64)>,
     /// Latencies.
@@ -161,7 +180,21 @@ impl From<&Endpoint> for EndpointRow {
     /// What the inventory knows; data classes, the documents' verdict, owner and tier are others' to fill.
     fn from(endpoint: &Endpoint) -> Self {
         let facts = &endpoint.facts;
+        let banking = facts.banking.as_deref().cloned().unwrap_or_default();
         Self {
+            dialects: Count::list(banking.dialects.iter().map(|(dialect, count)| (dialect.name(), *count))),
+            banking_signs: Count::list(banking.signs.iter().map(|(sign, count)| (sign.name(), *count))),
+            tpp_roles: Count::list(banking.roles.iter().map(|(role, count)| (role.name(), *count))),
+            tpp_authorities: Count::list(banking.authorities),
+            tpps: banking.organisations.estimate(),
+            vantages: Count::list(
+                endpoint
+                    .hops
+                    .iter()
+                    .map(|hop| (format!("{} {}", hop.vantage.label(), hop.key), hop.requests)),
+            ),
+            vantage_differences: differences(&endpoint.hops),
+            unseen_outside: Count::list(alone(&endpoint.hops)),
             id: endpoint.key.id().to_string(),
             host: endpoint.key.host.clone(),
             method: endpoint.key.method.clone(),
@@ -187,6 +220,24 @@ impl From<&Endpoint> for EndpointRow {
             ..Self::default()
         }
     }
+}
+
+fn differences(hops: &[Hop]) -> Vec<Count> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for hop in hops {
+        for ((outer, difference), count) in &hop.differences {
+            *counts.entry(difference.between(outer, &hop.vantage)).or_default() += count;
+        }
+    }
+    Count::list(counts)
+}
+
+fn alone(hops: &[Hop]) -> BTreeMap<String, u64> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for hop in hops.iter().filter(|hop| hop.alone > 0) {
+        *counts.entry(hop.vantage.label().to_owned()).or_default() += hop.alone;
+    }
+    counts
 }
 
 /// A row of `observations`: an endpoint in one hour.

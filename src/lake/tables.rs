@@ -100,6 +100,38 @@ impl Table for EndpointRow {
             column("callers_estimate", Count(lens!(callers)), "distinct callers; exact up to 64"),
             column("callers_hll", Bytes(lens!(callers_sketch)), "callers as DataSketches HLL_4, lg_k 11"),
             column("auth", Counts(lens!(auth)), "exchanges by authentication scheme"),
+            column("api_dialects", Counts(lens!(dialects)), "exchanges by dialect of open banking"),
+            column(
+                "banking_signs",
+                Counts(lens!(banking_signs)),
+                "exchanges whose headers tell of a present user, a consent, a signature",
+            ),
+            column(
+                "tpp_roles",
+                Counts(lens!(tpp_roles)),
+                "exchanges by PSD2 roles of the caller's certificate (ETSI TS 119 495)",
+            ),
+            column(
+                "tpp_authorities",
+                Counts(lens!(tpp_authorities)),
+                "exchanges by country and authority in the organisation identifier of the caller's certificate",
+            ),
+            column("tpps_estimate", Count(lens!(tpps)), "distinct organisations of callers' certificates"),
+            column(
+                "vantages",
+                Counts(lens!(vantages)),
+                "sightings by vantage and the endpoint's name there; empty where vantages are not told apart",
+            ),
+            column(
+                "vantage_differences",
+                Counts(lens!(vantage_differences)),
+                "exchanges that vantages tell differently, by what differs",
+            ),
+            column(
+                "unseen_outside",
+                Counts(lens!(unseen_outside)),
+                "sightings by vantage that none further out had, though one was watching",
+            ),
             column("statuses", Statuses(lens!(statuses)), "exchanges by status, 0 without response"),
             column("latency", Buckets(lens!(latencies)), LATENCY),
             column("request_body_bytes", Count(lens!(request_bytes)), "bytes of request bodies"),

@@ -112,7 +112,8 @@ impl Analysis {
         let collector = || {
             let mut collector =
                 Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies)
-                    .with_trusted(&self.shard.trusted);
+                    .with_trusted(&self.shard.trusted)
+                    .with_vantages(&self.shard.vantages);
             collector.collect_tags(self.shard.tags);
             collector
         };
@@ -164,6 +165,7 @@ impl Analysis {
         for counted in by_input.values() {
             counters.absorb(counted.clone());
         }
+        delta.settle(None);
         let rows_dropped = all.rows.dropped();
         Ok(Taken {
             delta,
@@ -296,7 +298,7 @@ impl Taken {
 
     /// Requests by the host names of their tokens' issuers.
     #[must_use]
-    pub fn issuers(&self) -> &BTreeMap<Arc<str>, u64> {
+    pub fn issuers(&self) -> BTreeMap<Arc<str>, u64> {
         self.delta.issuers()
     }
 
@@ -326,6 +328,10 @@ impl Taken {
             (self.fragments_evicted, "packets in fragments were given up (limit MAX_PACKETS)".to_owned()),
             (learner.nodes_overflowed, "path nodes found no room (limit nodes)".to_owned()),
             (learner.clients_overflowed, "clients were not scored (limit clients)".to_owned()),
+            (
+                self.delta.unwatched(),
+                "exchanges were not looked for at other vantages (limit MAX_WAITING)".to_owned(),
+            ),
             (
                 self.rows_dropped,
                 format!(

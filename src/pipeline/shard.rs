@@ -4,6 +4,7 @@ use crate::caller::TrustedProxies;
 use crate::flow::{FlowCounters, FlowKey, FlowLimits, FlowTable, OverlapPolicy};
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
+use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::packet::{Flags, Segment};
@@ -30,6 +31,8 @@ pub struct ShardSettings {
     pub tags: bool,
     /// The proxies whose word on their clients is believed.
     pub trusted: Arc<TrustedProxies>,
+    /// Which input is seen at which vantage.
+    pub vantages: Arc<Vantages>,
     /// Where TLS connections find their secrets: all shards share it, and secrets may come at any time.
     pub keys: Arc<Keys>,
 }

@@ -243,6 +243,9 @@ pub struct Transaction {
     pub client_forwarded: bool,
     /// Whom the sender of a PROXY protocol header names as its client: the word of `client`, no more.
     pub proxied: Option<SocketAddr>,
+    /// What the source itself tells, under names that headers have: the client's certificate, as whoever ended TLS knows
+    /// it, and ids that the server gave the call. No client wrote it.
+    pub told: Fields,
     /// The server's socket, where known.
     pub server: Option<SocketAddr>,
     /// The protocol.
@@ -272,6 +275,7 @@ impl Transaction {
         self.client = None;
         self.client_forwarded = false;
         self.proxied = None;
+        self.told.clear();
         self.server = None;
         self.protocol = Protocol::default();
         self.tls = false;

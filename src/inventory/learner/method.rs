@@ -51,6 +51,10 @@ impl Method {
         at.map_or(Self::OTHER, Self)
     }
 
+    pub(super) fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+
     pub(super) fn name(self) -> &'static str {
         NAMES.get(usize::from(self.0)).copied().unwrap_or("OTHER")
     }

@@ -44,7 +44,7 @@ pub use template::{Template, TemplateSegment};
 use crate::merge::Merge;
 use method::Method;
 use noise::{Answer, Tier};
-use store::{Bounds, Store};
+use store::{Bounds, Place, Store};
 
 /// What the owner of the learner keeps for each skeleton and method.
 pub trait Facts: Default + Merge {
@@ -150,6 +150,19 @@ pub struct LearnerCounters {
     pub answers_overflowed: u64,
 }
 
+impl Merge for LearnerCounters {
+    fn absorb(&mut self, other: Self) {
+        self.nodes.absorb(other.nodes);
+        self.names_overflowed.absorb(other.names_overflowed);
+        self.constants_overflowed.absorb(other.constants_overflowed);
+        self.nodes_overflowed.absorb(other.nodes_overflowed);
+        self.paths_cut.absorb(other.paths_cut);
+        self.long_segments.absorb(other.long_segments);
+        self.clients_overflowed.absorb(other.clients_overflowed);
+        self.answers_overflowed.absorb(other.answers_overflowed);
+    }
+}
+
 /// A segment of a skeleton, as documents are asked about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment<'a> {
@@ -216,6 +229,19 @@ impl<F: Facts> Learner<F> {
 
     /// Counts a request; returns the facts of the skeleton and method it belongs to.
     pub fn observe(&mut self, sighting: &Sighting<'_>) -> &mut F {
+        self.count(sighting, |_, _, _| ()).1
+    }
+
+    /// The same, with a keyed hash of the skeleton and method.
+    pub fn observe_ranked(&mut self, sighting: &Sighting<'_>) -> (u64, &mut F) {
+        self.count(sighting, Store::rank_of)
+    }
+
+    fn count<T>(
+        &mut self,
+        sighting: &Sighting<'_>,
+        tell: impl FnOnce(&Store<F>, Place, Method) -> T,
+    ) -> (T, &mut F) {
         let method = Method::of(sighting.method);
         let answer = Answer::of(sighting);
         let path = path::normalise(sighting.path);
@@ -228,9 +254,10 @@ impl<F: Facts> Learner<F> {
             Tier::Dead => &mut self.dead,
         };
         let place = store.walk(sighting.host, &path::segments(&path));
+        let told = tell(store, place, method);
         let operation = store.operation(place, method);
         self.tables.observe(sighting, answer, place.hostility, asset, &mut operation.seen);
-        &mut operation.facts
+        (told, &mut operation.facts)
     }
 
     /// Takes in all that `other` has seen. Order and grouping do not matter.

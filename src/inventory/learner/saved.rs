@@ -23,6 +23,11 @@ impl ValuePaths {
         self.0.insert(path);
     }
 
+    /// Takes in the paths of another fold under the same key.
+    pub fn absorb(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
     pub(super) fn contains(&self, path: u64) -> bool {
         self.0.contains(&path)
     }

@@ -300,6 +300,11 @@ impl<F: Default + Merge> Store<F> {
         &mut operations[at]
     }
 
+    /// A keyed hash of the path of a node, and the method.
+    pub(super) fn rank_of(&self, place: Place, method: Method) -> u64 {
+        self.key.rank_pair(self.node(place.node).path_rank, method.number())
+    }
+
     /// Takes in all that `other` holds.
     pub(super) fn absorb(&mut self, mut other: Self) {
         self.level = self.level.max(other.level);

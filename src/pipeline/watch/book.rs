@@ -60,6 +60,9 @@ pub struct Pace {
 
 /// Hours of observations that are held while no roll can be written.
 const HELD_HOURS: i64 = 72;
+/// How long a sighting at one vantage waits for those at others, by the clock of the vantage that is behind: shippers of
+/// logs take their time.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What a fold may take of an interval; when it takes more, it waits for the next roll.
 const FOLD_SHARE: u32 = 10;
 
@@ -174,6 +177,7 @@ impl Book {
             if open > 0 && (whole || asked || saved.elapsed() >= self.pace.interval * 2) {
                 heard.fill(false);
                 saved = Instant::now();
+                self.delta.settle_old(PATIENCE);
                 if self.is_roll_due(rolled.elapsed()) {
                     rolled = Instant::now();
                     self.roll();
@@ -185,6 +189,7 @@ impl Book {
             }
             self.tell_carried();
         }
+        self.delta.settle(None);
         self.roll();
         // Once more, for a roll that is filed and that the state does not count yet.
         if self.uncounted {

@@ -10,6 +10,7 @@ use super::lane::{Command, Part, SourceCounts};
 use crate::access_log::{AlsReader, Batch, LogOptions, LogReport, Reader, SpanReader};
 use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
+use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::pipeline::read::InputStats;
@@ -52,6 +53,8 @@ pub(super) struct LogLane {
     pub(super) fresh: Fresh,
     pub(super) classifier: Arc<Classifier>,
     pub(super) limits: Limits,
+    /// At which vantage each source sees traffic, as the numbers of inputs.
+    pub(super) vantages: Arc<Vantages>,
     pub(super) figures: Arc<Figures>,
     pub(super) interval: Duration,
     pub(super) stop: Arc<AtomicBool>,
@@ -245,7 +248,8 @@ impl LogLane {
         let stream = match streams.entry(number) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
-                let Some(fresh) = Stream::of(content, source, &self.limits) else {
+                let input = source.vantage.as_deref().map_or(0, |label| self.vantages.number_of(label));
+                let Some(fresh) = Stream::of(content, source, input, &self.limits) else {
                     let lines = untold(content, &mut counts.stats);
                     self.publish(lines, lines);
                     return;
@@ -339,7 +343,7 @@ struct Met {
 
 impl Stream {
     /// The stream that begins with this; `None` when it is not told what its lines are.
-    fn of(content: &Content, source: &LogSource, limits: &Limits) -> Option<Self> {
+    fn of(content: &Content, source: &LogSource, input: u32, limits: &Limits) -> Option<Self> {
         let (format, before) = match content {
             Content::Lines { bytes, format, before } => {
                 (Some(format.clone().or_else(|| source.format_of(bytes))?), *before)
@@ -351,14 +355,14 @@ impl Stream {
             Some(format) => {
                 let name = format.name().into();
                 let options = LogOptions { reference: Some(log_file::now()), ..LogOptions::default() };
-                let reader = Reader::with(format, 0, limits, &options);
+                let reader = Reader::with(format, input, limits, &options);
                 let given = source.format.is_some();
                 StreamReader::Records(Box::new(if given { reader } else { reader.open_to_others() }), name)
             }
             None if matches!(content, Content::AccessLogService(_)) => {
-                StreamReader::Messages(Box::new(AlsReader::new(0)))
+                StreamReader::Messages(Box::new(AlsReader::new(input)))
             }
-            None => StreamReader::Spans(Box::new(SpanReader::new(0))),
+            None => StreamReader::Spans(Box::new(SpanReader::new(input))),
         };
         Some(Self { reader, before, told: LogReport::default(), apart: None, doubted: false, heard: 0 })
     }

@@ -229,6 +229,7 @@ impl Watch {
                 fresh: Box::new(move |classifier| collector(&shard, &key, classifier)),
                 classifier: Arc::clone(&self.classifier),
                 limits: self.shard.limits.clone(),
+                vantages: Arc::clone(&self.shard.vantages),
                 figures: Arc::clone(figures),
                 interval: self.pace.interval,
                 stop: Arc::clone(stop),
@@ -341,7 +342,9 @@ impl Watch {
 }
 
 fn collector(shard: &ShardSettings, key: &FingerprintKey, classifier: &Arc<Classifier>) -> Collector {
-    Collector::new(&shard.limits, key, classifier, shard.inspect_bodies).with_trusted(&shard.trusted)
+    Collector::new(&shard.limits, key, classifier, shard.inspect_bodies)
+        .with_trusted(&shard.trusted)
+        .with_vantages(&shard.vantages)
 }
 
 impl Sensor {
