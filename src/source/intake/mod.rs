@@ -17,6 +17,8 @@
 
 pub mod files;
 pub mod stdin;
+#[cfg(feature = "intake")]
+pub mod listen;
 
 use crate::access_log::{self, LogFormat};
 use crate::secret::{FingerprintKey, Purpose};
