@@ -124,6 +124,8 @@ pub enum Purpose {
     Value = 3,
     /// Bytes of a log, to know a place in it again.
     Place = 4,
+    /// A batch of log records that a client named, and what it held.
+    Batch = 5,
 }
 
 /// The key of a fast keyed hash, for choosing samples and telling values apart in memory: SipHash-1-3, written

@@ -1,34 +1,48 @@
 //! The ways in that listen: what clients push to a sensor that runs.
 //!
 //! ```text
-//!  Way ─▶ Bound::new: ports, certificates, tokens ─▶ (privileges are dropped) ─▶ serve: one thread
+//!  Listen ─▶ Bound::new: ports, certificates, tokens ─▶ (privileges are dropped) ─▶ Way::run: one thread
 //!
-//!  client ─▶ place ─▶ TLS ─▶ syslog | HTTP | Envoy ─▶ Hand ─▶ Courier
+//!  client ─▶ place ─▶ TLS ─▶ syslog | HTTP | Envoy ─▶ Handover ─▶ Courier
 //! ```
 //!
-//! One thread serves all of them. A client is a stranger: connections are bounded in all and for each address, and so is
+//! One thread serves all connections of a way in. A client is a stranger: connections are bounded in all and for each address, and so is
 //! all that one can make the sensor hold or wait for; what goes wrong with one ends it alone. Peers are named by their
 //! address, and of what they send nothing is told.
 
+mod budget;
 mod certificates;
 mod drops;
+mod envoy;
 mod files;
-mod hand;
+mod handover;
+mod http;
 mod lines;
 mod places;
+mod rate;
+mod serving;
 mod syslog;
+mod tokens;
 
 pub use certificates::{TlsError, TlsFiles};
 pub use places::Connections;
+pub use tokens::TokenError;
 
-use super::{Courier, LogSource, Tally, UNIT_BYTES};
+use super::{Hand, UNIT_BYTES, Way};
 use certificates::Certificates;
-use hand::{Ends, Hand};
+use handover::Handover;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use places::Places;
+use serving::Activity;
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokens::Tokens;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
@@ -50,9 +64,13 @@ const BLOCKING: usize = 4;
 
 /// A way in, as `logs:` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Listen {
     /// Syslog.
     Syslog(Syslog),
+    /// Batches of lines and of spans over HTTP.
+    Http(Http),
+    /// Envoy's access log service over gRPC.
+    EnvoyAls(EnvoyAls),
 }
 
 /// Syslog as a way in.
@@ -65,6 +83,38 @@ pub struct Syslog {
     /// Where connections with TLS come in, and its files.
     pub tls: Option<(SocketAddr, TlsFiles)>,
     /// The longest message that is read, in bytes; a longer one is skipped and counted.
+    pub max_message: usize,
+    /// Bounds on connections.
+    pub connections: Connections,
+}
+
+/// An HTTP endpoint as a way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The files of its TLS; without them it speaks HTTP/1.1 in the clear.
+    pub tls: Option<TlsFiles>,
+    /// The file of tokens, one of which each request must bear.
+    pub tokens: Option<PathBuf>,
+    /// The largest batch, in bytes, as sent and as decoded.
+    pub max_batch: usize,
+    /// Requests a second of each token, or of each client where there are no tokens.
+    pub requests_per_second: u32,
+    /// Bounds on connections.
+    pub connections: Connections,
+}
+
+/// Envoy's access log service as a way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvoyAls {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The files of its TLS; without them it speaks HTTP/2 in the clear.
+    pub tls: Option<TlsFiles>,
+    /// The file of tokens, one of which each call must bear.
+    pub tokens: Option<PathBuf>,
+    /// The largest message, in bytes, as sent and as decoded.
     pub max_message: usize,
     /// Bounds on connections.
     pub connections: Connections,
@@ -87,6 +137,9 @@ pub enum OpenError {
     /// There is no TLS as told.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// There are no tokens as told.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
 }
 
 /// A way in whose ports are bound: connections wait in the kernel.
@@ -94,6 +147,7 @@ pub enum OpenError {
 pub struct Bound {
     doors: Vec<Door>,
     connections: Connections,
+    reload: Reload,
 }
 
 /// One port.
@@ -107,14 +161,22 @@ enum Door {
 #[derive(Clone, Debug)]
 enum Service {
     Syslog { max_message: usize },
+    Http(Http, Option<Arc<Tokens>>),
+    EnvoyAls(EnvoyAls, Option<Arc<Tokens>>),
 }
+
+/// What is offered to TLS clients.
+const NOTHING: &[&[u8]] = &[];
+const ANY_HTTP: &[&[u8]] = &[HTTP2, b"http/1.1"];
+const ONLY_HTTP2: &[&[u8]] = &[HTTP2];
+const HTTP2: &[u8] = b"h2";
 
 impl Bound {
     /// Binds the ports of a way in, for which a process may need privileges, and reads its files.
-    pub fn new(way: Way) -> Result<Self, OpenError> {
-        let mut doors = Vec::new();
+    pub fn new(way: Listen) -> Result<Self, OpenError> {
         match way {
-            Way::Syslog(Syslog { udp, tcp, tls, max_message, connections }) => {
+            Listen::Syslog(Syslog { udp, tcp, tls, max_message, connections }) => {
+                let mut doors = Vec::new();
                 if let Some(address) = udp {
                     let bound = syslog::bind(address);
                     let socket = bound.map_err(|source| OpenError::Bind { address, over: "UDP", source })?;
@@ -122,14 +184,36 @@ impl Bound {
                 }
                 let service = Service::Syslog { max_message };
                 if let Some(address) = tcp {
-                    doors.push(Door::open(address, None, &[], service.clone())?);
+                    doors.push(Door::open(address, None, NOTHING, service.clone())?);
                 }
                 if let Some((address, files)) = tls {
-                    doors.push(Door::open(address, Some(files), &[], service)?);
+                    doors.push(Door::open(address, Some(files), NOTHING, service)?);
                 }
-                Ok(Self { doors, connections })
+                Ok(Self::of(doors, connections))
+            }
+            Listen::Http(way) => {
+                let tokens = tokens(way.tokens.clone())?;
+                let (address, tls, connections) = (way.listen, way.tls.clone(), way.connections);
+                let door = Door::open(address, tls, ANY_HTTP, Service::Http(way, tokens))?;
+                Ok(Self::of(vec![door], connections))
+            }
+            Listen::EnvoyAls(way) => {
+                let tokens = tokens(way.tokens.clone())?;
+                let (address, tls, connections) = (way.listen, way.tls.clone(), way.connections);
+                let door = Door::open(address, tls, ONLY_HTTP2, Service::EnvoyAls(way, tokens))?;
+                Ok(Self::of(vec![door], connections))
             }
         }
+    }
+
+    fn of(doors: Vec<Door>, connections: Connections) -> Self {
+        Self { doors, connections, reload: Reload(Arc::default()) }
+    }
+
+    /// What has it read its files again.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// Where it listens, in the order of the fields that said so.
@@ -141,6 +225,10 @@ impl Bound {
         };
         self.doors.iter().filter_map(address).collect()
     }
+}
+
+fn tokens(path: Option<PathBuf>) -> Result<Option<Arc<Tokens>>, TokenError> {
+    path.map(|path| Tokens::load(path).map(Arc::new)).transpose()
 }
 
 impl Door {
@@ -158,53 +246,31 @@ impl Door {
     }
 }
 
-/// A way in that is about to be served.
-#[derive(Debug)]
-pub struct Serving {
-    /// Its ports.
-    pub bound: Bound,
-    /// What it is a source of.
-    pub source: Arc<LogSource>,
-    /// Where it counts what it lost or refused.
-    pub tally: Arc<Tally>,
-}
+/// Has a way in read its certificates and tokens again.
+#[derive(Clone, Debug)]
+pub struct Reload(Arc<Notify>);
 
-/// All ways in that listen, served on a thread.
-#[derive(Debug)]
-pub struct Listeners {
-    look: Arc<Notify>,
-    done: std_mpsc::Receiver<()>,
-}
-
-/// Serves ways in on a thread of their own, until `courier` ends.
-pub fn serve(all: Vec<Serving>, courier: Courier) -> io::Result<Listeners> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(BLOCKING)
-        .build()?;
-    let look = Arc::new(Notify::new());
-    let (tell, done) = std_mpsc::channel();
-    let asked = Arc::clone(&look);
-    std::thread::Builder::new().name("listeners".to_owned()).spawn(move || {
-        runtime.block_on(run(all, courier, &asked));
-        // Whoever is not there any more needs not know.
-        tell.send(()).unwrap_or_default();
-        runtime.shutdown_background();
-    })?;
-    Ok(Listeners { look, done })
-}
-
-impl Listeners {
-    /// Reads certificates and tokens again now, whether or not their files changed.
-    pub fn reload(&self) {
-        self.look.notify_one();
+impl Reload {
+    /// Now, whether or not the files changed.
+    pub fn now(&self) {
+        self.0.notify_one();
     }
+}
 
-    /// Waits, once the courier ends, until every client has its answer. Returns whether it came to that in time.
-    #[must_use]
-    pub fn wait(&self, within: Duration) -> bool {
-        self.done.recv_timeout(within).is_ok()
+impl Way for Bound {
+    fn run(self: Box<Self>, hand: Hand) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(BLOCKING)
+            .build();
+        match runtime {
+            Ok(runtime) => {
+                runtime.block_on(serve(*self, hand));
+                runtime.shutdown_background();
+            }
+            Err(error) => tracing::error!(log = %hand.source.name, %error, "nothing is listened for"),
+        }
     }
 }
 
@@ -216,58 +282,88 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// What a listener's connections share.
 #[derive(Clone)]
 struct Shared {
-    hand: Arc<Hand>,
+    hand: Arc<Handover>,
     places: Arc<Places>,
     tls: Option<Arc<Certificates>>,
-    service: Service,
+    speaker: Speaker,
     /// Held by all that is not done yet.
     busy: mpsc::Sender<()>,
 }
 
-async fn run(all: Vec<Serving>, courier: Courier, asked: &Notify) {
+/// Who speaks on a listener's connections.
+#[derive(Clone)]
+enum Speaker {
+    Syslog { max_message: usize },
+    Http(Arc<http::Endpoint>),
+    EnvoyAls(Arc<envoy::Service>),
+}
+
+/// Serves until the sensor ends and every client has its answer.
+async fn serve(bound: Bound, hand: Hand) {
     let (ending, ended) = watch::channel(false);
     let (busy, mut idle) = mpsc::channel(1);
-    let (ends, carry) = Ends::new(courier.clone());
-    drop(tokio::spawn(carry));
-    let mut certificates = Vec::new();
-    for Serving { bound, source, tally } in all {
-        let hand = Arc::new(Hand::new(courier.clone(), source, tally, ended.clone(), ends.clone()));
-        let places = Places::new(bound.connections);
-        for door in bound.doors {
-            let (hand, busy) = (Arc::clone(&hand), busy.clone());
-            match door {
-                Door::Datagrams { socket, max_message } => drop(tokio::spawn(async move {
-                    let served = syslog::datagrams(socket, Arc::clone(&hand), max_message).await;
+    let (handover, carry) = Handover::new(&hand, ended);
+    let handover = Arc::new(handover);
+    let carry = tokio::spawn(carry);
+    let places = Places::new(bound.connections);
+    let (mut certificates, mut all_tokens, mut answers) = (Vec::new(), Vec::new(), false);
+    for door in bound.doors {
+        let (ours, busy) = (Arc::clone(&handover), busy.clone());
+        let (listener, tls, speaker) = match door {
+            Door::Datagrams { socket, max_message } => {
+                drop(tokio::spawn(async move {
+                    let served = syslog::datagrams(socket, Arc::clone(&ours), max_message).await;
                     if let Err(error) = served {
-                        tracing::error!(log = hand.name(), %error, "datagrams are not read any more");
+                        tracing::error!(log = ours.name(), %error, "datagrams are not read any more");
                     }
                     drop(busy);
-                })),
-                Door::Connections { listener, tls, service } => {
-                    certificates.extend(tls.clone());
-                    let places = Arc::clone(&places);
-                    drop(tokio::spawn(accept(listener, Shared { hand, places, tls, service, busy })));
-                }
+                }));
+                continue;
             }
-        }
+            Door::Connections { listener, tls, service } => match service {
+                Service::Syslog { max_message } => (listener, tls, Speaker::Syslog { max_message }),
+                Service::Http(way, tokens) => {
+                    all_tokens.extend(tokens.clone());
+                    answers = true;
+                    let endpoint = http::Endpoint::new(&way, Arc::clone(&ours), tokens, &hand);
+                    (listener, tls, Speaker::Http(Arc::new(endpoint)))
+                }
+                Service::EnvoyAls(way, tokens) => {
+                    all_tokens.extend(tokens.clone());
+                    let called = envoy::Service::new(&way, Arc::clone(&ours), tokens);
+                    (listener, tls, Speaker::EnvoyAls(Arc::new(called)))
+                }
+            },
+        };
+        certificates.extend(tls.clone());
+        let shared = Shared { hand: ours, places: Arc::clone(&places), tls, speaker, busy };
+        drop(tokio::spawn(accept(listener, shared)));
     }
-    drop((busy, ends));
+    drop(busy);
     let mut look = tokio::time::interval(LOOK);
     let mut look_at_files = tokio::time::interval(LOOK_AT_FILES);
-    while !courier.is_ending() {
+    while !hand.courier.is_ending() {
         let anyway = tokio::select! {
             _ = look.tick() => continue,
             _ = look_at_files.tick() => false,
-            () = asked.notified() => true,
+            () = bound.reload.0.notified() => true,
         };
         for one in &certificates {
             one.look(anyway);
         }
+        for one in &all_tokens {
+            one.look(anyway);
+        }
     }
-    drop(courier);
-    // Nobody may listen any more.
+    drop(hand);
+    if answers {
+        // Nothing more is handed on; those who wait for their answer do so until the state is saved.
+        handover.let_go();
+    }
+    // Those who are not there any more need not hear it.
     ending.send_replace(true);
     idle.recv().await;
+    drop(carry.await);
 }
 
 async fn accept(listener: TcpListener, shared: Shared) {
@@ -297,21 +393,22 @@ async fn accept(listener: TcpListener, shared: Shared) {
         };
         let shared = shared.clone();
         drop(tokio::spawn(async move {
-            greet(connection, peer, &shared).await;
-            drop((place, shared.busy));
+            let busy = shared.busy.clone();
+            greet(connection, peer, shared).await;
+            drop((place, busy));
         }));
     }
 }
 
 /// Takes a connection from its first byte to its last.
-async fn greet(connection: TcpStream, peer: SocketAddr, shared: &Shared) {
+async fn greet(connection: TcpStream, peer: SocketAddr, shared: Shared) {
     let alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 6);
     let set = socket2::SockRef::from(&connection).set_tcp_keepalive(&alive);
     if let Err(error) = set.and_then(|()| connection.set_nodelay(true)) {
         tracing::debug!(log = shared.hand.name(), %peer, %error, "a connection could not be set up");
     }
     let Some(certificates) = &shared.tls else {
-        return speak(Box::new(connection), shared).await;
+        return speak(Box::new(connection), peer, false, shared).await;
     };
     let acceptor = TlsAcceptor::from(certificates.current());
     let greeted = tokio::select! {
@@ -320,7 +417,10 @@ async fn greet(connection: TcpStream, peer: SocketAddr, shared: &Shared) {
         greeted = timeout(HANDSHAKE, acceptor.accept(connection)) => greeted,
     };
     match greeted {
-        Ok(Ok(connection)) => speak(Box::new(connection), shared).await,
+        Ok(Ok(connection)) => {
+            let http2 = connection.get_ref().1.alpn_protocol() == Some(HTTP2);
+            speak(Box::new(connection), peer, http2, shared).await;
+        }
         Ok(Err(error)) => {
             shared.hand.count("tls_handshakes_failed", 1);
             tracing::debug!(log = shared.hand.name(), %peer, %error, "TLS did not come about");
@@ -332,13 +432,42 @@ async fn greet(connection: TcpStream, peer: SocketAddr, shared: &Shared) {
     }
 }
 
-async fn speak(io: Box<dyn Io>, shared: &Shared) {
-    match shared.service {
-        Service::Syslog { max_message } => {
-            syslog::connection(io, Arc::clone(&shared.hand), max_message).await;
+fn speak(io: Box<dyn Io>, peer: SocketAddr, http2: bool, shared: Shared) -> Speaking {
+    let hand = shared.hand;
+    let activity = Activity::default();
+    let going_on = activity.clone();
+    match shared.speaker {
+        Speaker::Syslog { max_message } => Box::pin(syslog::connection(io, hand, max_message)),
+        Speaker::Http(endpoint) => {
+            let service = service_fn(move |request| -> Answering<_> {
+                let (endpoint, activity) = (Arc::clone(&endpoint), going_on.clone());
+                Box::pin(async move { Ok(endpoint.answer(request, peer.ip(), &activity).await) })
+            });
+            if http2 {
+                let connection = serving::http2().serve_connection(TokioIo::new(io), service);
+                Box::pin(serving::drive(connection, hand, activity))
+            } else {
+                let connection = serving::http1().serve_connection(TokioIo::new(io), service);
+                Box::pin(serving::drive(connection, hand, activity))
+            }
+        }
+        // gRPC is HTTP/2 whether or not a client says so.
+        Speaker::EnvoyAls(called) => {
+            let service = service_fn(move |request| -> Answering<_> {
+                let (called, activity) = (Arc::clone(&called), going_on.clone());
+                Box::pin(async move { Ok(called.answer(request, &activity).await) })
+            });
+            let connection = serving::http2().serve_connection(TokioIo::new(io), service);
+            Box::pin(serving::drive(connection, hand, activity))
         }
     }
 }
+
+/// A connection that is served.
+type Speaking = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// An answer that is worked on.
+type Answering<B> = Pin<Box<dyn Future<Output = Result<hyper::Response<B>, Infallible>> + Send>>;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ mod framing;
 mod message;
 
 use super::drops::Drops;
-use super::hand::{Hand, Stream};
+use super::handover::{Handover, Stream};
 use super::lines::Batch;
 use super::{Io, UNIT_BYTES};
 use crate::source::intake::Content;
@@ -69,11 +69,13 @@ struct Pending {
     batch: Batch,
     due: Option<Instant>,
     most: usize,
+    /// Lines that were handed on.
+    before: u64,
 }
 
 impl Pending {
-    fn new(hand: &Arc<Hand>, most: usize) -> Self {
-        Self { stream: hand.stream(), batch: Batch::default(), due: None, most }
+    fn new(hand: &Arc<Handover>, most: usize) -> Self {
+        Self { stream: hand.stream(), batch: Batch::default(), due: None, most, before: 0 }
     }
 
     fn is_full(&self) -> bool {
@@ -81,7 +83,7 @@ impl Pending {
     }
 
     /// Takes the text of a message.
-    fn take(&mut self, message: &[u8], hand: &Hand) {
+    fn take(&mut self, message: &[u8], hand: &Handover) {
         let text = message::text(message);
         if text.is_empty() {
             return hand.count("messages_empty", 1);
@@ -93,16 +95,18 @@ impl Pending {
     }
 
     /// Hands on what waits. Returns whether it was taken.
-    async fn flush(&mut self, hand: &Hand) -> bool {
+    async fn flush(&mut self, hand: &Handover) -> bool {
         self.due = None;
         if self.batch.is_empty() {
             return true;
         }
         let bytes = self.batch.take();
-        let lines = memchr::memchr_iter(b'\n', &bytes).count();
-        let taken = self.stream.send(Content::Lines { bytes, format: None }).await;
+        let lines = u64::try_from(memchr::memchr_iter(b'\n', &bytes).count()).unwrap_or(u64::MAX);
+        let content = Content::Lines { bytes, format: None, before: self.before };
+        self.before = self.before.saturating_add(lines);
+        let taken = self.stream.send(content).await;
         if !taken {
-            hand.count("lines_lost_at_end", u64::try_from(lines).unwrap_or(u64::MAX));
+            hand.count("lines_lost_at_end", lines);
         }
         taken
     }
@@ -117,12 +121,11 @@ async fn due(at: Option<Instant>) {
 }
 
 /// Reads a connection until it or the sensor ends.
-pub(super) async fn connection(mut io: Box<dyn Io>, hand: Arc<Hand>, max_message: usize) {
+pub(super) async fn connection(mut io: Box<dyn Io>, hand: Arc<Handover>, max_message: usize) {
     let mut pending = Pending::new(&hand, CONNECTION_BYTES);
     let mut frames = Frames::new(max_message);
     let mut buffer = vec![0; READ_BYTES];
-    let ended = hand.ended();
-    tokio::pin!(ended);
+    let mut ended = hand.ended();
     loop {
         let read = tokio::select! {
             biased;
@@ -154,7 +157,7 @@ pub(super) async fn connection(mut io: Box<dyn Io>, hand: Arc<Hand>, max_message
     }
 }
 
-fn taken(frame: Frame<'_>, pending: &mut Pending, hand: &Hand) {
+fn taken(frame: Frame<'_>, pending: &mut Pending, hand: &Handover) {
     match frame {
         Frame::Whole(message) => pending.take(message, hand),
         Frame::TooLong => hand.count("messages_too_long", 1),
@@ -163,15 +166,14 @@ fn taken(frame: Frame<'_>, pending: &mut Pending, hand: &Hand) {
 }
 
 /// Reads datagrams until the sensor ends.
-pub(super) async fn datagrams(socket: UdpSocket, hand: Arc<Hand>, max_message: usize) -> io::Result<()> {
+pub(super) async fn datagrams(socket: UdpSocket, hand: Arc<Handover>, max_message: usize) -> io::Result<()> {
     let mut drops = Drops::of(&socket);
     let socket = tokio::net::UdpSocket::from_std(socket)?;
     let mut pending = Pending::new(&hand, UNIT_BYTES);
     // No datagram is longer.
     let mut buffer = vec![0; 64 << 10];
     let mut look = tokio::time::interval(LOOK);
-    let ended = hand.ended();
-    tokio::pin!(ended);
+    let mut ended = hand.ended();
     loop {
         let is_ending = tokio::select! {
             biased;
@@ -217,7 +219,7 @@ fn drain(
     socket: &tokio::net::UdpSocket,
     buffer: &mut [u8],
     pending: &mut Pending,
-    hand: &Hand,
+    hand: &Handover,
     max_message: usize,
 ) -> bool {
     for _ in 0..TURN {
