@@ -38,7 +38,7 @@ use serving::Activity;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,45 @@ pub enum Listen {
     Http(Http),
     /// Envoy's access log service over gRPC.
     EnvoyAls(EnvoyAls),
+}
+
+impl Listen {
+    /// Where it takes connections.
+    pub fn tcp(&self) -> impl Iterator<Item = SocketAddr> {
+        let [one, other] = match self {
+            Self::Syslog(syslog) => [syslog.tcp, syslog.tls.as_ref().map(|(address, _)| *address)],
+            Self::Http(http) => [Some(http.listen), None],
+            Self::EnvoyAls(envoy) => [Some(envoy.listen), None],
+        };
+        one.into_iter().chain(other)
+    }
+
+    /// The files that it reads.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let (tls, tokens) = match self {
+            Self::Syslog(syslog) => (syslog.tls.as_ref().map(|(_, files)| files), None),
+            Self::Http(http) => (http.tls.as_ref(), http.tokens.as_ref()),
+            Self::EnvoyAls(envoy) => (envoy.tls.as_ref(), envoy.tokens.as_ref()),
+        };
+        let tls =
+            tls.into_iter().flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
+        tls.flatten().chain(tokens).map(PathBuf::as_path)
+    }
+
+    /// Whether whoever reaches its ports may send: it knows its clients neither by a token nor by a certificate.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let required = |tls: &TlsFiles| tls.client_ca.is_some() && tls.client_required;
+        match self {
+            Self::Syslog(syslog) => {
+                syslog.udp.is_some()
+                    || syslog.tcp.is_some()
+                    || syslog.tls.as_ref().is_some_and(|(_, files)| !required(files))
+            }
+            Self::Http(http) => http.tokens.is_none() && !http.tls.as_ref().is_some_and(required),
+            Self::EnvoyAls(envoy) => envoy.tokens.is_none() && !envoy.tls.as_ref().is_some_and(required),
+        }
+    }
 }
 
 /// Syslog as a way in.
