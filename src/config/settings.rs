@@ -303,7 +303,8 @@ impl Settings {
         let metrics = self.metrics.iter().copied();
         #[cfg(feature = "intake")]
         let metrics = metrics.chain(self.pushed().flat_map(Listen::tcp));
-        metrics.map(|address| address.port()).collect()
+        // Any port is bound before.
+        metrics.map(|address| address.port()).filter(|port| *port > 0).collect()
     }
 
     /// The ways in that listen.
@@ -584,7 +585,7 @@ impl Section<'_> {
 
     fn address(&mut self, key: &str, given: Option<&str>) -> Option<SocketAddr> {
         let given = given?;
-        let address = given.parse().ok().filter(|address: &SocketAddr| address.port() > 0);
+        let address: Option<SocketAddr> = given.parse().ok();
         self.unless(
             address.is_some(),
             key,
@@ -881,6 +882,54 @@ access_logs:
                 "line 7, access_logs[5].from: must be `start` or `end`",
                 "line 7, access_logs[5].vantage: must be 1 to 64 letters, digits, `.`, `_` and `-`",
                 "line 7, access_logs[5].stdin: stands twice; standard input is read once",
+            ]
+        );
+    }
+
+    #[test]
+    #[cfg(feature = "intake")]
+    fn ways_in_that_listen_say_where_and_with_what() {
+        let text = "\
+access_logs:
+  - syslog: {udp: '0.0.0.0:514', tcp_tls: '[::]:6514', tls: {certificate: a.pem, key: /b.pem, client_ca: ca.pem}}
+  - {name: app, http: {listen: '10.0.0.1:8443', tokens: tokens, max_batch_kib: 16}}
+  - {envoy_als: {listen: '127.0.0.1:9000'}}
+";
+        let settings = load(text).1.unwrap();
+        let ways: Vec<&Listen> = settings.pushed().collect();
+        let [Listen::Syslog(syslog), Listen::Http(http), Listen::EnvoyAls(_)] = ways.as_slice() else {
+            panic!("{ways:?}")
+        };
+        assert_eq!(syslog.udp.unwrap().port(), 514);
+        let (_, files) = syslog.tls.as_ref().unwrap();
+        assert_eq!(files.key, Path::new("/b.pem"));
+        assert!(files.client_required && files.client_ca.is_some());
+        assert_eq!((http.max_batch, http.tls.as_ref()), (16 << 10, None));
+        let names: Vec<&str> = settings.access_logs.iter().map(|log| &*log.source.name).collect();
+        assert_eq!(names, ["syslog", "app", "envoy_als"]);
+        assert_eq!(settings.listen(), [6514, 8443, 9000]);
+        assert!(settings.readable().any(|folder| folder == Path::new("/")), "that of the key");
+
+        let text = "\
+access_logs:
+  - {syslog: {max_message_kib: 1}}
+  - {http: {listen: 'localhost:80', tls: {key: a}, max_connections: 0}}
+  - {name: d, envoy_als: {tokens: '', lisen: 9}, http: {listen: '10.0.0.1:1'}}
+  - {name: e, syslog: {tcp_tls: '10.0.0.1:x', tls: {certificate: a, key: b, client_certificate: maybe}}}
+";
+        assert_eq!(
+            told(text),
+            [
+                "line 2, access_logs[0].syslog: must say where it listens: `udp`, `tcp` or `tcp_tls`",
+                "line 3, access_logs[1].http.listen: must be an address and a port, such as 0.0.0.0:6514 or [::]:6514",
+                "line 3, access_logs[1].http.tls: must name a `certificate` and its `key`",
+                "line 3, access_logs[1].http.max_connections: must be 1 to 100000",
+                "line 4, access_logs[2].envoy_als.lisen: unknown key; did you mean `listen`?",
+                "line 4, access_logs[2].envoy_als.listen: must say where it listens, such as 0.0.0.0:8443",
+                "line 4, access_logs[2].envoy_als.tokens: must be a path, not an empty text",
+                "line 4, access_logs[2]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
+                "line 5, access_logs[3].syslog.tls.client_certificate: must be `required` or `optional`",
+                "line 5, access_logs[3].syslog.tcp_tls: must be an address and a port, such as 0.0.0.0:6514 or [::]:6514",
             ]
         );
     }

@@ -16,9 +16,9 @@
 //! cannot make its peer wait ([`Courier::offer`]) is told, and refuses or counts the loss.
 
 pub mod files;
-pub mod stdin;
 #[cfg(feature = "intake")]
 pub mod listen;
+pub mod stdin;
 
 use crate::access_log::{self, LogFormat};
 use crate::secret::{FingerprintKey, Purpose};

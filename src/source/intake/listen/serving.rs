@@ -12,9 +12,11 @@ const HEAD_TIME: Duration = Duration::from_secs(60);
 /// How long a connection of HTTP/2 may be without a stream.
 const IDLE_TIME: Duration = Duration::from_secs(300);
 /// How often that is looked at.
-const LOOK: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a connection may stand on after it was asked to end, from when nothing is open any more.
-const END_TIME: Duration = Duration::from_secs(20);
+const END_TIME: Duration = Duration::from_secs(2);
+/// How long a client of HTTP/2 that is asked whether it is still there may take.
+const PING_TIME: Duration = Duration::from_secs(20);
 /// Bytes of one head.
 const HEAD_BYTES: u32 = 16 << 10;
 /// Fields of one head.
@@ -48,7 +50,7 @@ pub(super) fn http2() -> hyper::server::conn::http2::Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(CONNECTION_WINDOW as usize)
         .keep_alive_interval(super::KEEP_ALIVE)
-        .keep_alive_timeout(END_TIME);
+        .keep_alive_timeout(PING_TIME);
     builder
 }
 

@@ -193,7 +193,7 @@ fn a_lost_frame_ends_its_connection_alone() {
     assert_eq!(bad.read(&mut [0]).unwrap_or_default(), 0);
     good.write_all(b"<1>good\n").unwrap();
     assert_eq!(rig.lines(1), ["good"]);
-    assert_eq!(rig.end().1, [("framing_lost", 1), ("messages_too_long", 2)]);
+    assert_eq!(rig.end().1, [("framing_lost", 1), ("too_long_dropped", 2)]);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn datagrams_are_messages_and_those_before_the_end_count() {
     send("<6>last");
     let (rest, counts) = rig.end();
     assert_eq!(rest, ["last"]);
-    assert_eq!(counts, [("messages_empty", 1), ("messages_too_long", 1)]);
+    assert_eq!(counts, [("messages_empty", 1), ("too_long_dropped", 1)]);
 }
 
 #[test]

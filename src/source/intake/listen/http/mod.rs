@@ -196,7 +196,11 @@ impl Endpoint {
         let kind = kind(path, headers)?;
         let encoding = encoding(headers)?;
         let name = name(headers)?;
-        let bytes = self.read(body).await?;
+        let bytes = tokio::select! {
+            biased;
+            () = self.hand.ended() => return Err(Refusal::ending()),
+            bytes = self.read(body) => bytes?,
+        };
 
         // What takes long must not hold up others.
         let (keys, most) = (Arc::clone(&self.keys), self.max_batch);

@@ -160,8 +160,8 @@ pub(super) async fn connection(mut io: Box<dyn Io>, hand: Arc<Handover>, max_mes
 fn taken(frame: Frame<'_>, pending: &mut Pending, hand: &Handover) {
     match frame {
         Frame::Whole(message) => pending.take(message, hand),
-        Frame::TooLong => hand.count("messages_too_long", 1),
-        Frame::Cut => hand.count("messages_cut", 1),
+        Frame::TooLong => hand.count("too_long_dropped", 1),
+        Frame::Cut => hand.count("cut_dropped", 1),
     }
 }
 
@@ -227,7 +227,7 @@ fn drain(
             return true;
         }
         match socket.try_recv(buffer) {
-            Ok(length) if length > max_message => hand.count("messages_too_long", 1),
+            Ok(length) if length > max_message => hand.count("too_long_dropped", 1),
             Ok(length) => pending.take(buffer.get(..length).unwrap_or_default(), hand),
             Err(error) => {
                 if error.kind() != io::ErrorKind::WouldBlock {
