@@ -1,6 +1,10 @@
 //! Logs that clients push to a sensor: syslog, HTTP, Envoy's access log service, as their senders send them.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests, which do not wait for ever"
+)]
 
 mod common;
 
@@ -236,7 +240,7 @@ fn has(program: &str) -> bool {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     assert!(has || !is_root, "{program} is missing: run tests/live/prerequisites.sh");
     if !has {
-        println!("NOT TESTED: {program} is not installed");
+        eprintln!("NOT TESTED: {program} is not installed");
     }
     has
 }
@@ -308,12 +312,12 @@ fn curl_is_served_over_tls_with_tokens_and_certificates() {
 
     let url = format!("http://localhost:{}/v1/logs", sensor.ports("few")[0]);
     let answers: Vec<_> = (0..3).map(|_| curl(&format!("{url} {lines}")).unwrap()).collect();
-    let taken = answers.iter().filter(|answer| *answer == "200 1.1").count();
-    assert!((1..=2).contains(&taken) && answers.iter().any(|answer| answer == "429 1.1"), "{answers:?}");
+    let counted = answers.iter().filter(|answer| *answer == "200 1.1").count();
+    assert!((1..=2).contains(&counted) && answers.iter().any(|answer| answer == "429 1.1"), "{answers:?}");
     let told = sensor.stop();
     assert!(!told.contains("a-token-of-the-gateway") && !told.contains("/accounts"), "{told}");
-    let taken = 3 * (4 + u64::try_from(taken).unwrap());
-    place.await_counts(&[("GET /accounts", taken)]);
+    let calls = 3 * (4 + u64::try_from(counted).unwrap());
+    place.await_counts(&[("GET /accounts", calls)]);
 }
 
 #[test]
