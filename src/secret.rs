@@ -126,6 +126,8 @@ pub enum Purpose {
     Place = 4,
     /// An id that travels with a call, and what else tells it again at another vantage.
     Correlation = 5,
+    /// A batch of log records that a client named, and what it held.
+    Batch = 6,
 }
 
 /// The key of a fast keyed hash, for choosing samples and telling values apart in memory: SipHash-1-3, written

@@ -3,7 +3,7 @@
 use crate::config::{LogFormat, LogLevel};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -18,13 +18,15 @@ pub(super) struct Terminal {
     level: Arc<dyn Fn(LogLevel) + Send + Sync>,
 }
 
-const fn filter(level: LogLevel) -> LevelFilter {
-    match level {
+/// Our own events alone: those of libraries may quote what they read.
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
-    }
+    };
+    Targets::new().with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 impl Terminal {

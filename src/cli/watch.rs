@@ -5,7 +5,7 @@ use super::terminal::Terminal;
 use super::{Outcome, documents, key};
 use crate::classify::{Classifier, Pack};
 use crate::config::{
-    AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
+    AccessLog, AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
 };
 use crate::flow::OverlapPolicy;
 use crate::packet::{Options, Separate};
@@ -17,6 +17,8 @@ use crate::problem::Problems;
 use crate::sandbox;
 use crate::secret::FingerprintKey;
 use crate::source::intake::Way;
+#[cfg(feature = "intake")]
+use crate::source::intake::listen::Bound;
 use crate::source::intake::stdin::Stdin;
 use crate::source::live;
 use crate::spec::DocumentSet;
@@ -171,13 +173,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         .metrics
         .map(|address| TcpListener::bind(address).with_context(|| format!("listen on {address} for metrics")))
         .transpose()?;
+    let opened: Vec<Opened> = settings.access_logs.iter().map(way_in).collect::<Result<_>>()?;
+    let (ways, refreshes): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
     lock_in(&settings)?;
     let watch = Watch {
         sensor: settings.sensor.clone(),
         state: settings.state.clone(),
         key,
         interfaces: settings.interfaces.clone(),
-        logs: settings.access_logs.iter().map(|log| (Arc::clone(&log.source), way_in(&log.way))).collect(),
+        logs: settings.access_logs.iter().map(|log| Arc::clone(&log.source)).zip(ways).collect(),
         lanes: settings.shards.get(),
         shard: ShardSettings {
             limits: settings.limits.clone(),
@@ -208,7 +212,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     sensor.look_after()?;
     told(notify(&[NotifyState::Ready]));
-    let outcome = attend(args, settings, read.problems, &mut sensor, &mut signals, &terminal);
+    let outcome = attend(args, settings, read.problems, &refreshes, &mut sensor, &mut signals, &terminal);
     terminal.show("");
     told(notify(&[NotifyState::Stopping]));
     tracing::info!("ending: emptying the rings and writing everything");
@@ -232,12 +236,31 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What reads a source of logs.
-fn way_in(way: &WayIn) -> Box<dyn Way> {
-    match way {
-        WayIn::Files(files) => Box::new(files.clone()),
-        WayIn::Stdin => Box::new(Stdin),
-    }
+/// Has a way in read its files again: certificates, tokens.
+type Refresh = Box<dyn Fn()>;
+
+/// A way in that is open, and what refreshes it.
+type Opened = (Box<dyn Way>, Option<Refresh>);
+
+/// What reads a source of logs. Ports are bound here, for which the process may need privileges.
+fn way_in(log: &AccessLog) -> Result<Opened> {
+    Ok(match &log.way {
+        WayIn::Files(files) => (Box::new(files.clone()), None),
+        WayIn::Stdin => (Box::new(Stdin), None),
+        #[cfg(feature = "intake")]
+        WayIn::Listen(listen) => {
+            let name = &log.source.name;
+            let bound = Bound::new(listen.clone()).with_context(|| format!("open the log {name}"))?;
+            let addresses: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
+            let at = addresses.join(" ");
+            tracing::info!(log = %name, %at, "listening");
+            if listen.is_open() && !bound.addresses().iter().all(|address| address.ip().is_loopback()) {
+                tracing::warn!(log = %name, %at, "whoever reaches a port may send logs: tokens or certificates of clients are not asked for");
+            }
+            let reload = bound.reload();
+            (Box::new(bound), Some(Box::new(move || reload.now())))
+        }
+    })
 }
 
 #[cfg(feature = "metrics")]
@@ -271,6 +294,7 @@ fn attend(
     args: &Args,
     mut settings: Settings,
     mut accepted: Vec<String>,
+    refreshes: &[Option<Refresh>],
     sensor: &mut Sensor,
     signals: &mut Signals,
     terminal: &Terminal,
@@ -283,6 +307,9 @@ fn attend(
                 return Ok(());
             }
             told(NotifyState::monotonic_usec_now().and_then(|now| notify(&[NotifyState::Reloading, now])));
+            for refresh in refreshes.iter().flatten() {
+                refresh();
+            }
             match reload(args, &settings, &accepted, sensor, terminal) {
                 Ok((new, problems)) => (settings, accepted) = (new, problems),
                 Err(problems) => {

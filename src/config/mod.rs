@@ -108,7 +108,8 @@ impl InterfaceConfig {
     }
 }
 
-/// An item of `access_logs:`: a map, or in the file the path of a log alone. It names one way in: `files` or `stdin`.
+/// An item of `access_logs:`: a map, or in the file the path of a log alone. It names one way in: `files`, `stdin`,
+/// `syslog`, `http` or `envoy_als`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLogConfig {
@@ -125,6 +126,12 @@ pub struct AccessLogConfig {
     pub stdin: bool,
     /// Where what is there at the very first start is read from.
     pub from: From,
+    /// Where syslog comes in.
+    pub syslog: SyslogConfig,
+    /// Where batches of lines and of spans come in over HTTP.
+    pub http: HttpConfig,
+    /// Where Envoy's access log service comes in.
+    pub envoy_als: EnvoyAlsConfig,
 }
 
 impl AccessLogConfig {
@@ -133,6 +140,130 @@ impl AccessLogConfig {
     pub fn of_file(path: String) -> Self {
         Self { files: vec![path.into()], ..Self::default() }
     }
+}
+
+/// The `syslog:` section of a source of logs. Each message is a line; addresses are `ADDRESS:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyslogConfig {
+    /// Where datagrams come in. What comes faster than it can be taken is lost, and counted.
+    pub udp: Option<String>,
+    /// Where connections come in.
+    pub tcp: Option<String>,
+    /// Where connections with TLS come in.
+    pub tcp_tls: Option<String>,
+    /// The certificate of `tcp_tls`.
+    pub tls: TlsConfig,
+    /// The longest message, in KiB; a longer one is skipped and counted. Each connection may hold as much.
+    pub max_message_kib: u64,
+    /// Connections at a time. Each may hold about 200 KiB.
+    pub max_connections: u64,
+    /// Connections at a time of one client: an IPv4 address or an IPv6 /64.
+    pub max_client_connections: u64,
+}
+
+impl Default for SyslogConfig {
+    fn default() -> Self {
+        Self {
+            udp: None,
+            tcp: None,
+            tcp_tls: None,
+            tls: TlsConfig::default(),
+            max_message_kib: 64,
+            max_connections: 256,
+            max_client_connections: 64,
+        }
+    }
+}
+
+/// The `http:` section of a source of logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Where it listens, as `ADDRESS:PORT`.
+    pub listen: Option<String>,
+    /// Its certificate; without one it speaks in the clear.
+    pub tls: TlsConfig,
+    /// A file of tokens, one a line, of which each request must bear one. Without it whoever reaches the port may send.
+    pub tokens: Option<PathBuf>,
+    /// The largest batch, in KiB, compressed or not. A lane may hold sixteen.
+    pub max_batch_kib: u64,
+    /// Requests a second of each token, or of each client where there are no tokens.
+    pub max_requests_per_second: u64,
+    /// Connections at a time. Each may hold about 300 KiB.
+    pub max_connections: u64,
+    /// Connections at a time of one client: an IPv4 address or an IPv6 /64.
+    pub max_client_connections: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            tls: TlsConfig::default(),
+            tokens: None,
+            max_batch_kib: 8_192,
+            max_requests_per_second: 1_000,
+            max_connections: 256,
+            max_client_connections: 64,
+        }
+    }
+}
+
+/// The `envoy_als:` section of a source of logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnvoyAlsConfig {
+    /// Where it listens, as `ADDRESS:PORT`.
+    pub listen: Option<String>,
+    /// Its certificate; without one it speaks in the clear.
+    pub tls: TlsConfig,
+    /// A file of tokens, one a line, of which each call must bear one (`initial_metadata` in Envoy).
+    pub tokens: Option<PathBuf>,
+    /// The largest message, in KiB, compressed or not.
+    pub max_message_kib: u64,
+    /// Connections at a time. Each may hold about 300 KiB.
+    pub max_connections: u64,
+    /// Connections at a time of one client: an IPv4 address or an IPv6 /64.
+    pub max_client_connections: u64,
+}
+
+impl Default for EnvoyAlsConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            tls: TlsConfig::default(),
+            tokens: None,
+            max_message_kib: 4_096,
+            max_connections: 256,
+            max_client_connections: 64,
+        }
+    }
+}
+
+/// A `tls:` section: files in PEM, which are read again when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// The certificate, with those between it and a root.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// Who signs the certificates of clients; without it none is asked for.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client must have a certificate that `client_ca` signed.
+    pub client_certificate: ClientCertificate,
+}
+
+/// Whether a client must have a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificate {
+    /// It is turned away without one.
+    #[default]
+    Required,
+    /// It may come without one, but not with a bad one.
+    Optional,
 }
 
 /// Where a log is read from that was never read before.

@@ -6,12 +6,16 @@ pub use crate::source::interface::Interface;
 use super::{
     AccessLogConfig, Config, From, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing,
 };
+#[cfg(feature = "intake")]
+use super::{ClientCertificate, TlsConfig};
 use crate::access_log::Catalogue;
 use crate::caller::{Network, TrustedProxies};
 use crate::limits::Limits;
 use crate::problem::Problems;
 use crate::source::intake::LogSource;
 use crate::source::intake::files::FileSettings;
+#[cfg(feature = "intake")]
+use crate::source::intake::listen::{Connections, EnvoyAls, Http, Listen, Syslog, TlsFiles};
 use crate::source::log_file;
 use crate::spec::tree;
 use std::collections::BTreeSet;
@@ -90,6 +94,9 @@ pub enum WayIn {
     Files(FileSettings),
     /// Out of standard input.
     Stdin,
+    /// From clients that push them.
+    #[cfg(feature = "intake")]
+    Listen(Listen),
 }
 
 /// A lake and how its files are made.
@@ -285,7 +292,7 @@ impl Settings {
             lake: self.lake.as_ref().map(|lake| lake.path.clone()),
             readable: self.readable().map(Path::to_owned).collect(),
             logs: self.log_folders(),
-            listen: self.metrics.iter().map(SocketAddr::port).collect(),
+            listen: self.listen(),
             connect: Vec::new(),
             strictness: match self.privileges.sandbox {
                 Sandboxing::Auto => Strictness::Auto,
@@ -293,6 +300,25 @@ impl Settings {
                 Sandboxing::Off => Strictness::Off,
             },
         }
+    }
+
+    /// The TCP ports that the sensor listens on.
+    #[must_use]
+    pub fn listen(&self) -> Vec<u16> {
+        let metrics = self.metrics.iter().copied();
+        #[cfg(feature = "intake")]
+        let metrics = metrics.chain(self.pushed().flat_map(Listen::tcp));
+        // Any port is bound before.
+        metrics.map(|address| address.port()).filter(|port| *port > 0).collect()
+    }
+
+    /// The ways in that listen.
+    #[cfg(feature = "intake")]
+    fn pushed(&self) -> impl Iterator<Item = &Listen> {
+        self.access_logs.iter().filter_map(|log| match &log.way {
+            WayIn::Listen(listen) => Some(listen),
+            WayIn::Files(_) | WayIn::Stdin => None,
+        })
     }
 
     /// The folders of the logs that are followed.
@@ -303,6 +329,8 @@ impl Settings {
             match &log.way {
                 WayIn::Files(files) => folders.extend(files.folders()),
                 WayIn::Stdin => {}
+                #[cfg(feature = "intake")]
+                WayIn::Listen(_) => {}
             }
         }
         folders.sort();
@@ -312,7 +340,10 @@ impl Settings {
 
     /// What is read again on a reload. Of a file its folder: who edits a file puts another one in its place.
     pub fn readable(&self) -> impl Iterator<Item = &Path> {
-        let files = self.file.iter().chain(&self.key).filter_map(|file| file.parent());
+        let files = self.file.iter().chain(&self.key).map(PathBuf::as_path);
+        #[cfg(feature = "intake")]
+        let files = files.chain(self.pushed().flat_map(Listen::files));
+        let files = files.filter_map(Path::parent);
         let specs = self
             .specs
             .iter()
@@ -410,7 +441,7 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
         let at = |key: &str| format!("/access_logs/{n}/{key}");
         let word = |text: &str| (1..=128).contains(&text.len()) && !text.contains(char::is_control);
         let first = log.files.first().map(|path| path.display().to_string());
-        let name = log.name.clone().or(first).unwrap_or_else(|| "stdin".to_owned());
+        let name = log.name.clone().or(first).unwrap_or_else(|| way_of(log).to_owned());
         wrong.unless(word(&name), &at("name"), "must be 1 to 128 letters or signs");
         let twice = all.iter().any(|other| *other.source.name == *name);
         wrong.unless(!twice, &at("name"), "stands twice; each source of logs needs a name of its own");
@@ -439,23 +470,24 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
                 "must be a path, not an empty text",
             );
         }
-        let way = match (log.files.is_empty(), log.stdin) {
-            (false, false) => {
-                let paths: Vec<PathBuf> = log.files.iter().map(|path| folder.join(path)).collect();
-                FileSettings::new(&paths, log.from == From::End).map_or_else(
-                    |refused| {
-                        wrong.push(at(&format!("files/{}", refused.number)), refused.why);
-                        WayIn::Stdin
-                    },
-                    WayIn::Files,
-                )
-            }
-            (true, true) => WayIn::Stdin,
-            (true, false) | (false, true) => {
-                wrong.push(format!("/access_logs/{n}"), "must name one way in: `files`, or `stdin: true`");
-                WayIn::Stdin
-            }
-        };
+        let files = (!log.files.is_empty()).then(|| {
+            let paths: Vec<PathBuf> = log.files.iter().map(|path| folder.join(path)).collect();
+            FileSettings::new(&paths, log.from == From::End).map_or_else(
+                |refused| {
+                    wrong.push(at(&format!("files/{}", refused.number)), refused.why);
+                    WayIn::Stdin
+                },
+                WayIn::Files,
+            )
+        });
+        let mut ways: Vec<WayIn> = files.into_iter().chain(log.stdin.then_some(WayIn::Stdin)).collect();
+        ways.extend(pushed(log, &at, folder, wrong));
+        let way = if ways.len() == 1 { ways.pop() } else { None };
+        let way = way.unwrap_or_else(|| {
+            let rule = "must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`";
+            wrong.push(format!("/access_logs/{n}"), rule);
+            WayIn::Stdin
+        });
         let reads_stdin = |log: &AccessLogConfig| log.stdin && log.files.is_empty();
         let before = config.access_logs.iter().take(n).any(reads_stdin);
         wrong.unless(
@@ -468,6 +500,153 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
         all.push(AccessLog { source, way });
     }
     all
+}
+
+/// What a source without a name is called.
+fn way_of(log: &AccessLogConfig) -> &'static str {
+    let none = AccessLogConfig::default();
+    if log.syslog != none.syslog {
+        "syslog"
+    } else if log.http != none.http {
+        "http"
+    } else if log.envoy_als != none.envoy_als {
+        "envoy_als"
+    } else {
+        "stdin"
+    }
+}
+
+/// The ways in of a source that listen.
+#[cfg(not(feature = "intake"))]
+fn pushed(log: &AccessLogConfig, at: &dyn Fn(&str) -> String, _: &Path, wrong: &mut Wrong) -> Option<WayIn> {
+    let way = way_of(log);
+    if way != "stdin" {
+        wrong.push(at(way), "is not in this build: build with the feature `intake`");
+    }
+    None
+}
+
+/// The ways in of a source that listen.
+#[cfg(feature = "intake")]
+fn pushed(
+    log: &AccessLogConfig,
+    at: &dyn Fn(&str) -> String,
+    folder: &Path,
+    wrong: &mut Wrong,
+) -> Vec<WayIn> {
+    let none = AccessLogConfig::default();
+    let mut ways = Vec::new();
+    if log.syslog != none.syslog {
+        let syslog = &log.syslog;
+        let mut section = Section { key: "syslog", at, folder, wrong };
+        let addresses = [("udp", &syslog.udp), ("tcp", &syslog.tcp), ("tcp_tls", &syslog.tcp_tls)];
+        let [udp, tcp, tcp_tls] = addresses.map(|(key, given)| section.address(key, given.as_deref()));
+        let files = section.tls(&syslog.tls);
+        let given = addresses.iter().any(|(_, given)| given.is_some());
+        section.unless(given, "", "must say where it listens: `udp`, `tcp` or `tcp_tls`");
+        let paired = syslog.tcp_tls.is_some() == (syslog.tls != none.syslog.tls);
+        section.unless(paired, "tls", "goes with `tcp_tls`, and `tcp_tls` with `tls`");
+        let max_message = section.kib("max_message_kib", syslog.max_message_kib, 1_024);
+        let connections = section.connections(syslog.max_connections, syslog.max_client_connections);
+        let tls = tcp_tls.zip(files);
+        ways.push(WayIn::Listen(Listen::Syslog(Syslog { udp, tcp, tls, max_message, connections })));
+    }
+    if log.http != none.http {
+        let http = &log.http;
+        let mut section = Section { key: "http", at, folder, wrong };
+        let rate =
+            u32::try_from(http.max_requests_per_second).ok().filter(|rate| (1..=1_000_000).contains(rate));
+        section.unless(rate.is_some(), "max_requests_per_second", "must be 1 to 1000000");
+        ways.push(WayIn::Listen(Listen::Http(Http {
+            listen: section.listen(http.listen.as_deref()),
+            tls: section.tls(&http.tls),
+            tokens: section.path("tokens", http.tokens.as_deref()),
+            max_batch: section.kib("max_batch_kib", http.max_batch_kib, 65_536),
+            requests_per_second: rate.unwrap_or(1),
+            connections: section.connections(http.max_connections, http.max_client_connections),
+        })));
+    }
+    if log.envoy_als != none.envoy_als {
+        let envoy = &log.envoy_als;
+        let mut section = Section { key: "envoy_als", at, folder, wrong };
+        ways.push(WayIn::Listen(Listen::EnvoyAls(EnvoyAls {
+            listen: section.listen(envoy.listen.as_deref()),
+            tls: section.tls(&envoy.tls),
+            tokens: section.path("tokens", envoy.tokens.as_deref()),
+            max_message: section.kib("max_message_kib", envoy.max_message_kib, 65_536),
+            connections: section.connections(envoy.max_connections, envoy.max_client_connections),
+        })));
+    }
+    ways
+}
+
+/// A section of a source of logs that is being read.
+#[cfg(feature = "intake")]
+struct Section<'s> {
+    key: &'static str,
+    at: &'s dyn Fn(&str) -> String,
+    folder: &'s Path,
+    wrong: &'s mut Wrong,
+}
+
+#[cfg(feature = "intake")]
+impl Section<'_> {
+    /// A problem with the section, or with a key of it.
+    fn unless(&mut self, holds: bool, key: &str, rule: &str) {
+        let pointer = (self.at)(
+            if key.is_empty() { self.key.to_owned() } else { format!("{}/{key}", self.key) }.as_str(),
+        );
+        self.wrong.unless(holds, &pointer, rule);
+    }
+
+    fn address(&mut self, key: &str, given: Option<&str>) -> Option<SocketAddr> {
+        let given = given?;
+        let address: Option<SocketAddr> = given.parse().ok();
+        self.unless(
+            address.is_some(),
+            key,
+            "must be an address and a port, such as 0.0.0.0:6514 or [::]:6514",
+        );
+        address
+    }
+
+    fn listen(&mut self, given: Option<&str>) -> SocketAddr {
+        self.unless(given.is_some(), "listen", "must say where it listens, such as 0.0.0.0:8443");
+        self.address("listen", given).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    fn path(&mut self, key: &str, given: Option<&Path>) -> Option<PathBuf> {
+        let given = given?;
+        self.unless(!given.as_os_str().is_empty(), key, "must be a path, not an empty text");
+        Some(self.folder.join(given))
+    }
+
+    fn tls(&mut self, tls: &TlsConfig) -> Option<TlsFiles> {
+        let certificate = self.path("tls/certificate", tls.certificate.as_deref());
+        let key = self.path("tls/key", tls.key.as_deref());
+        let client_ca = self.path("tls/client_ca", tls.client_ca.as_deref());
+        let whole = certificate.is_some() == key.is_some() && (client_ca.is_none() || key.is_some());
+        self.unless(whole, "tls", "must name a `certificate` and its `key`");
+        let client_required = tls.client_certificate == ClientCertificate::Required;
+        let certificate = certificate?;
+        Some(TlsFiles { certificate, key: key?, client_ca, client_required })
+    }
+
+    fn kib(&mut self, key: &str, kib: u64, most: u64) -> usize {
+        self.unless((1..=most).contains(&kib), key, &format!("must be 1 to {most} KiB"));
+        usize::try_from(kib.min(most) << 10).unwrap_or(usize::MAX)
+    }
+
+    fn connections(&mut self, total: u64, of_client: u64) -> Connections {
+        let mut bounded = |key: &str, count: u64| {
+            self.unless((1..=100_000).contains(&count), key, "must be 1 to 100000");
+            usize::try_from(count).unwrap_or(1)
+        };
+        Connections {
+            total: bounded("max_connections", total),
+            of_client: bounded("max_client_connections", of_client),
+        }
+    }
 }
 
 fn snaplen(bytes: u64, pointer: &str, wrong: &mut Wrong) -> u32 {
@@ -717,11 +896,59 @@ access_logs:
                 "line 3, access_logs[1].files[1]: must be a path or a pattern: Pattern syntax error near position 3: \
                  invalid range pattern",
                 "line 4, access_logs[2].name: stands twice; each source of logs needs a name of its own",
-                "line 5, access_logs[3]: must name one way in: `files`, or `stdin: true`",
-                "line 6, access_logs[4]: must name one way in: `files`, or `stdin: true`",
+                "line 5, access_logs[3]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
+                "line 6, access_logs[4]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
                 "line 7, access_logs[5].from: must be `start` or `end`",
                 "line 7, access_logs[5].vantage: must be 1 to 64 letters, digits, `.`, `_` and `-`",
                 "line 7, access_logs[5].stdin: stands twice; standard input is read once",
+            ]
+        );
+    }
+
+    #[test]
+    #[cfg(feature = "intake")]
+    fn ways_in_that_listen_say_where_and_with_what() {
+        let text = "\
+access_logs:
+  - syslog: {udp: '0.0.0.0:514', tcp_tls: '[::]:6514', tls: {certificate: a.pem, key: /b.pem, client_ca: ca.pem}}
+  - {name: app, http: {listen: '10.0.0.1:8443', tokens: tokens, max_batch_kib: 16}}
+  - {envoy_als: {listen: '127.0.0.1:9000'}}
+";
+        let settings = load(text).1.unwrap();
+        let ways: Vec<&Listen> = settings.pushed().collect();
+        let [Listen::Syslog(syslog), Listen::Http(http), Listen::EnvoyAls(_)] = ways.as_slice() else {
+            panic!("{ways:?}")
+        };
+        assert_eq!(syslog.udp.unwrap().port(), 514);
+        let (_, files) = syslog.tls.as_ref().unwrap();
+        assert_eq!(files.key, Path::new("/b.pem"));
+        assert!(files.client_required && files.client_ca.is_some());
+        assert_eq!((http.max_batch, http.tls.as_ref()), (16 << 10, None));
+        let names: Vec<&str> = settings.access_logs.iter().map(|log| &*log.source.name).collect();
+        assert_eq!(names, ["syslog", "app", "envoy_als"]);
+        assert_eq!(settings.listen(), [6514, 8443, 9000]);
+        assert!(settings.readable().any(|folder| folder == Path::new("/")), "that of the key");
+
+        let text = "\
+access_logs:
+  - {syslog: {max_message_kib: 1}}
+  - {http: {listen: 'localhost:80', tls: {key: a}, max_connections: 0}}
+  - {name: d, envoy_als: {tokens: '', lisen: 9}, http: {listen: '10.0.0.1:1'}}
+  - {name: e, syslog: {tcp_tls: '10.0.0.1:x', tls: {certificate: a, key: b, client_certificate: maybe}}}
+";
+        assert_eq!(
+            told(text),
+            [
+                "line 2, access_logs[0].syslog: must say where it listens: `udp`, `tcp` or `tcp_tls`",
+                "line 3, access_logs[1].http.listen: must be an address and a port, such as 0.0.0.0:6514 or [::]:6514",
+                "line 3, access_logs[1].http.tls: must name a `certificate` and its `key`",
+                "line 3, access_logs[1].http.max_connections: must be 1 to 100000",
+                "line 4, access_logs[2].envoy_als.lisen: unknown key; did you mean `listen`?",
+                "line 4, access_logs[2].envoy_als.listen: must say where it listens, such as 0.0.0.0:8443",
+                "line 4, access_logs[2].envoy_als.tokens: must be a path, not an empty text",
+                "line 4, access_logs[2]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
+                "line 5, access_logs[3].syslog.tls.client_certificate: must be `required` or `optional`",
+                "line 5, access_logs[3].syslog.tcp_tls: must be an address and a port, such as 0.0.0.0:6514 or [::]:6514",
             ]
         );
     }

@@ -92,20 +92,28 @@ impl ContentDecoder {
     }
 
     fn gzip(&mut self, input: &[u8], out: &mut Vec<u8>, cap: usize) -> Decoded {
-        let Some(rest) = behind_gzip_header(input) else { return Decoded::Damaged };
-        self.raw.reset(false);
-        inflate(&mut self.raw, rest, out, cap)
+        let Some(mut rest) = behind_gzip_header(input) else { return Decoded::Damaged };
+        loop {
+            self.raw.reset(false);
+            let (decoded, behind) = inflate(&mut self.raw, rest, out, cap);
+            // Behind the checksum and the length another member may stand (RFC 1952 section 2.2).
+            let next = behind.get(8..).and_then(behind_gzip_header);
+            match (decoded, next) {
+                (Decoded::Whole, Some(next)) => rest = next,
+                (decoded, _) => return decoded,
+            }
+        }
     }
 
     /// `deflate` means zlib (RFC 9110 section 8.4.1.2), but some servers send it bare.
     fn deflate(&mut self, input: &[u8], out: &mut Vec<u8>, cap: usize) -> Decoded {
         self.wrapped.reset(true);
         match inflate(&mut self.wrapped, input, out, cap) {
-            Decoded::Damaged if out.is_empty() => {
+            (Decoded::Damaged, _) if out.is_empty() => {
                 self.raw.reset(false);
-                inflate(&mut self.raw, input, out, cap)
+                inflate(&mut self.raw, input, out, cap).0
             }
-            decoded => decoded,
+            (decoded, _) => decoded,
         }
     }
 }
@@ -122,10 +130,16 @@ fn pull(decoder: impl Read, out: &mut Vec<u8>, cap: usize) -> Decoded {
     }
 }
 
-fn inflate(state: &mut Decompress, mut input: &[u8], out: &mut Vec<u8>, cap: usize) -> Decoded {
+/// Inflates one stream, and returns what is behind it.
+fn inflate<'i>(
+    state: &mut Decompress,
+    mut input: &'i [u8],
+    out: &mut Vec<u8>,
+    cap: usize,
+) -> (Decoded, &'i [u8]) {
     loop {
         if out.len() >= cap {
-            return Decoded::Front;
+            return (Decoded::Front, input);
         }
         if out.len() == out.capacity() {
             out.reserve((input.len() * 4).max(4_096).min(cap - out.len()));
@@ -136,14 +150,15 @@ fn inflate(state: &mut Decompress, mut input: &[u8], out: &mut Vec<u8>, cap: usi
         input = input.get(consumed..).unwrap_or_default();
         out.truncate(cap);
         match status {
-            Ok(Status::StreamEnd) => return Decoded::Whole,
+            Ok(Status::StreamEnd) => return (Decoded::Whole, input),
             Ok(Status::Ok | Status::BufError)
                 if consumed == 0 && out.len() == produced && out.len() < out.capacity() =>
             {
-                return if out.is_empty() && input.is_empty() { Decoded::Whole } else { Decoded::Front };
+                let whole = out.is_empty() && input.is_empty();
+                return (if whole { Decoded::Whole } else { Decoded::Front }, input);
             }
             Ok(Status::Ok | Status::BufError) => {}
-            Err(_) => return Decoded::Damaged,
+            Err(_) => return (Decoded::Damaged, input),
         }
     }
 }
@@ -220,6 +235,7 @@ mod tests {
             ("br", brotli_of(&text)),
             ("zstd", zstd),
             ("br, gzip", gzip(&brotli_of(&text))),
+            ("gzip", [gzip(&text[..700]), gzip(b""), gzip(&text[700..])].concat()),
             ("identity", text.clone()),
         ] {
             let mut content = bytes.clone();

@@ -24,6 +24,9 @@ lack curl curl
 lack wrk wrk
 lack h2load nghttp2-client
 lack nsenter util-linux
+lack logger bsdutils
+lack rsyslogd rsyslog
+[ -e "$(echo /usr/lib/*/rsyslog/lmnsd_gtls.so)" ] || packages="$packages rsyslog-gnutls"
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

@@ -16,6 +16,8 @@
 //! cannot make its peer wait ([`Courier::offer`]) is told, and refuses or counts the loss.
 
 pub mod files;
+#[cfg(feature = "intake")]
+pub mod listen;
 pub mod stdin;
 
 use crate::access_log::{self, LogFormat};
