@@ -5,7 +5,7 @@ use super::terminal::Terminal;
 use super::{Outcome, documents, key};
 use crate::classify::{Classifier, Pack};
 use crate::config::{
-    AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
+    AccessLog, AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
 };
 use crate::flow::OverlapPolicy;
 use crate::packet::{Options, Separate};
@@ -17,6 +17,8 @@ use crate::problem::Problems;
 use crate::sandbox;
 use crate::secret::FingerprintKey;
 use crate::source::intake::Way;
+#[cfg(feature = "s3")]
+use crate::source::intake::s3::Bucket;
 use crate::source::intake::stdin::Stdin;
 use crate::source::live;
 use crate::spec::DocumentSet;
@@ -171,13 +173,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         .metrics
         .map(|address| TcpListener::bind(address).with_context(|| format!("listen on {address} for metrics")))
         .transpose()?;
+    let logs = settings.access_logs.iter().map(|log| Ok((Arc::clone(&log.source), way_in(log)?)));
+    let logs = logs.collect::<Result<_>>()?;
     lock_in(&settings)?;
     let watch = Watch {
         sensor: settings.sensor.clone(),
         state: settings.state.clone(),
         key,
         interfaces: settings.interfaces.clone(),
-        logs: settings.access_logs.iter().map(|log| (Arc::clone(&log.source), way_in(&log.way))).collect(),
+        logs,
         lanes: settings.shards.get(),
         shard: ShardSettings {
             limits: settings.limits.clone(),
@@ -232,12 +236,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What reads a source of logs.
-fn way_in(way: &WayIn) -> Box<dyn Way> {
-    match way {
+/// What reads a source of logs, with all open that cannot be opened any more when the sensor has locked itself in.
+fn way_in(log: &AccessLog) -> Result<Box<dyn Way>> {
+    Ok(match &log.way {
         WayIn::Files(files) => Box::new(files.clone()),
         WayIn::Stdin => Box::new(Stdin),
-    }
+        #[cfg(feature = "kafka")]
+        WayIn::Kafka(kafka) => Box::new(kafka.open().with_context(|| log.source.name.to_string())?),
+        #[cfg(feature = "s3")]
+        WayIn::S3(s3) => Box::new(Bucket::open(s3).with_context(|| log.source.name.to_string())?),
+    })
 }
 
 #[cfg(feature = "metrics")]
