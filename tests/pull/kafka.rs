@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// A broker that keeps what it has in a bucket, so that it may end and come back.
-struct Broker {
+pub(super) struct Broker {
     process: Option<Running>,
     port: u16,
     storage: S3,
@@ -18,7 +18,7 @@ struct Broker {
 }
 
 impl Broker {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::start_with(&[])
     }
 
@@ -56,18 +56,18 @@ impl Broker {
         until("the broker listens", || is_reached(self.port));
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         format!("localhost:{}", self.port)
     }
 }
 
 /// What a client says.
-fn peer(args: &[&str], input: &str) -> String {
+pub(super) fn peer(args: &[&str], input: &str) -> String {
     let script = package().join("tests/pull/peer.py");
     output(python(&[&[script.to_str().unwrap()], args].concat()), input)
 }
 
-fn produce(broker: &str, topic: &str, values: &[(i32, String)], settings: &[&str]) {
+pub(super) fn produce(broker: &str, topic: &str, values: &[(i32, String)], settings: &[&str]) {
     let mut lines = String::new();
     for (partition, value) in values {
         writeln!(lines, "{}", json!({"partition": partition, "value": value})).unwrap();
@@ -81,7 +81,7 @@ fn committed(broker: &str, topic: &str, partitions: usize) -> Vec<i64> {
 }
 
 /// `10.0.0.1 ... "GET /{what}/{n}"` for each, dealt over partitions.
-fn lines(what: &str, count: usize, partitions: usize) -> Vec<(i32, String)> {
+pub(super) fn lines(what: &str, count: usize, partitions: usize) -> Vec<(i32, String)> {
     (0..count)
         .map(|n| {
             let partition = i32::try_from(n % partitions).unwrap();

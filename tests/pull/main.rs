@@ -11,6 +11,8 @@
 
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(all(feature = "lake", feature = "live"))]
+mod kill;
 mod lab;
 #[cfg(feature = "s3")]
 mod s3;

@@ -17,7 +17,7 @@ fn client(server: &Server, command: &str, input: &str) {
     output(command, input);
 }
 
-fn put(server: &Server, objects: &[(&str, Vec<u8>)]) {
+pub(super) fn put(server: &Server, objects: &[(&str, Vec<u8>)]) {
     let mut lines = String::new();
     for (key, bytes) in objects {
         let bytes = base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -26,7 +26,7 @@ fn put(server: &Server, objects: &[(&str, Vec<u8>)]) {
     client(server, "put", &lines);
 }
 
-fn server() -> Server {
+pub(super) fn server() -> Server {
     let server = Server::start();
     client(&server, "make", "");
     server
@@ -40,7 +40,7 @@ fn settings(server: &Server) -> S3Settings {
         endpoint: Some(server.endpoint()),
         allow_http: true,
         ca: None,
-        keys: Keys::Anonymous,
+        keys: Keys::Pair { id: "test".to_owned(), secret_file: package().join("fixtures/test.key") },
         from: Some(Timestamp::EPOCH),
         poll: Duration::from_millis(200),
     }
@@ -50,22 +50,22 @@ fn start(s3: S3Settings, known: &Positions) -> Lane {
     Lane::start(Box::new(Bucket::open(&s3).unwrap()), known)
 }
 
-fn lines(what: &str, count: usize) -> Vec<String> {
+pub(super) fn lines(what: &str, count: usize) -> Vec<String> {
     let line = |n| format!("10.0.0.1 - - [15/Apr/2026:00:00:06 +0000] \"GET /{what}/{n:06} HTTP/1.1\" 200 5");
     (0..count).map(line).collect()
 }
 
-fn text(lines: &[String]) -> Vec<u8> {
+pub(super) fn text(lines: &[String]) -> Vec<u8> {
     (lines.join("\n") + "\n").into_bytes()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn zstd(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(bytes, 1).unwrap()
 }
 
