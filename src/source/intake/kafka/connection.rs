@@ -126,6 +126,11 @@ pub(super) fn now() -> Instant {
     Instant::now()
 }
 
+/// Whether it is only not yet.
+fn waits(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
 enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
@@ -254,7 +259,7 @@ impl Connection {
         frame.0.extend_from_slice(body);
         let mut sent = Writer::default();
         sent.bytes(&frame.0);
-        self.write(&sent.0)?;
+        self.write(&sent.0, api.name, ending)?;
         let until = now() + patience;
         let length = self.read(4, until, api.name, ending)?;
         let length = Reader(&length).i32().ok().and_then(|length| usize::try_from(length).ok());
@@ -272,10 +277,37 @@ impl Connection {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.stream {
-            Stream::Plain(stream) => stream.write_all(bytes),
-            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+    /// Sends all of it. In TLS that may mean to wait for the other side first.
+    fn write(
+        &mut self,
+        mut bytes: &[u8],
+        what: &'static str,
+        ending: &dyn Fn() -> bool,
+    ) -> Result<(), Trouble> {
+        let until = now() + SEND;
+        loop {
+            let written = match &mut self.stream {
+                Stream::Plain(stream) => stream.write(bytes),
+                Stream::Tls(stream) if bytes.is_empty() => stream.flush().map(|()| 0),
+                Stream::Tls(stream) => stream.write(bytes),
+            };
+            match written {
+                Ok(count) => {
+                    let is_flushed = bytes.is_empty() || matches!(self.stream, Stream::Plain(_));
+                    bytes = bytes.get(count..).unwrap_or_default();
+                    if bytes.is_empty() && is_flushed {
+                        return Ok(());
+                    }
+                }
+                Err(error) if waits(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if ending() {
+                return Err(Trouble::Ending);
+            }
+            if now() >= until {
+                return Err(Trouble::Silent(what));
+            }
         }
     }
 
@@ -296,12 +328,10 @@ impl Connection {
                 Stream::Plain(stream) => stream.read(room),
                 Stream::Tls(stream) => stream.read(room),
             };
-            let waits = |kind| matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
             match read {
                 Ok(0) => return Err(Trouble::Closed { during_login: false }),
                 Ok(count) => bytes.truncate(have + count),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => bytes.truncate(have),
-                Err(error) if waits(error.kind()) => bytes.truncate(have),
+                Err(error) if waits(&error) => bytes.truncate(have),
                 Err(error) => return Err(error.into()),
             }
             if ending() {

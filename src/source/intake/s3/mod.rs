@@ -119,6 +119,8 @@ pub const REMEMBERED: usize = MAX_POSITIONS - MAX_POSITIONS / 16;
 const FORGOTTEN: usize = MAX_POSITIONS / 8;
 /// New objects that are held between two listings.
 const NEW: usize = 8_192;
+/// After what time an object that may not be read is asked for again.
+const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 /// Bytes of the lines that name columns, when an object is gone on with.
 const PREAMBLE: usize = 64 << 10;
 /// Bytes read at a time.
@@ -143,7 +145,7 @@ impl Way for Bucket {
         }
         let books = hand.courier.stream();
         let refused = BTreeSet::new();
-        Reader { bucket: *self, hand, objects, books, refused, told: false }.run(since);
+        Reader { bucket: *self, hand, objects, books, refused, refused_since: now(), told: false }.run(since);
     }
 }
 
@@ -154,8 +156,9 @@ struct Reader {
     objects: BTreeMap<String, ObjectPosition>,
     /// The stream of what moves positions and brings no lines.
     books: u64,
-    /// Objects that may not be read, told once.
+    /// Objects that may not be read, and since when the first of them.
     refused: BTreeSet<(String, [u8; 16])>,
+    refused_since: Instant,
     /// Whether an object was told to have been replaced.
     told: bool,
 }
@@ -204,6 +207,9 @@ impl Reader {
 
     /// Lists, and reads what is new. Returns whether there is more.
     fn round(&mut self, since: &mut Timestamp) -> Result<bool, Trouble> {
+        if self.refused.len() >= MAX_POSITIONS || self.refused_since.elapsed() >= REFUSED_AGAIN {
+            self.refused.clear();
+        }
         // The oldest of them, however many there are.
         let mut new = BinaryHeap::new();
         let mut more = false;
@@ -255,9 +261,11 @@ impl Reader {
             Found::Gone => return Ok(()),
             Found::Refused(why) => {
                 self.hand.tally.count("objects_refused", 1);
-                tracing::warn!(source = %name, key, why, "an object may not be read");
-                if self.refused.len() >= MAX_POSITIONS {
-                    self.refused.clear();
+                if self.refused.is_empty() {
+                    self.refused_since = now();
+                    tracing::warn!(source = %name, key, why, "an object may not be read; those alike are not told");
+                } else {
+                    tracing::debug!(source = %name, key, why, "an object may not be read");
                 }
                 self.refused.insert((object.key.clone(), object.version));
                 return Ok(());
