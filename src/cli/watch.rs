@@ -19,6 +19,8 @@ use crate::secret::FingerprintKey;
 use crate::source::intake::Way;
 #[cfg(feature = "intake")]
 use crate::source::intake::listen::Bound;
+#[cfg(feature = "s3")]
+use crate::source::intake::s3::Bucket;
 use crate::source::intake::stdin::Stdin;
 use crate::source::live;
 use crate::spec::DocumentSet;
@@ -242,15 +244,22 @@ type Refresh = Box<dyn Fn()>;
 /// A way in that is open, and what refreshes it.
 type Opened = (Box<dyn Way>, Option<Refresh>);
 
-/// What reads a source of logs. Ports are bound here, for which the process may need privileges.
+/// What reads a source of logs, with all open that cannot be opened any more when the sensor has locked itself in: ports
+/// are bound here, for which the process may need privileges.
 fn way_in(log: &AccessLog) -> Result<Opened> {
+    #[cfg(any(feature = "kafka", feature = "s3", feature = "intake"))]
+    let what = || format!("open the log {}", log.source.name);
     Ok(match &log.way {
         WayIn::Files(files) => (Box::new(files.clone()), None),
         WayIn::Stdin => (Box::new(Stdin), None),
+        #[cfg(feature = "kafka")]
+        WayIn::Kafka(kafka) => (Box::new(kafka.open().with_context(what)?), None),
+        #[cfg(feature = "s3")]
+        WayIn::S3(s3) => (Box::new(Bucket::open(s3).with_context(what)?), None),
         #[cfg(feature = "intake")]
         WayIn::Listen(listen) => {
             let name = &log.source.name;
-            let bound = Bound::new(listen.clone()).with_context(|| format!("open the log {name}"))?;
+            let bound = Bound::new(listen.clone()).with_context(what)?;
             let addresses: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
             let at = addresses.join(" ");
             tracing::info!(log = %name, %at, "listening");

@@ -9,6 +9,7 @@
 //! from a [`Config`] that makes sense. All problems are told at once; a file with one problem gives no settings
 //! at all, so that a running sensor goes on with those it has.
 
+mod pull;
 mod read;
 mod settings;
 
@@ -109,7 +110,7 @@ impl InterfaceConfig {
 }
 
 /// An item of `access_logs:`: a map, or in the file the path of a log alone. It names one way in: `files`, `stdin`,
-/// `syslog`, `http` or `envoy_als`.
+/// `syslog`, `http`, `envoy_als`, `kafka` or `s3`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLogConfig {
@@ -124,6 +125,10 @@ pub struct AccessLogConfig {
     pub files: Vec<PathBuf>,
     /// Whether standard input is read.
     pub stdin: bool,
+    /// Topics of Kafka.
+    pub kafka: KafkaConfig,
+    /// Objects of a bucket of S3, or of what speaks like it.
+    pub s3: S3Config,
     /// Where what is there at the very first start is read from.
     pub from: From,
     /// Where syslog comes in.
@@ -132,6 +137,90 @@ pub struct AccessLogConfig {
     pub http: HttpConfig,
     /// Where Envoy's access log service comes in.
     pub envoy_als: EnvoyAlsConfig,
+}
+
+/// The `kafka:` section of a log. Each value of a record is a line or several, or an export of spans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KafkaConfig {
+    /// Brokers to begin with, as `HOST:PORT`; they name the others.
+    pub brokers: Vec<String>,
+    /// Further ports that brokers have: the sandbox allows connections to these and those of `brokers`.
+    pub ports: Vec<u16>,
+    /// The topics.
+    pub topics: Vec<String>,
+    /// The consumer group, by default `spanlight`. Sensors of one group share the topics.
+    pub group: Option<String>,
+    /// A name of this member that stays (`group.instance.id`): a sensor that was killed goes on at once, where others wait
+    /// until the group has given up the dead one.
+    pub instance: Option<String>,
+    /// When the group's offsets are committed.
+    pub commit: Commit,
+    /// Whether brokers are reached over TLS.
+    pub tls: bool,
+    /// A file of authorities to trust in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// A file of the certificate to show, when brokers ask for one.
+    pub cert: Option<PathBuf>,
+    /// A file of its key.
+    pub cert_key: Option<PathBuf>,
+    /// The user's name, when brokers ask for it.
+    pub user: Option<String>,
+    /// A file of the password.
+    pub password_file: Option<PathBuf>,
+    /// How the password is shown.
+    pub mechanism: Mechanism,
+}
+
+/// When the offset of what was read is committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Commit {
+    /// Once the lake has it; without a lake, once the state has it.
+    #[default]
+    Lake,
+    /// Once the state has it: when sensors share topics, less is read twice.
+    State,
+}
+
+/// How a password is shown to a broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mechanism {
+    /// As it is: over TLS only.
+    Plain,
+    /// By a proof with SHA-256.
+    #[serde(rename = "scram-sha-256")]
+    ScramSha256,
+    /// By a proof with SHA-512.
+    #[default]
+    #[serde(rename = "scram-sha-512")]
+    ScramSha512,
+}
+
+/// The `s3:` section of a log. Each object is a log, compressed or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct S3Config {
+    /// The bucket.
+    pub bucket: Option<String>,
+    /// What keys begin with; by default all objects are read.
+    pub prefix: String,
+    /// The region, by default that of `AWS_REGION`.
+    pub region: Option<String>,
+    /// The server's URL, when it is not Amazon's. One with `http:` is reached without TLS.
+    pub endpoint: Option<String>,
+    /// A file of authorities to trust beside the system's.
+    pub ca: Option<PathBuf>,
+    /// The id of a key. By default the environment says who we are, as for Amazon's own tools: a key, a web identity, the
+    /// role of the container or the machine.
+    pub access_key_id: Option<String>,
+    /// A file of its secret.
+    pub secret_access_key_file: Option<PathBuf>,
+    /// Whether the bucket is open to all, and no key is shown.
+    pub anonymous: bool,
+    /// How often new objects are looked for, in seconds, by default 60. Each time all keys are listed, a thousand a request.
+    pub poll_secs: Option<u64>,
 }
 
 impl AccessLogConfig {

@@ -1,10 +1,12 @@
 //! What a configuration comes to: the rules it is held against, and what of it may change while the sensor runs.
 
+use super::pull;
 use super::read::{self, Wrong};
 pub use crate::source::interface::Interface;
 
 use super::{
-    AccessLogConfig, Config, From, InterfaceConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId, Sandboxing,
+    AccessLogConfig, Config, From, InterfaceConfig, KafkaConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId,
+    S3Config, Sandboxing,
 };
 #[cfg(feature = "intake")]
 use super::{ClientCertificate, TlsConfig};
@@ -14,8 +16,12 @@ use crate::limits::Limits;
 use crate::problem::Problems;
 use crate::source::intake::LogSource;
 use crate::source::intake::files::FileSettings;
+#[cfg(feature = "kafka")]
+use crate::source::intake::kafka::KafkaSettings;
 #[cfg(feature = "intake")]
 use crate::source::intake::listen::{Connections, EnvoyAls, Http, Listen, Syslog, TlsFiles};
+#[cfg(feature = "s3")]
+use crate::source::intake::s3::S3Settings;
 use crate::source::log_file;
 use crate::spec::tree;
 use std::collections::BTreeSet;
@@ -97,6 +103,12 @@ pub enum WayIn {
     /// From clients that push them.
     #[cfg(feature = "intake")]
     Listen(Listen),
+    /// Out of topics.
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaSettings),
+    /// Out of a bucket.
+    #[cfg(feature = "s3")]
+    S3(S3Settings),
 }
 
 /// A lake and how its files are made.
@@ -290,10 +302,10 @@ impl Settings {
             keep_raw,
             state: self.state.clone(),
             lake: self.lake.as_ref().map(|lake| lake.path.clone()),
-            readable: self.readable().map(Path::to_owned).collect(),
+            readable: self.readable().map(Path::to_owned).chain(self.token_folders()).collect(),
             logs: self.log_folders(),
             listen: self.listen(),
-            connect: Vec::new(),
+            connect: self.connect(),
             strictness: match self.privileges.sandbox {
                 Sandboxing::Auto => Strictness::Auto,
                 Sandboxing::Require => Strictness::Require,
@@ -318,6 +330,10 @@ impl Settings {
         self.access_logs.iter().filter_map(|log| match &log.way {
             WayIn::Listen(listen) => Some(listen),
             WayIn::Files(_) | WayIn::Stdin => None,
+            #[cfg(feature = "kafka")]
+            WayIn::Kafka(_) => None,
+            #[cfg(feature = "s3")]
+            WayIn::S3(_) => None,
         })
     }
 
@@ -331,11 +347,53 @@ impl Settings {
                 WayIn::Stdin => {}
                 #[cfg(feature = "intake")]
                 WayIn::Listen(_) => {}
+                #[cfg(feature = "kafka")]
+                WayIn::Kafka(_) => {}
+                #[cfg(feature = "s3")]
+                WayIn::S3(_) => {}
             }
         }
         folders.sort();
         folders.dedup();
         folders
+    }
+
+    /// Folders of what says to a bucket who we are, where that may change.
+    #[cfg(all(feature = "live", target_os = "linux"))]
+    fn token_folders(&self) -> Vec<PathBuf> {
+        #[cfg(feature = "s3")]
+        {
+            use crate::source::intake::s3::{Keys, token_files};
+            let asks = |log: &AccessLog| matches!(&log.way, WayIn::S3(s3) if s3.keys == Keys::Environment);
+            if self.access_logs.iter().any(asks) {
+                return token_files().iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// The ports that the sensor connects to.
+    #[must_use]
+    pub fn connect(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = Vec::new();
+        for log in &self.access_logs {
+            match &log.way {
+                WayIn::Files(_) | WayIn::Stdin => {}
+                #[cfg(feature = "intake")]
+                WayIn::Listen(_) => {}
+                #[cfg(feature = "kafka")]
+                WayIn::Kafka(kafka) => ports.extend(kafka.connect()),
+                #[cfg(feature = "s3")]
+                WayIn::S3(s3) => ports.extend(s3.connect()),
+            }
+        }
+        if !ports.is_empty() {
+            // Names that are asked for over TCP, when the answer is long.
+            ports.push(53);
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        ports
     }
 
     /// What is read again on a reload. Of a file its folder: who edits a file puts another one in its place.
@@ -441,7 +499,8 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
         let at = |key: &str| format!("/access_logs/{n}/{key}");
         let word = |text: &str| (1..=128).contains(&text.len()) && !text.contains(char::is_control);
         let first = log.files.first().map(|path| path.display().to_string());
-        let name = log.name.clone().or(first).unwrap_or_else(|| way_of(log).to_owned());
+        let name =
+            log.name.clone().or(first).or_else(|| pull::name(log)).unwrap_or_else(|| way_of(log).to_owned());
         wrong.unless(word(&name), &at("name"), "must be 1 to 128 letters or signs");
         let twice = all.iter().any(|other| *other.source.name == *name);
         wrong.unless(!twice, &at("name"), "stands twice; each source of logs needs a name of its own");
@@ -470,21 +529,30 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
                 "must be a path, not an empty text",
             );
         }
-        let files = (!log.files.is_empty()).then(|| {
+        let mut ways: Vec<WayIn> = Vec::new();
+        if !log.files.is_empty() {
             let paths: Vec<PathBuf> = log.files.iter().map(|path| folder.join(path)).collect();
-            FileSettings::new(&paths, log.from == From::End).map_or_else(
+            ways.push(FileSettings::new(&paths, log.from == From::End).map_or_else(
                 |refused| {
                     wrong.push(at(&format!("files/{}", refused.number)), refused.why);
                     WayIn::Stdin
                 },
                 WayIn::Files,
-            )
-        });
-        let mut ways: Vec<WayIn> = files.into_iter().chain(log.stdin.then_some(WayIn::Stdin)).collect();
+            ));
+        }
+        if log.stdin {
+            ways.push(WayIn::Stdin);
+        }
+        if log.kafka != KafkaConfig::default() {
+            ways.push(pull::kafka(log, format.as_ref(), &at("kafka"), folder, wrong));
+        }
+        if log.s3 != S3Config::default() {
+            ways.push(pull::s3(log, &at("s3"), folder, wrong));
+        }
         ways.extend(pushed(log, &at, folder, wrong));
         let way = if ways.len() == 1 { ways.pop() } else { None };
         let way = way.unwrap_or_else(|| {
-            let rule = "must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`";
+            let rule = "must name one way in: `files`, `stdin: true`, `syslog`, `http`, `envoy_als`, `kafka` or `s3`";
             wrong.push(format!("/access_logs/{n}"), rule);
             WayIn::Stdin
         });
@@ -896,8 +964,10 @@ access_logs:
                 "line 3, access_logs[1].files[1]: must be a path or a pattern: Pattern syntax error near position 3: \
                  invalid range pattern",
                 "line 4, access_logs[2].name: stands twice; each source of logs needs a name of its own",
-                "line 5, access_logs[3]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
-                "line 6, access_logs[4]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
+                "line 5, access_logs[3]: must name one way in: `files`, `stdin: true`, `syslog`, `http`, `envoy_als`, \
+                 `kafka` or `s3`",
+                "line 6, access_logs[4]: must name one way in: `files`, `stdin: true`, `syslog`, `http`, `envoy_als`, \
+                 `kafka` or `s3`",
                 "line 7, access_logs[5].from: must be `start` or `end`",
                 "line 7, access_logs[5].vantage: must be 1 to 64 letters, digits, `.`, `_` and `-`",
                 "line 7, access_logs[5].stdin: stands twice; standard input is read once",
@@ -946,7 +1016,8 @@ access_logs:
                 "line 4, access_logs[2].envoy_als.lisen: unknown key; did you mean `listen`?",
                 "line 4, access_logs[2].envoy_als.listen: must say where it listens, such as 0.0.0.0:8443",
                 "line 4, access_logs[2].envoy_als.tokens: must be a path, not an empty text",
-                "line 4, access_logs[2]: must name one way in: `files`, `stdin: true`, `syslog`, `http` or `envoy_als`",
+                "line 4, access_logs[2]: must name one way in: `files`, `stdin: true`, `syslog`, `http`, `envoy_als`, \
+                 `kafka` or `s3`",
                 "line 5, access_logs[3].syslog.tls.client_certificate: must be `required` or `optional`",
                 "line 5, access_logs[3].syslog.tcp_tls: must be an address and a port, such as 0.0.0.0:6514 or [::]:6514",
             ]
@@ -973,6 +1044,64 @@ access_logs:
             load("interfaces: [{name: a, filter: wlan type mgt}, {name: b, filter: vlan 7 and tcp}]")
                 .1
                 .is_ok()
+        );
+    }
+
+    #[cfg(all(feature = "kafka", feature = "s3"))]
+    #[test]
+    fn topics_and_buckets_are_held_against_rules() {
+        let text = "\
+access_logs:
+- kafka: {brokers: [a, 'b:9092'], group: '', topics: ['x y'], password_file: p}
+- kafka: {ca: ca.pem, cert: c, user: u, password_file: p, mechanism: plain}
+- name: both
+  s3: {bucket: a/b, endpoint: minio, poll_secs: 0, access_key_id: k}
+- name: two
+  s3: {bucket: a}
+  stdin: true
+- format: har
+  kafka: {brokers: ['b:9092'], topics: [t], mechanism: md5}
+";
+        assert_eq!(
+            told(text),
+            [
+                "line 2, access_logs[0].kafka.brokers[0]: must be HOST:PORT",
+                "line 2, access_logs[0].kafka.topics[0]: must be the name of a topic: 1 to 249 letters, digits, `.`, `_` and `-`",
+                "line 2, access_logs[0].kafka.group: must be 1 to 249 bytes",
+                "line 2, access_logs[0].kafka.user: needs `password_file`, and `password_file` needs it",
+                "line 3, access_logs[1].kafka.brokers: must name a broker, as HOST:PORT",
+                "line 3, access_logs[1].kafka.topics: must name a topic",
+                "line 3, access_logs[1].kafka.cert: needs `cert_key`, and `cert_key` needs it",
+                "line 3, access_logs[1].kafka.tls: must be true for `ca`, `cert` and `cert_key`",
+                "line 3, access_logs[1].kafka.mechanism: must not be `plain` without `tls`: the password would be seen",
+                "line 5, access_logs[2].s3.bucket: must be the name of a bucket",
+                "line 5, access_logs[2].s3.endpoint: must be a URL such as https://minio.example:9000",
+                "line 5, access_logs[2].s3.poll_secs: must be 1 to 86400 seconds",
+                "line 5, access_logs[2].s3.access_key_id: needs `secret_access_key_file`, which needs it, and `anonymous` excludes both",
+                "line 6, access_logs[3]: must name one way in: `files`, `stdin: true`, `syslog`, `http`, `envoy_als`, \
+                 `kafka` or `s3`",
+                "line 9, access_logs[4].format: must not be `har`: records of topics are lines or spans",
+                "line 10, access_logs[4].kafka.mechanism: must be one of `plain`, `scram-sha-256`, `scram-sha-512`",
+            ]
+        );
+    }
+
+    #[cfg(all(feature = "kafka", feature = "s3"))]
+    #[test]
+    fn topics_and_buckets_say_what_they_connect_to() {
+        let text = "\
+access_logs:
+- kafka: {brokers: ['[::1]:9092', 'b:9093'], topics: [t], ports: [9094]}
+- s3: {bucket: logs, prefix: edge/, endpoint: 'http://minio:9000', anonymous: true}
+";
+        let settings = load(text).1.unwrap();
+        assert_eq!(settings.connect(), [53, 9000, 9092, 9093, 9094]);
+        let names: Vec<&str> = settings.access_logs.iter().map(|log| &*log.source.name).collect();
+        assert_eq!(names, ["kafka:t", "s3://logs/edge/"]);
+        assert_eq!(
+            load("access_logs: [a.log]\n").1.unwrap().connect(),
+            [0_u16; 0],
+            "a sensor of files connects nowhere"
         );
     }
 

@@ -26,6 +26,10 @@ const ALWAYS_READABLE: [&str; 11] = [
     "/dev/urandom",
 ];
 
+/// What is read to find out where a name is, when there is something to connect to.
+const TO_CONNECT: [&str; 5] =
+    ["/etc/resolv.conf", "/etc/host.conf", "/etc/gai.conf", "/run/systemd/resolve", "/run/resolvconf"];
+
 /// Devices that are opened for writing.
 const ALWAYS_WRITABLE: [&str; 1] = ["/dev/null"];
 
@@ -46,7 +50,8 @@ pub(super) fn restrict(plan: &SandboxPlan, report: &mut Report) -> Result<(), Sa
         | AccessFs::Refer;
     let always = ALWAYS_READABLE.iter().map(Path::new);
     let named = plan.readable.iter().chain(&plan.logs).map(PathBuf::as_path);
-    let readable = always.chain(named).map(|path| (path, read));
+    let to_connect = TO_CONNECT.iter().map(Path::new).filter(|_| !plan.connect.is_empty());
+    let readable = always.chain(to_connect).chain(named).map(|path| (path, read));
     let devices = ALWAYS_WRITABLE.iter().map(|path| (Path::new(path), read | AccessFs::WriteFile));
     let folders: Vec<&Path> = std::iter::once(&plan.state).chain(&plan.lake).map(PathBuf::as_path).collect();
     let writable = folders.iter().map(|path| (*path, write));

@@ -16,8 +16,12 @@
 //! cannot make its peer wait ([`Courier::offer`]) is told, and refuses or counts the loss.
 
 pub mod files;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "intake")]
 pub mod listen;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod stdin;
 
 use crate::access_log::{self, LogFormat};
@@ -147,13 +151,8 @@ pub enum Position {
     File(FilePosition),
     /// The next offset of a partition.
     Offset(i64),
-    /// An object of a bucket that was read whole, by a digest of its tag and size, and when.
-    Object {
-        /// Tells one version of the object from another.
-        version: [u8; 16],
-        /// When it was read.
-        read: Timestamp,
-    },
+    /// An object of a bucket.
+    Object(ObjectPosition),
     /// A batch that a client named, and when it came: the same name again is the same batch.
     Batch(Timestamp),
     /// When the source was first read.
@@ -166,7 +165,7 @@ impl Position {
     pub const fn moved(&self) -> Option<Timestamp> {
         match self {
             Self::File(file) => Some(file.moved),
-            Self::Object { read, .. } => Some(*read),
+            Self::Object(object) => Some(object.read),
             Self::Batch(came) => Some(*came),
             Self::Offset(_) | Self::Since(_) => None,
         }
@@ -192,6 +191,23 @@ pub struct FilePosition {
     pub tail: Print,
     /// When it was last moved.
     pub moved: Timestamp,
+}
+
+/// Up to where an object of a bucket is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPosition {
+    /// Tells one version of the object from another: a digest of its tag and size.
+    pub version: [u8; 16],
+    /// When it was put there.
+    pub modified: Timestamp,
+    /// When it was last read.
+    pub read: Timestamp,
+    /// Bytes counted, decompressed.
+    pub offset: u64,
+    /// Lines among them.
+    pub lines: u64,
+    /// Whether that is all of it.
+    pub done: bool,
 }
 
 /// Bytes as their number and a keyed fingerprint: tells whether others are the same, no more.
