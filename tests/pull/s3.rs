@@ -46,8 +46,8 @@ fn settings(server: &Server) -> S3Settings {
     }
 }
 
-fn start(s3: S3Settings, known: &Positions) -> Lane {
-    Lane::start(Box::new(Bucket::open(&s3).unwrap()), known)
+fn start(s3: &S3Settings, known: &Positions) -> Lane {
+    Lane::start(Box::new(Bucket::open(s3).unwrap()), known)
 }
 
 pub(super) fn lines(what: &str, count: usize) -> Vec<String> {
@@ -88,7 +88,7 @@ fn each_object_below_the_prefix_is_read_once() {
             ("edge/error.log", text(&lines("error", 5))),
         ],
     );
-    let lane = start(settings(&server), &Positions::new());
+    let lane = start(&settings(&server), &Positions::new());
     let mut saved = Saved::default();
     lane.take_lines(&mut saved, 150);
     assert!(lane.is_quiet(&mut saved));
@@ -114,7 +114,7 @@ fn each_object_below_the_prefix_is_read_once() {
     );
 
     // Another time, all is known.
-    let lane = start(settings(&server), &saved.positions);
+    let lane = start(&settings(&server), &saved.positions);
     assert!(lane.is_quiet(&mut saved));
     lane.end();
 }
@@ -131,7 +131,7 @@ fn a_reader_that_is_cut_off_again_and_again_counts_each_line_once() {
     let mut saved = Saved::default();
     let mut cuts = 0;
     while saved.lines.len() < all.len() {
-        let lane = start(settings(&server), &saved.positions);
+        let lane = start(&settings(&server), &saved.positions);
         // Of one the state holds nothing, of the next a unit more.
         let units = cuts % 3;
         let mut taken = 0;
@@ -161,14 +161,14 @@ fn lines_that_name_columns_come_again_when_an_object_is_gone_on_with() {
     let log: String = std::iter::once(head.to_owned()).chain((0..30_000).map(each)).collect();
     put(&server, &[("edge/access.log", log.clone().into_bytes())]);
     let mut saved = Saved::default();
-    let lane = start(settings(&server), &Positions::new());
+    let lane = start(&settings(&server), &Positions::new());
     until("the first unit", || {
         drop(lane.take(&mut saved, Duration::from_millis(100)));
         !saved.lines.is_empty()
     });
     lane.end();
     assert_eq!(saved.preambles, "");
-    let lane = start(settings(&server), &saved.positions);
+    let lane = start(&settings(&server), &saved.positions);
     lane.take_lines(&mut saved, log.lines().count());
     lane.end();
     assert_eq!(saved.preambles, head);
@@ -183,7 +183,7 @@ fn a_server_may_go_and_come_back() {
     let mut server = server();
     let first = lines("first", 10);
     put(&server, &[("edge/access-1", text(&first))]);
-    let lane = start(settings(&server), &Positions::new());
+    let lane = start(&settings(&server), &Positions::new());
     let mut saved = Saved::default();
     lane.take_lines(&mut saved, 10);
     server.stop();
@@ -210,7 +210,7 @@ fn what_is_damaged_counts_as_far_as_it_goes_and_holds_nothing_up() {
     let mut packed = gzip(&text(&cut));
     packed.truncate(packed.len() / 2);
     put(&server, &[("edge/access-1.gz", packed)]);
-    let lane = start(settings(&server), &Positions::new());
+    let lane = start(&settings(&server), &Positions::new());
     let mut saved = Saved::default();
     lane.take_lines(&mut saved, 5_000);
     put(&server, &[("edge/access-2", text(&whole))]);
@@ -234,7 +234,7 @@ fn objects_from_before_the_first_start_may_be_left_out() {
     // Times of objects are whole seconds.
     std::thread::sleep(Duration::from_secs(2));
     let from_now = || S3Settings { from: None, ..settings(&server) };
-    let lane = start(from_now(), &Positions::new());
+    let lane = start(&from_now(), &Positions::new());
     let mut saved = Saved::default();
     assert!(lane.is_quiet(&mut saved));
     lane.end();
@@ -242,7 +242,7 @@ fn objects_from_before_the_first_start_may_be_left_out() {
     let new = lines("new", 10);
     put(&server, &[("edge/access-0", text(&new))]);
     std::thread::sleep(Duration::from_secs(2));
-    let lane = start(from_now(), &saved.positions);
+    let lane = start(&from_now(), &saved.positions);
     lane.take_lines(&mut saved, 10);
     assert!(lane.is_quiet(&mut saved));
     assert_eq!(saved.lines, new);
@@ -257,7 +257,7 @@ fn what_is_forgotten_is_not_read_again() {
     let server = server();
     put(&server, &[("edge/access-old", text(&lines("old", 10)))]);
     std::thread::sleep(Duration::from_secs(2));
-    let lane = start(settings(&server), &Positions::new());
+    let lane = start(&settings(&server), &Positions::new());
     let mut saved = Saved::default();
     lane.take_lines(&mut saved, 10);
     assert!(lane.is_quiet(&mut saved));
@@ -271,14 +271,14 @@ fn what_is_forgotten_is_not_read_again() {
     }
     let new = lines("new", 10);
     put(&server, &[("edge/access-new", text(&new))]);
-    let lane = start(settings(&server), &saved.positions);
+    let lane = start(&settings(&server), &saved.positions);
     lane.take_lines(&mut saved, 20);
     assert!(lane.is_quiet(&mut saved));
     lane.end();
     assert_eq!(saved.lines[10..], new);
     assert!(!saved.positions.contains_key("edge/access-old"));
     assert!(saved.positions.len() < REMEMBERED, "{}", saved.positions.len());
-    let lane = start(settings(&server), &saved.positions);
+    let lane = start(&settings(&server), &saved.positions);
     assert!(lane.is_quiet(&mut saved));
     lane.end();
 }

@@ -29,6 +29,7 @@ impl Reading {
             Some(LogFormat::SpansProtobuf) => Self::Spans { json: false },
             Some(
                 format @ (LogFormat::Har
+                | LogFormat::Recording(_)
                 | LogFormat::Combined
                 | LogFormat::JsonLines
                 | LogFormat::Columns
@@ -44,6 +45,7 @@ impl Reading {
             // A line alone may not be enough to tell.
             Some(
                 LogFormat::Har
+                | LogFormat::Recording(_)
                 | LogFormat::Combined
                 | LogFormat::JsonLines
                 | LogFormat::Columns
@@ -86,7 +88,13 @@ impl Batcher {
         let bytes = std::mem::take(&mut self.bytes);
         if let Reading::Lines(format @ None) = &mut self.reading {
             *format = match detect(bytes.get(..DETECT_BYTES).unwrap_or(&bytes)) {
-                Some(LogFormat::Har | LogFormat::SpansJson | LogFormat::SpansProtobuf) | None => None,
+                Some(
+                    LogFormat::Har
+                    | LogFormat::Recording(_)
+                    | LogFormat::SpansJson
+                    | LogFormat::SpansProtobuf,
+                )
+                | None => None,
                 told @ Some(
                     LogFormat::Combined | LogFormat::JsonLines | LogFormat::Columns | LogFormat::Layout(_),
                 ) => told,

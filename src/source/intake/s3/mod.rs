@@ -418,7 +418,9 @@ impl Reading<'_> {
         };
         match &format {
             LogFormat::SpansJson if is_line(front) => self.lines(&format, input),
-            LogFormat::Har | LogFormat::SpansJson | LogFormat::SpansProtobuf => self.pieces(&format, input),
+            LogFormat::Har | LogFormat::Recording(_) | LogFormat::SpansJson | LogFormat::SpansProtobuf => {
+                self.pieces(&format, input)
+            }
             LogFormat::Combined | LogFormat::JsonLines | LogFormat::Columns | LogFormat::Layout(_) => {
                 self.lines(&format, input)
             }
