@@ -73,11 +73,11 @@ pub(super) fn kafka(
         let fits = written.as_ref().is_none_or(|text| (1..=249).contains(&text.len()));
         wrong.unless(fits, &key(name), "must be 1 to 249 bytes");
     }
-    let is_har = format == Some(&LogFormat::Har);
+    let is_document = matches!(format, Some(LogFormat::Har | LogFormat::Recording(_)));
     wrong.unless(
-        !is_har,
+        !is_document,
         &at.replace("/kafka", "/format"),
-        "must not be `har`: records of topics are lines or spans",
+        "must be one of lines or spans: records of topics are no documents",
     );
     let path = |written: &Option<std::path::PathBuf>| written.as_ref().map(|path| folder.join(path));
     let identity = match (path(&kafka.cert), path(&kafka.cert_key)) {

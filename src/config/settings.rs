@@ -1080,7 +1080,7 @@ access_logs:
                 "line 5, access_logs[2].s3.access_key_id: needs `secret_access_key_file`, which needs it, and `anonymous` excludes both",
                 "line 6, access_logs[3]: must name one way in: `files`, `stdin: true`, `syslog`, `http`, `envoy_als`, \
                  `kafka` or `s3`",
-                "line 9, access_logs[4].format: must not be `har`: records of topics are lines or spans",
+                "line 9, access_logs[4].format: must be one of lines or spans: records of topics are no documents",
                 "line 10, access_logs[4].kafka.mechanism: must be one of `plain`, `scram-sha-256`, `scram-sha-512`",
             ]
         );

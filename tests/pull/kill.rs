@@ -2,7 +2,7 @@
 
 #[cfg(feature = "kafka")]
 use super::kafka;
-use super::lab::{Running, left_out};
+use super::lab::{Running, left_out, until};
 #[cfg(feature = "s3")]
 use super::s3 as bucket;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often each is killed.
 const KILLS: u32 = 20;
@@ -59,24 +59,15 @@ fn kill(folder: &Path, pause: Duration, expected: u64, more: &mut dyn FnMut(u32)
         drop(sensor);
     }
     let mut sensor = start(folder);
-    let begin = Instant::now();
     let told = |folder: &Path| fs::read_to_string(folder.join("log")).unwrap();
-    while counted(folder) < expected {
-        assert!(
-            begin.elapsed() < Duration::from_secs(60),
-            "{} of {expected} are counted\n{}",
-            counted(folder),
-            told(folder)
-        );
-        std::thread::sleep(Duration::from_millis(300));
-    }
+    until("all is counted", || counted(folder) >= expected);
     // What counts twice comes late.
     std::thread::sleep(Duration::from_secs(3));
     let ended = Command::new("kill").arg(sensor.0.id().to_string()).status().unwrap();
     assert!(ended.success());
     assert!(sensor.0.wait().unwrap().success(), "{}", told(folder));
     assert_eq!(counted(folder), expected, "after {KILLS} kills\n{}", told(folder));
-    println!("{KILLS} kills: {expected} of {expected} are counted");
+    eprintln!("{KILLS} kills: {expected} of {expected} are counted");
 }
 
 #[cfg(feature = "s3")]
