@@ -50,6 +50,7 @@ lint: prerequisites
 
 bench: build
 	$(CARGO) bench --locked --bench '*'
+	SPANLIGHT=$(abspath $(SPANLIGHT)) benches/compare_logs.sh
 	@if [ "$$(id -u)" -eq 0 ]; then \
 	    SPANLIGHT=$(abspath $(SPANLIGHT)) benches/compare.sh; \
 	else \

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 use spanlight::finding::DocumentPlace;
-use spanlight::inventory::sketch::CallerSketch;
+use spanlight::inventory::sketch::{CallerSketch, Seat};
 use spanlight::lake::rows::{
     BucketRow, CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ObservationRow, Origin,
 };
@@ -27,7 +27,7 @@ fn callers(count: u32) -> CallerSketch {
     let key = FingerprintKey::new([7; 32]);
     let mut sketch = CallerSketch::default();
     for caller in 0..count {
-        sketch.insert(key.fingerprint(Purpose::Caller, &caller.to_be_bytes()));
+        sketch.insert(Seat::of(key.fingerprint(Purpose::Caller, &caller.to_be_bytes())));
     }
     sketch
 }

@@ -147,3 +147,58 @@ fn a_generated_capture_is_the_same_with_any_number_of_shards() {
     // Two inputs: what each one's row in the lake tells must not depend on shards either.
     assert_alike(&[&capture, &fixture("wire/pipelining.pcap"), &fixture("wire/gap_in_body.pcap")]);
 }
+
+/// A log large enough to be read in many parts, in which lines are bad here and there, and one is too long.
+fn generated_log(line: impl Fn(u32, u32) -> String) -> Vec<u8> {
+    let mut log = String::new();
+    for number in 0..12_000_u32 {
+        let mixed = number.wrapping_mul(0x9e37_79b9) >> 7;
+        if number % 997 == 500 {
+            log.push_str("not a line of this log\n\n");
+        }
+        log.push_str(&line(number, mixed));
+        log.push('\n');
+        if number == 6_000 {
+            log.push_str(&"x".repeat(1_200_000));
+            log.push('\n');
+        }
+    }
+    log.push_str("cut off in the mid");
+    log.into_bytes()
+}
+
+#[test]
+fn logs_are_the_same_with_any_number_of_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let combined = folder.path().join("access.log");
+    let path = |mixed: u32| {
+        let word = ["alpha", "beta", "gamma", "delta"][mixed as usize % 4];
+        format!("/v1/{word}/{}/parts?page={}", mixed % 4_000, mixed % 9)
+    };
+    let log = generated_log(|number, mixed| {
+        format!(
+            "10.0.{}.{} - - [15/Apr/2026:1{}:00:{:02} +0000] \"GET {} HTTP/1.1\" {} {} \"-\" \"agent {}\"",
+            mixed % 3,
+            mixed % 200,
+            number / 6_000,
+            number % 60,
+            path(mixed),
+            [200, 200, 200, 404, 500][mixed as usize % 5],
+            mixed % 7_000,
+            mixed % 40
+        )
+    });
+    std::fs::write(&combined, log).unwrap();
+    let json = folder.path().join("access.jsonl");
+    let log = generated_log(|number, mixed| {
+        format!(
+            "{{\"time\":\"2026-04-15T10:00:{:02}Z\",\"remote_addr\":\"10.0.0.{}\",\"host\":\"b.example\",\"request_method\":\"GET\",\"request_uri\":\"{}\",\"status\":200,\"request_time\":0.{:03}}}",
+            number % 60,
+            mixed % 200,
+            path(mixed),
+            mixed % 1_000
+        )
+    });
+    std::fs::write(&json, log).unwrap();
+    assert_alike(&[&combined, &fixture("wire/pipelining.pcap"), &json]);
+}

@@ -18,6 +18,11 @@ pub struct Capture {
 pub struct Random(u32);
 
 impl Random {
+    /// The numbers from their beginning.
+    pub const fn new() -> Self {
+        Self(0x2545_f491)
+    }
+
     /// Below `limit`.
     pub fn below(&mut self, limit: u32) -> u32 {
         self.0 ^= self.0 << 13;
@@ -147,7 +152,7 @@ fn literal(out: &mut Vec<u8>, first: u8, name: &str, value: &str) {
 type Exchange<'a> = &'a mut dyn FnMut(u16, u32, &mut Random) -> (Vec<u8>, Vec<u8>);
 
 fn capture(connections: u32, exchanges: u32, exchange: Exchange<'_>) -> Capture {
-    let mut random = Random(0x2545_f491);
+    let mut random = Random::new();
     let mut file: Vec<u8> = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 101]
         .iter()
         .flat_map(|word| word.to_le_bytes())

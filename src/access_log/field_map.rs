@@ -334,6 +334,10 @@ impl Leaves for Mapped<'_> {
             None => {}
         }
     }
+
+    fn again(&mut self) {
+        *self = Self { map: self.map, met: 0, refused: false, has: Has::default(), date: None, time: None };
+    }
 }
 
 impl Condition {
@@ -365,5 +369,9 @@ impl Leaves for Count<'_> {
     fn leaf(&mut self, path: &str, _: Value<'_>, _: &mut Scratch, _: &mut Transaction) {
         let is_condition = self.map.conditions.iter().any(|condition| *condition.path == *path);
         self.known += usize::from(is_condition || self.map.find(path).is_some());
+    }
+
+    fn again(&mut self) {
+        self.known = 0;
     }
 }

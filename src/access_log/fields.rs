@@ -4,14 +4,15 @@
 //! `request.method` are one. Where a log tells the same thing twice, the word closest to the wire wins.
 
 use super::instant::{Clock, Pattern};
-use super::names::{Meaning, Unit, meaning};
+use super::keys::{Keys, Told};
+use super::names::{Meaning, Unit};
 use super::{BadReason, har, instant};
 use crate::anomaly::Anomaly;
 use crate::time::Timestamp;
 use crate::transaction::{Completeness, Protocol, Transaction};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// The value of a field.
@@ -30,34 +31,12 @@ pub(super) enum Side {
     Response,
 }
 
-/// Where nested logs keep the fields of a head.
-const REQUEST_HEADS: [&str; 5] =
-    ["request.headers.", "req.headers.", "request_headers.", "headers.", "http_"];
-const RESPONSE_HEADS: [&str; 6] = [
-    "response.headers.",
-    "res.headers.",
-    "resp_headers.",
-    "response_headers.",
-    "sent_http_",
-    "upstream_http_",
-];
-/// What shippers and clouds wrap a log's object in.
-const WRAPPERS: [&str; 9] = [
-    "jsonPayload.",
-    "httpRequest.",
-    "log.",
-    "event.",
-    "fields.",
-    "data.",
-    "message.",
-    "properties.",
-    "http.",
-];
-
 /// What was told of one exchange so far; buffers are reused from line to line.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    name: String,
+    keys: Keys,
+    path: String,
+    last_time: LastTime,
     request_line: Vec<u8>,
     target: Vec<u8>,
     query: Vec<u8>,
@@ -67,7 +46,36 @@ pub(super) struct Scratch {
     server_address: Option<IpAddr>,
     server_port: Option<u16>,
     user: Vec<u8>,
+    /// A buffer for the exchange's host.
+    spare: String,
     has: Ranks,
+}
+
+/// The instant that was read last, and how it was written: busy servers log many lines in a second.
+#[derive(Debug, Default)]
+struct LastTime {
+    text: Vec<u8>,
+    read: Option<Timestamp>,
+}
+
+/// The rank of a client that proxies name.
+const FORWARDED: u8 = 1;
+/// The longest text of an instant that is remembered.
+const MAX_TIME: usize = 40;
+
+impl LastTime {
+    fn read(&mut self, text: &[u8], clock: &Clock) -> Option<Timestamp> {
+        if *self.text == *text {
+            return self.read;
+        }
+        let read = clock.read(text);
+        // What begins with a name may lack a year, which follows from more than the text.
+        if text.len() <= MAX_TIME && text.first().is_some_and(u8::is_ascii_digit) {
+            replace(&mut self.text, text);
+            self.read = read;
+        }
+        read
+    }
 }
 
 /// The rank of what is held of each, 0 for nothing.
@@ -95,7 +103,11 @@ impl Scratch {
 
     /// Forgets the last line, here and in `into`.
     pub(super) fn begin(&mut self, into: &mut Transaction) {
+        if let Some(host) = into.logged_host.take() {
+            self.spare = host;
+        }
         into.clear();
+        self.keys.begin();
         for buffer in
             [&mut self.request_line, &mut self.target, &mut self.query, &mut self.host, &mut self.user]
         {
@@ -118,17 +130,32 @@ impl Scratch {
         if let Value::Text(b"" | b"-") = value {
             return;
         }
-        let inner = WRAPPERS.iter().fold(path, |path, wrapper| path.strip_prefix(wrapper).unwrap_or(path));
-        match self.meaning(path).or_else(|| self.meaning(inner)) {
-            Some(meaning) => self.take(meaning, value, into),
-            None => head_field(inner, value, into),
+        let key = self.keys.find(path);
+        self.put_known(key, value, into);
+    }
+
+    /// As [`Scratch::put`], of the field whose key is known by number.
+    pub(super) fn put_known(&mut self, key: usize, value: Value<'_>, into: &mut Transaction) {
+        if let Value::Text(b"" | b"-") = value {
+            return;
+        }
+        let (fields, name) = match self.keys.told(key) {
+            Told::Fact(meaning) => {
+                let meaning = *meaning;
+                return self.take(meaning, value, into);
+            }
+            Told::RequestHead(name) => (&mut into.request.fields, name),
+            Told::ResponseHead(name) => (&mut into.response.fields, name),
+            Told::Nothing => return,
+        };
+        if let Value::Text(text) = value {
+            push(fields, name, text);
         }
     }
 
     /// Takes what is known to mean this.
     pub(super) fn put_as(&mut self, meaning: Meaning, value: Value<'_>, into: &mut Transaction) {
         if !matches!(value, Value::Text(b"" | b"-")) {
-            self.name.clear();
             self.take(meaning, value, into);
         }
     }
@@ -159,11 +186,43 @@ impl Scratch {
         }
     }
 
-    fn meaning(&mut self, path: &str) -> Option<Meaning> {
-        let letters = path.bytes().filter(u8::is_ascii_alphanumeric);
-        self.name.clear();
-        self.name.extend(letters.map(|letter| char::from(letter.to_ascii_lowercase())));
-        meaning(&self.name)
+    /// Takes the instant it began as the combined format writes it; says whether it is one.
+    pub(super) fn moment(&mut self, text: &[u8]) -> bool {
+        let plain = text.get(2) == Some(&b'/')
+            && text.first().is_some_and(u8::is_ascii_digit)
+            && text.last().is_some_and(u8::is_ascii_digit);
+        self.time = if plain { self.last_time.read(text, &self.clock) } else { None };
+        self.has.time = 2;
+        self.time.is_some()
+    }
+
+    /// Lends an empty buffer for a key with what stands above it.
+    pub(super) fn lend_path(&mut self) -> String {
+        let mut path = std::mem::take(&mut self.path);
+        path.clear();
+        path
+    }
+
+    /// Takes the buffer back.
+    pub(super) fn take_back(&mut self, path: String) {
+        self.path = path;
+    }
+
+    /// The keys met so far.
+    pub(super) const fn keys(&mut self) -> &mut Keys {
+        &mut self.keys
+    }
+
+    /// As [`Scratch::put_known`], of a number with a fraction that is written as `text`, in up to 15 digits.
+    pub(super) fn put_decimal(&mut self, key: usize, number: f64, text: &[u8], into: &mut Transaction) {
+        // An instant needs no way by a double, which would give the same down to the microsecond.
+        let is_time = matches!(self.keys.told(key), Told::Fact(Meaning::Time(_)));
+        let whole = text.iter().position(|byte| *byte == b'.').unwrap_or(text.len());
+        if is_time && whole <= 10 && text.len() - whole <= 7 {
+            self.put_known(key, Value::Text(text), into);
+        } else {
+            self.put_known(key, Value::Float(number), into);
+        }
     }
 
     /// Takes what tells who calls, or names the call.
@@ -197,7 +256,14 @@ impl Scratch {
         let text = if let Value::Text(text) = value { text } else { b"" };
         match meaning {
             Meaning::Time(rank) => {
-                if let Some(time) = time(value, &self.clock).filter(|_| better(rank, self.has.time)) {
+                let time = match value {
+                    Value::Text(text) => self.last_time.read(text, &self.clock),
+                    Value::Integer(number) => instant::epoch(number.to_string().as_bytes()),
+                    // A double holds today's instants to better than a microsecond.
+                    Value::Float(number) => instant::epoch(format!("{number:.6}").as_bytes()),
+                    Value::Bool(_) => None,
+                };
+                if let Some(time) = time.filter(|_| better(rank, self.has.time)) {
                     self.time = Some(time);
                     self.has.time = rank;
                 }
@@ -248,29 +314,22 @@ impl Scratch {
             }
             Meaning::Latency(rank, unit) => {
                 // API Gateway calls the moment of a request what others call its duration.
-                if let Some(time) = instant::common_log(text).filter(|_| self.has.time == 0) {
+                if self.has.time == 0
+                    && let Some(time) = instant::common_log(text)
+                {
                     (self.time, self.has.time) = (Some(time), 1);
                 }
-                if let Some(micros) = micros(value, unit).filter(|_| better(rank, self.has.latency)) {
+                if better(rank, self.has.latency)
+                    && let Some(micros) = micros(value, unit)
+                {
                     into.latency_us = Some(micros);
                     self.has.latency = rank;
                 }
             }
-            Meaning::Client(rank) => {
-                if rank == 1 {
-                    let single = self.name.ends_with("realip");
-                    push(
-                        &mut into.request.fields,
-                        if single { "X-Real-IP" } else { "X-Forwarded-For" },
-                        text,
-                    );
-                }
-                let first = text.split(|byte| *byte == b',').next().unwrap_or_default();
-                if let Some(client) = address(first).filter(|_| better(rank, self.has.client)) {
-                    into.client = Some(client);
-                    into.client_forwarded = rank == 1;
-                    self.has.client = rank;
-                }
+            Meaning::Client(rank) => self.client(text, rank, into),
+            Meaning::Forwarded(name) => {
+                push(&mut into.request.fields, name, text);
+                self.client(text, FORWARDED, into);
             }
             Meaning::ServerAddress => {
                 if let Some((address, port)) = address(text) {
@@ -292,9 +351,38 @@ impl Scratch {
         }
     }
 
+    /// Takes the first address of `text` as the client, unless one of a higher rank is known.
+    pub(super) fn client(&mut self, text: &[u8], rank: u8, into: &mut Transaction) {
+        let first = text.split(|byte| *byte == b',').next().unwrap_or_default();
+        if let Some(client) = address(first).filter(|_| better(rank, self.has.client)) {
+            into.client = Some(client);
+            into.client_forwarded = rank == FORWARDED;
+            self.has.client = rank;
+        }
+    }
+
     /// Makes the exchange of what was told.
     pub(super) fn finish(&mut self, into: &mut Transaction) -> Result<(), BadReason> {
         self.request(into)?;
+        self.rest(into)
+    }
+
+    /// Takes method, target and version of a plain request line in place; says whether it is one. With one, the exchange
+    /// is made by [`Scratch::rest`].
+    pub(super) fn plain_request(line: &[u8], into: &mut Transaction) -> bool {
+        let Some((method, target, version)) =
+            request_line(line).filter(|(_, target, _)| target.starts_with(b"/"))
+        else {
+            return false;
+        };
+        replace(&mut into.request.method, method);
+        replace(into.request.target.expose_mut(), target);
+        into.protocol = version.and_then(protocol).unwrap_or(into.protocol);
+        true
+    }
+
+    /// Makes the exchange of what was told besides the request.
+    pub(super) fn rest(&mut self, into: &mut Transaction) -> Result<(), BadReason> {
         let Some(started) = self.time else { return Err(BadReason::Time) };
         let took = Duration::from_micros(into.latency_us.unwrap_or_default());
         into.request.started = started;
@@ -312,7 +400,10 @@ impl Scratch {
             into.client_forwarded = true;
         }
         if !self.host.is_empty() {
-            into.logged_host = Some(String::from_utf8_lossy(&self.host).into_owned());
+            let mut host = std::mem::take(&mut self.spare);
+            host.clear();
+            host.push_str(&String::from_utf8_lossy(&self.host));
+            into.logged_host = Some(host);
         }
         if !self.user.is_empty() && into.request.fields.get("authorization").is_none() {
             // The server authenticated a user by name: as far as a log tells, Basic (RFC 7617).
@@ -373,7 +464,18 @@ type RequestLine<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
 
 /// Splits `METHOD target HTTP/1.1`; the target may hold blanks, and the version may be missing.
 fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
-    let (method, rest) = split_at_byte(line, b' ')?;
+    let (method, rest) = match line {
+        [b'G', b'E', b'T', b' ', rest @ ..] => (&b"GET"[..], rest),
+        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => (&b"POST"[..], rest),
+        _ => split_at_byte(line, b' ')?,
+    };
+    // Nearly all have it, and a blank before it is the last.
+    if let [target @ .., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'] = rest
+        && let [b'/', .., b'!'..=b'~'] | [b'/'] = target
+        && is_token(method)
+    {
+        return Some((method, target, Some(b"HTTP/1.1")));
+    }
     let rest = rest.trim_ascii();
     let version = rest.iter().rposition(|byte| *byte == b' ').and_then(|at| rest.split_at_checked(at + 1));
     let (target, version) = match version.filter(|(_, version)| version.starts_with(b"HTTP/")) {
@@ -395,8 +497,9 @@ pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 
 /// Whether it can be a method (RFC 9110 section 5.6.2, and not absurdly long).
 pub(super) fn is_token(text: &[u8]) -> bool {
-    (1..=32).contains(&text.len())
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    matches!(text, b"GET" | b"POST")
+        || (1..=32).contains(&text.len())
+            && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// Whether it can be a host; what stands for any host in a configuration is none.
@@ -409,6 +512,11 @@ fn is_host(text: &[u8]) -> bool {
 
 /// The protocol by any of its written names.
 pub(super) fn protocol(name: &[u8]) -> Option<Protocol> {
+    match name {
+        b"HTTP/1.1" => return Some(Protocol::Http11),
+        b"HTTP/2.0" => return Some(Protocol::Http2),
+        _ => {}
+    }
     let name = name.to_ascii_uppercase();
     let version = name.strip_prefix(b"HTTP/").or_else(|| name.strip_prefix(b"H")).unwrap_or(&name);
     Some(match version {
@@ -422,6 +530,9 @@ pub(super) fn protocol(name: &[u8]) -> Option<Protocol> {
 
 /// An address with or without port and brackets.
 pub(super) fn address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
+    if let Some(address) = dotted(text) {
+        return Some((address.into(), None));
+    }
     let text = std::str::from_utf8(text).ok()?.trim();
     if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
         return Some((address, None));
@@ -429,21 +540,28 @@ pub(super) fn address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
     text.parse::<SocketAddr>().ok().map(|socket| (socket.ip(), Some(socket.port())))
 }
 
-fn head_field(path: &str, value: Value<'_>, into: &mut Transaction) {
-    let Value::Text(text) = value else { return };
-    let under = |heads: &[&str]| {
-        heads.iter().find_map(|head| {
-            let front = path.get(..head.len())?;
-            front
-                .eq_ignore_ascii_case(head)
-                .then(|| path.get(head.len()..).unwrap_or_default().replace('_', "-"))
-        })
-    };
-    if let Some(name) = under(&RESPONSE_HEADS) {
-        push(&mut into.response.fields, &name, text);
-    } else if let Some(name) = under(&REQUEST_HEADS) {
-        push(&mut into.request.fields, &name, text);
+/// An IPv4 address with nothing around it.
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    // Of each octet the number, and how many digits there are.
+    let (mut bits, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            // A leading nought may mean an octal number: no address.
+            if digits == 3 || digits == 1 && octet == 0 {
+                return None;
+            }
+            octet = octet * 10 + u32::from(digit);
+            digits += 1;
+        } else {
+            if *byte != b'.' || digits == 0 || octet > 255 || dots == 3 {
+                return None;
+            }
+            bits = bits << 8 | octet;
+            (octet, digits, dots) = (0, 0, dots + 1);
+        }
     }
+    (dots == 3 && digits > 0 && octet < 256).then(|| Ipv4Addr::from_bits(bits << 8 | octet))
 }
 
 fn push(fields: &mut crate::transaction::Fields, name: &str, value: &[u8]) {
@@ -461,23 +579,24 @@ fn replace(buffer: &mut Vec<u8>, text: &[u8]) {
     buffer.extend_from_slice(text);
 }
 
-fn time(value: Value<'_>, clock: &Clock) -> Option<Timestamp> {
+fn integer(value: Value<'_>) -> Option<u64> {
     match value {
-        Value::Text(text) => clock.read(text),
-        Value::Integer(number) => instant::epoch(number.to_string().as_bytes()),
-        // A double holds today's instants to better than a microsecond.
-        Value::Float(number) => instant::epoch(format!("{number:.6}").as_bytes()),
+        Value::Integer(number) => Some(number),
+        Value::Text(text) => digits(text).or_else(|| std::str::from_utf8(text).ok()?.trim().parse().ok()),
+        Value::Float(number) => to_integer(number),
         Value::Bool(_) => None,
     }
 }
 
-fn integer(value: Value<'_>) -> Option<u64> {
-    match value {
-        Value::Integer(number) => Some(number),
-        Value::Text(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
-        Value::Float(number) => to_integer(number),
-        Value::Bool(_) => None,
-    }
+/// The number that up to 19 digits make.
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
+    let plain = (1..=19).contains(&text.len());
+    text.iter()
+        .try_fold(0_u64, |sum, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (plain && digit < 10).then(|| sum * 10 + u64::from(digit))
+        })
+        .filter(|_| plain)
 }
 
 fn is_true(value: Value<'_>) -> bool {
@@ -605,6 +724,13 @@ mod tests {
             ("[2001:db8::1]:5000", Some("2001:db8::1")),
             ("[2001:db8::1]", Some("2001:db8::1")),
             ("2001:db8::1", Some("2001:db8::1")),
+            ("0.255.0.10", Some("0.255.0.10")),
+            ("10.0.0", None),
+            ("10.0.0.", None),
+            ("10.0.0.1.2", None),
+            ("10.0.0.256", None),
+            ("10.0.0.01", None),
+            ("10..0.1", None),
             ("unix:", None),
         ] {
             assert_eq!(

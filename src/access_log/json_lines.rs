@@ -1,5 +1,7 @@
 //! Access logs with a JSON object a line, flat or nested: by the names of their fields, or by a map of them.
 
+mod plain;
+
 use super::BadReason;
 use super::fields::{Scratch, Value};
 use crate::transaction::Transaction;
@@ -19,6 +21,31 @@ pub(super) fn parse(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) 
 pub(super) trait Leaves {
     /// Takes the leaf at `path`, which has a point where the object nests; items of a list are at the list's path.
     fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction);
+
+    /// The same, of a path that has this number among the keys of `scratch`.
+    fn known(
+        &mut self,
+        (path, _): (&str, usize),
+        value: Value<'_>,
+        scratch: &mut Scratch,
+        into: &mut Transaction,
+    ) {
+        self.leaf(path, value, scratch, into);
+    }
+
+    /// The same, of a number with a fraction that is written as `text`, in up to 15 digits.
+    fn decimal(
+        &mut self,
+        (path, _): (&str, usize),
+        (number, _text): (f64, &[u8]),
+        scratch: &mut Scratch,
+        into: &mut Transaction,
+    ) {
+        self.leaf(path, Value::Float(number), scratch, into);
+    }
+
+    /// Forgets the leaves of the line: it is read once more.
+    fn again(&mut self);
 }
 
 /// Knows fields by their names.
@@ -28,10 +55,46 @@ impl Leaves for ByName {
     fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction) {
         scratch.put(path, value, into);
     }
+
+    fn known(
+        &mut self,
+        (_, key): (&str, usize),
+        value: Value<'_>,
+        scratch: &mut Scratch,
+        into: &mut Transaction,
+    ) {
+        scratch.put_known(key, value, into);
+    }
+
+    fn decimal(
+        &mut self,
+        (_, key): (&str, usize),
+        (number, text): (f64, &[u8]),
+        scratch: &mut Scratch,
+        into: &mut Transaction,
+    ) {
+        scratch.put_decimal(key, number, text, into);
+    }
+
+    fn again(&mut self) {}
 }
 
 /// Begins an exchange and hands every leaf of a line's object to `leaves`.
 pub(super) fn walk(
+    line: &[u8],
+    leaves: &mut impl Leaves,
+    scratch: &mut Scratch,
+    into: &mut Transaction,
+) -> Result<(), BadReason> {
+    if plain::walk(line, leaves, scratch, into).is_some() {
+        return Ok(());
+    }
+    leaves.again();
+    walk_any(line, leaves, scratch, into)
+}
+
+/// The same for a line of any JSON.
+fn walk_any(
     line: &[u8],
     leaves: &mut impl Leaves,
     scratch: &mut Scratch,
@@ -176,6 +239,7 @@ impl Visitor<'_> for Append<'_> {
 mod tests {
     use super::*;
     use crate::transaction::{Completeness, Protocol};
+    use proptest::prelude::*;
 
     fn read(line: &str) -> Result<Transaction, BadReason> {
         let mut transaction = Transaction::default();
@@ -242,6 +306,99 @@ mod tests {
             ("[1]", BadReason::Json { column: 1 }),
         ] {
             assert_eq!(read(line).err(), Some(reason), "{line}");
+        }
+    }
+
+    /// Everything that a line came to.
+    fn outcome(
+        read: impl Fn(&[u8], &mut Scratch, &mut Transaction) -> Result<(), BadReason>,
+        line: &str,
+        scratch: &mut Scratch,
+    ) -> (Result<(), BadReason>, Option<u64>) {
+        let mut transaction = Transaction::default();
+        let result = read(line.as_bytes(), scratch, &mut transaction);
+        (result, result.is_ok().then(|| super::super::fingerprint(&transaction)))
+    }
+
+    /// JSON with the keys of logs and values that look like theirs, well formed or nearly so.
+    fn object(depth: u32) -> BoxedStrategy<String> {
+        let key = prop_oneof![
+            4 => prop::sample::select(vec!["time", "method", "uri", "status", "host", "remote_addr", "request_time", "bytes", "request", "msec"]),
+            1 => prop::sample::select(vec!["", "headers", "X-A", "a\\\"b", "é", "http_x_a", "log", "real_ip"]),
+        ];
+        let scalar = prop_oneof![
+            prop::sample::select(vec![
+                "\"2026-04-15T00:00:06Z\"",
+                "1776211206.672",
+                "1776211206",
+                "1776211206672.25",
+                "\"GET\"",
+                "\"/a?b=c\"",
+                "\"\\/a\"",
+                "200",
+                "\"404\"",
+                "0.015",
+                "0.1234567890123456789",
+                "1e3",
+                "-5",
+                "-0.5",
+                "00",
+                "1.",
+                "true",
+                "false",
+                "null",
+                "\"-\"",
+                "\"\"",
+                "\"10.0.0.1\"",
+                "\"é\"",
+                "\"a\tb\"",
+                "99999999999999999999",
+                "nul",
+                "\"",
+                "\"GET /x HTTP/1.1\"",
+                "9007199254740993.5",
+                "18446744073709551615",
+            ])
+            .prop_map(str::to_owned),
+            "[0-9]{1,20}(\\.[0-9]{1,20})?",
+        ]
+        .boxed();
+        let value = if depth == 0 {
+            scalar
+        } else {
+            prop_oneof![
+                6 => scalar,
+                1 => object(depth - 1),
+                1 => prop::collection::vec(object(depth - 1), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+            ].boxed()
+        };
+        let field = (key, prop::sample::select(vec![":", " : ", ":\t", ""]), value).prop_map(
+            |(key, colon, value)| format!("\"{key}\"{}{value}", if colon.is_empty() { ":" } else { colon }),
+        );
+        (
+            prop::collection::vec(field, 0..8),
+            prop::sample::select(vec![",", ", ", ",,"]),
+            prop::sample::select(vec!["}", " }", "", "}}", "} x"]),
+        )
+            .prop_map(|(fields, comma, end)| {
+                format!("{{{}{end}", fields.join(if comma == ",," { "," } else { comma }))
+            })
+            .boxed()
+    }
+
+    proptest! {
+        /// A line comes to the same whether it is read in one pass or as any JSON, whatever lines came before.
+        #[test]
+        fn one_pass_comes_to_the_same(lines in prop::collection::vec(object(2), 1..6)) {
+            let mut scratch = Scratch::default();
+            for line in &lines {
+                let any = |line: &[u8], scratch: &mut Scratch, into: &mut Transaction| {
+                    walk_any(line, &mut ByName, scratch, into)?;
+                    scratch.finish(into)
+                };
+                let known = outcome(any, line, &mut Scratch::default());
+                prop_assert_eq!(outcome(parse, line, &mut scratch), known, "{}", line);
+            }
         }
     }
 

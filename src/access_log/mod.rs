@@ -24,6 +24,7 @@ mod fields;
 mod har;
 mod instant;
 mod json_lines;
+mod keys;
 mod layout;
 mod lines;
 mod names;

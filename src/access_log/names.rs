@@ -27,7 +27,10 @@ pub(super) enum Meaning {
     RequestBytes,
     ResponseBytes(u8),
     Latency(u8, Unit),
+    /// The client's socket.
     Client(u8),
+    /// The client as the named field tells it.
+    Forwarded(&'static str),
     ServerAddress,
     ServerPort,
     User,
@@ -145,7 +148,8 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         | "idorigh"
         | "srcip"
         | "reqremoteaddress" => M::Client(2),
-        "xff" | "xforwardedfor" | "httpxforwardedfor" | "realip" | "xrealip" | "httpxrealip" => M::Client(1),
+        "xff" | "xforwardedfor" | "httpxforwardedfor" => M::Forwarded("X-Forwarded-For"),
+        "realip" | "xrealip" | "httpxrealip" => M::Forwarded("X-Real-IP"),
         "serveraddr" | "serverip" | "idresph" | "destip" | "localaddr" | "downstreamlocaladdress" => {
             M::ServerAddress
         }

@@ -4,7 +4,7 @@ use super::banking::{Banking, Sign};
 use super::certificate::{self, Form, Told};
 use super::psd2::Provider;
 use super::{AuthScheme, Client, SchemeSet, jwt};
-use crate::secret::{Fingerprint, FingerprintKey, Purpose};
+use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
 use crate::transaction::Transaction;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -45,7 +45,6 @@ pub struct CallerReader {
     /// By kind of identity and credential.
     known: HashMap<(Identity, Box<[u8]>), Known, RandomState>,
     known_bytes: usize,
-    scratch: Vec<u8>,
 }
 
 impl std::fmt::Debug for CallerReader {
@@ -155,12 +154,30 @@ impl CallerReader {
     /// A reader that fingerprints with `key`.
     #[must_use]
     pub fn new(key: FingerprintKey) -> Self {
-        Self { key, known: HashMap::with_hasher(RandomState::default()), known_bytes: 0, scratch: Vec::new() }
+        Self { key, known: HashMap::with_hasher(RandomState::default()), known_bytes: 0 }
     }
 
-    /// Reads the credentials of a request. A certificate that `client` forwards of others counts only when its word is
-    /// believed.
-    pub fn read(&mut self, transaction: &Transaction, client: &Client) -> Caller {
+    /// The fingerprint of a client who is known by the address alone.
+    #[must_use]
+    pub fn of_address(&self, address: IpAddr) -> Fingerprint {
+        let of = |octets: &[u8]| {
+            self.key.fingerprint(Purpose::Caller, &[&[Identity::Address.space()], octets].concat())
+        };
+        match address {
+            IpAddr::V4(address) => of(&address.octets()),
+            IpAddr::V6(address) => of(&address.octets()),
+        }
+    }
+
+    /// Reads the credentials of a request with this query; without any, the caller is known by the fingerprint `address`. A
+    /// certificate that `client` forwards of others counts only when its word is believed.
+    pub fn read(
+        &mut self,
+        transaction: &Transaction,
+        query: Option<Sensitive<&[u8]>>,
+        client: &Client,
+        address: Option<Fingerprint>,
+    ) -> Caller {
         let mut schemes = SchemeSet::default();
         let mut best: Option<(Identity, &[u8])> = None;
         let mut take = |identity, value| {
@@ -229,7 +246,6 @@ impl CallerReader {
                 _ => {}
             }
         }
-        let query = transaction.query();
         for pair in query.iter().flat_map(|query| query.expose().split(|byte| *byte == b'&')) {
             let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
             let (name, value) = pair.split_at(equals);
@@ -261,22 +277,10 @@ impl CallerReader {
         let known = match (best, token) {
             (Some((Identity::Token, _)), Some(token)) => Some(token),
             (Some((identity, credential)), _) => Some(self.known(identity, credential)),
-            (None, _) => client.address.map(|(address, _)| self.known_address(address)),
+            (None, _) => address.map(plain),
         };
         let (fingerprint, provider) = known.map(|known| (known.fingerprint, known.provider)).unzip();
         Caller { fingerprint, schemes, issuer, provider: provider.flatten(), banking }
-    }
-
-    fn known_address(&mut self, address: IpAddr) -> Known {
-        self.scratch.clear();
-        match address {
-            IpAddr::V4(address) => self.scratch.extend_from_slice(&address.octets()),
-            IpAddr::V6(address) => self.scratch.extend_from_slice(&address.octets()),
-        }
-        let scratch = std::mem::take(&mut self.scratch);
-        let known = self.known(Identity::Address, &scratch);
-        self.scratch = scratch;
-        known
     }
 
     /// The bearer token, wherever it stands.
@@ -320,7 +324,6 @@ impl CallerReader {
 
     fn identify(&self, identity: Identity, credential: &[u8]) -> Known {
         let of = |value: &[u8]| self.key.fingerprint(Purpose::Caller, &[&[identity.space()], value].concat());
-        let plain = |fingerprint| Known { fingerprint, is_jwt: false, issuer: None, provider: None };
         if let Some(form) = identity.form() {
             let subject = certificate::read(form, credential, &of);
             let provider = subject.provider.map(Arc::new);
@@ -356,6 +359,11 @@ fn is_masked(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'*')
         || inner.eq_ignore_ascii_case(b"redacted")
         || inner.eq_ignore_ascii_case(b"masked")
+}
+
+/// A caller of whom nothing but the fingerprint is known.
+const fn plain(fingerprint: Fingerprint) -> Known {
+    Known { fingerprint, is_jwt: false, issuer: None, provider: None }
 }
 
 fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
@@ -403,7 +411,9 @@ mod tests {
             transaction.request.fields.push(name.as_bytes(), value.as_bytes());
         }
         let client = super::super::TrustedProxies::default().client(&transaction);
-        CallerReader::new(FingerprintKey::new([7; 32])).read(&transaction, &client)
+        let mut reader = CallerReader::new(FingerprintKey::new([7; 32]));
+        let address = client.address.map(|(address, _)| reader.of_address(address));
+        reader.read(&transaction, transaction.query(), &client, address)
     }
 
     fn jwt(payload: &str) -> String {
@@ -494,7 +504,12 @@ mod tests {
                 transaction.request.fields.push(b"X-SSL-Client-S-DN", name.as_bytes());
             }
             let client = trusted.client(&transaction);
-            let caller = CallerReader::new(FingerprintKey::new([7; 32])).read(&transaction, &client);
+            let caller = CallerReader::new(FingerprintKey::new([7; 32])).read(
+                &transaction,
+                transaction.query(),
+                &client,
+                None,
+            );
             (caller.fingerprint, caller.schemes.contains(AuthScheme::MutualTls))
         };
         let own = of(Some("CN=tpp,C=DE"), None);

@@ -331,8 +331,50 @@ impl Location {
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Row {
     location: Location,
-    name: Box<str>,
+    name: Label,
     evidence: FieldEvidence,
+}
+
+/// A name whose front is at hand: most are no longer, and comparing them need not follow a pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Label {
+    front: [u8; FRONT],
+    text: Box<str>,
+}
+
+/// Bytes at hand of a name.
+const FRONT: usize = 16;
+
+impl From<&str> for Label {
+    fn from(text: &str) -> Self {
+        Self { front: front(text), text: text.into() }
+    }
+}
+
+impl serde::Serialize for Label {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Label {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Box<str>>::deserialize(deserializer)?;
+        Ok(Self { front: front(&text), text })
+    }
+}
+
+/// The first bytes of a name, and noughts.
+fn front(text: &str) -> [u8; FRONT] {
+    let bytes = text.as_bytes();
+    if let Some(front) = bytes.first_chunk() {
+        return *front;
+    }
+    let mut front = [0; FRONT];
+    if let Some(room) = front.get_mut(..bytes.len()) {
+        room.copy_from_slice(bytes);
+    }
+    front
 }
 
 /// Fields of a table that was merged of many, as names that differ from exchange to exchange may come to over months.
@@ -350,7 +392,13 @@ pub struct FieldTable {
 impl FieldTable {
     /// The evidence of the field `name` at `location`, made when there is room for it below `max`.
     pub fn field(&mut self, location: Location, name: &str, max: usize) -> Option<&mut FieldEvidence> {
-        let same = |row: &Row| row.location == location && *row.name == *name;
+        let front = front(name);
+        let same = |row: &Row| {
+            row.location == location
+                && row.name.front == front
+                && row.name.text.len() == name.len()
+                && (name.len() <= FRONT || *row.name.text == *name)
+        };
         let at = match self.rows.get(self.next).filter(|row| same(row)) {
             Some(_) => self.next,
             None => match self.rows.iter().position(same) {
@@ -373,7 +421,7 @@ impl FieldTable {
     #[must_use]
     pub fn sorted(&self) -> Vec<(Location, &str, &FieldEvidence)> {
         let mut rows: Vec<_> =
-            self.rows.iter().map(|row| (row.location, &*row.name, &row.evidence)).collect();
+            self.rows.iter().map(|row| (row.location, &*row.name.text, &row.evidence)).collect();
         rows.sort_by_key(|(location, name, _)| (*location, *name));
         rows
     }
@@ -404,7 +452,7 @@ impl Merge for FieldTable {
     fn absorb(&mut self, other: Self) {
         self.overflow.absorb(other.overflow);
         for row in other.rows {
-            if let Some(mine) = self.field(row.location, &row.name, MAX_FIELDS) {
+            if let Some(mine) = self.field(row.location, &row.name.text, MAX_FIELDS) {
                 mine.absorb(row.evidence);
             }
         }

@@ -3,11 +3,13 @@
 //! [`Collector::observe`] asks the learner where an exchange belongs, and counts it there; what comes of it is a
 //! [`Delta`], which merges, so that shards need not know of each other.
 
+use super::by_address::ByAddress;
 use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::{self, Sighting};
 use super::privacy;
+use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantages, sighting};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::caller::{CallerReader, Client, Forwarding, TrustedProxies};
@@ -15,7 +17,7 @@ use crate::classify::Classifier;
 use crate::limits::Limits;
 use crate::merge::Merge as _;
 use crate::schema::{Cursor, Name};
-use crate::secret::{Fingerprint, FingerprintKey, Purpose};
+use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
 use crate::time::Timestamp;
 use crate::transaction::{Completeness, Transaction};
 use foldhash::fast::RandomState;
@@ -37,8 +39,17 @@ pub struct Observed {
     pub tags: Vec<Tag>,
 }
 
-/// Client addresses whose keyed hashes are remembered.
-const MAX_CLIENTS: usize = 65_536;
+/// What follows from a client's address.
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    /// For the learner.
+    client: u64,
+    /// Who calls, when nothing but the address tells.
+    caller: Fingerprint,
+    /// Where that caller is counted.
+    seat: Seat,
+}
+
 /// Media types that are remembered.
 const MAX_MEDIA: usize = 1_024;
 
@@ -53,11 +64,14 @@ pub struct Collector {
     key: FingerprintKey,
     limits: Limits,
     inspect: bool,
-    clients: HashMap<IpAddr, u64, RandomState>,
+    addresses: ByAddress<Address>,
+    seats: Seats,
     media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
     host: String,
-    /// The `Host` field that `host` was read from; empty when it came from elsewhere.
+    /// The `Host` field that `host` was read from, or without one what a log tells; empty when it came from elsewhere.
     sent_host: Vec<u8>,
+    /// Whether a log told it.
+    host_logged: bool,
 }
 
 impl std::fmt::Debug for Collector {
@@ -80,10 +94,12 @@ impl Collector {
             key: key.clone(),
             limits: limits.clone(),
             inspect,
-            clients: HashMap::with_hasher(RandomState::default()),
+            addresses: ByAddress::default(),
+            seats: Seats::default(),
             media: HashMap::with_hasher(RandomState::default()),
             host: String::new(),
             sent_host: Vec::new(),
+            host_logged: false,
         }
     }
 
@@ -107,8 +123,11 @@ impl Collector {
     /// Counts an exchange where it belongs.
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
         let client = self.trusted.client(exchange);
-        let caller = self.callers.read(exchange, &client);
-        let observed = Observed {
+        let address = client.address.map(|(address, _)| self.address(address));
+        let (path, query) = exchange.path_and_query();
+        let known_by = address.map(|address| address.caller);
+        let caller = self.callers.read(exchange, query, &client, known_by);
+        let mut observed = Observed {
             caller: caller.fingerprint,
             client: client.address,
             anomalies: oddities(&client),
@@ -119,11 +138,10 @@ impl Collector {
             return observed;
         };
         let unknown = exchange.anomalies.contains(Anomaly::UnknownFields);
-        if unknown && (exchange.path().expose().is_empty() || exchange.authority().is_none()) {
+        if unknown && (path.expose().is_empty() || exchange.authority().is_none()) {
             // Nor does a request whose path or host was lost.
             return observed;
         }
-        let mut tags = Vec::new();
         let at = exchange.started();
         stretch(&mut self.delta.span, at);
         self.read_host(exchange);
@@ -135,12 +153,11 @@ impl Collector {
         } else {
             None
         };
-        let client = match client.address {
-            Some((address, _)) => self.client(address),
+        let client = match address {
+            Some(address) => address.client,
             // A source without addresses still tells one program from another.
             None => self.agent(exchange),
         };
-        let path = exchange.path();
         let seen = Sighting {
             host: &self.host,
             method,
@@ -177,12 +194,16 @@ impl Collector {
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         if let Some(fingerprint) = caller.fingerprint {
-            facts.callers.insert(fingerprint);
+            let seat = match address {
+                Some(address) if address.caller == fingerprint => address.seat,
+                Some(_) | None => self.seats.of(fingerprint),
+            };
+            facts.callers.insert(seat);
             if hourly {
-                facts.hours.entry(at.hour()).or_default().callers.insert(fingerprint);
+                facts.hours.entry(at.hour()).or_default().callers.insert(seat);
             }
             if outermost {
-                all_callers.insert(fingerprint);
+                all_callers.insert(seat);
             }
             for scheme in caller.schemes.iter().filter(|_| !blind) {
                 *facts.auth.entry(scheme).or_default() += 1;
@@ -195,48 +216,50 @@ impl Collector {
         if !caller.banking.is_empty() || caller.provider.is_some() {
             facts.banking.get_or_insert_default().count(caller.banking, caller.provider.as_deref());
         }
-        query_names(exchange, facts, self.limits.query_parameters);
+        query_names(query, facts, self.limits.query_parameters);
         retirement(exchange, facts);
         if self.inspect {
-            let inspection = self.inspector.inspect(exchange, facts);
-            tags.extend_from_slice(inspection.tags);
-            if inspection.classes.iter().next().is_some() {
+            let inspection = self.inspector.inspect_with(exchange, path, query, facts);
+            observed.tags.extend_from_slice(inspection.tags);
+            if !inspection.classes.is_empty() {
                 let hour = facts.hours.entry(at.hour()).or_default();
                 for class in inspection.classes.iter() {
                     *hour.data_classes.entry(self.classifier.name(class)).or_default() += 1;
                 }
             }
         }
-        Observed { tags, ..observed }
+        observed
     }
 
     /// Reads the host of an exchange, which is mostly that of the one before.
     fn read_host(&mut self, exchange: &Transaction) {
         let plain = exchange.request.target.expose().first() == Some(&b'/');
         let sent = exchange.request.fields.get("host").map_or(&[][..], |host| *host.expose());
-        if plain && !sent.is_empty() && *sent == *self.sent_host {
+        let logged = sent.is_empty();
+        let told = if logged { exchange.logged_host.as_deref().unwrap_or_default().as_bytes() } else { sent };
+        // Comparing nothing costs: what is empty has no address that is fit for vectors.
+        let same = told.len() == self.sent_host.len() && (told.is_empty() || *told == *self.sent_host);
+        if plain && logged == self.host_logged && same {
             return;
         }
         exchange.host_into(&mut self.host);
+        self.host_logged = plain && logged;
         self.sent_host.clear();
         if plain {
-            self.sent_host.extend_from_slice(sent);
+            self.sent_host.extend_from_slice(told);
         }
     }
 
-    fn client(&mut self, address: IpAddr) -> u64 {
-        if let Some(known) = self.clients.get(&address) {
-            return *known;
-        }
-        let hash = match address {
-            IpAddr::V4(address) => self.key.fingerprint(Purpose::Caller, &address.octets()),
-            IpAddr::V6(address) => self.key.fingerprint(Purpose::Caller, &address.octets()),
-        };
-        if self.clients.len() >= MAX_CLIENTS {
-            self.clients.clear();
-        }
-        self.clients.insert(address, hash.rank());
-        hash.rank()
+    fn address(&mut self, address: IpAddr) -> Address {
+        let (key, callers) = (&self.key, &self.callers);
+        self.addresses.get(address, |address| {
+            let client = match address {
+                IpAddr::V4(address) => key.fingerprint(Purpose::Caller, &address.octets()),
+                IpAddr::V6(address) => key.fingerprint(Purpose::Caller, &address.octets()),
+            };
+            let caller = callers.of_address(address);
+            Address { client: client.rank(), caller, seat: Seat::of(caller) }
+        })
     }
 
     fn agent(&self, exchange: &Transaction) -> u64 {
@@ -329,8 +352,8 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
 }
 
 /// Counts the names of query parameters, each once.
-fn query_names(exchange: &Transaction, facts: &mut EndpointFacts, most: usize) {
-    let Some(query) = exchange.query() else { return };
+fn query_names(query: Option<Sensitive<&[u8]>>, facts: &mut EndpointFacts, most: usize) {
+    let Some(query) = query else { return };
     let query = *query.expose();
     let name_of = |pair: &'_ [u8]| pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     for (at, pair) in query.split(|byte| *byte == b'&').enumerate().take(most) {

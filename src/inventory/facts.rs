@@ -3,7 +3,7 @@
 //! [`EndpointFacts`] hang on what the learner knows of a path before it has decided on a template; the
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
-use super::sketch::CallerSketch;
+use super::sketch::{CallerSketch, Seat};
 use super::vantage::VantageFacts;
 use crate::caller::{AuthScheme, Banking, Dialect, Provider, Sign, TppRole};
 use crate::classify::{ClassId, FieldEvidence, FieldTable};
@@ -200,7 +200,7 @@ impl BankingFacts {
             bounded(&mut self.authorities, MAX_AUTHORITIES);
         }
         if let Some(organisation) = provider.organisation {
-            self.organisations.insert(organisation);
+            self.organisations.insert(Seat::of(organisation));
         }
     }
 }

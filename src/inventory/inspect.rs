@@ -13,7 +13,7 @@ use crate::classify::{
 use crate::limits::Limits;
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
-use crate::secret::{FingerprintKey, HashKey, Purpose};
+use crate::secret::{FingerprintKey, HashKey, Purpose, Sensitive};
 use crate::transaction::{Fields, Transaction};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -178,11 +178,23 @@ impl Inspector {
     /// Adds what `transaction` carries to `facts`, which hang on its path skeleton, so that the position of a
     /// segment is the same in all exchanges that share them.
     pub fn inspect(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) -> Inspection<'_> {
+        let (path, query) = transaction.path_and_query();
+        self.inspect_with(transaction, path, query, facts)
+    }
+
+    /// The same, of a transaction whose path and query were looked for.
+    pub fn inspect_with(
+        &mut self,
+        transaction: &Transaction,
+        path: Sensitive<&[u8]>,
+        query: Option<Sensitive<&[u8]>>,
+        facts: &mut EndpointFacts,
+    ) -> Inspection<'_> {
         self.work.classes = ClassSet::default();
         self.work.tags.clear();
         self.work.fresh = self.limits.fresh_keys;
-        self.path(transaction, facts);
-        self.query(transaction, facts);
+        self.path(path, facts);
+        self.query(query, facts);
         self.headers(&transaction.request.fields, Location::RequestHeader, facts);
         self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
         let (request, response) = (&transaction.request, &transaction.response);
@@ -206,30 +218,56 @@ impl Inspector {
         Inspection { classes: self.work.classes, tags: &self.work.tags }
     }
 
-    fn path(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) {
-        let path = transaction.path();
-        let path = path.expose().strip_prefix(b"/").unwrap_or(path.expose());
+    fn path(&mut self, path: Sensitive<&[u8]>, facts: &mut EndpointFacts) {
+        let path = *path.expose();
+        let mut rest = Some(path.strip_prefix(b"/").unwrap_or(path));
         let nothing = KeyVerdict::default();
+        let mut digits = [0; 20];
         let mut label = String::new();
-        for (at, raw) in path.split(|byte| *byte == b'/').enumerate().take(self.limits.path_segments) {
-            let mut value = std::mem::take(&mut self.work.value);
-            value.clear();
-            form::percent(raw, false, &mut value);
+        for at in 0..self.limits.path_segments {
+            let Some(text) = rest else { break };
+            let mut signs = 0;
+            let end = text.iter().position(|byte| {
+                let sign = SIGNS.get(usize::from(*byte)).copied().unwrap_or_default();
+                signs |= sign;
+                sign == SLASH
+            });
+            rest = end.and_then(|end| text.get(end + 1..));
+            let raw = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
             // Words and versions are no values.
-            if value.iter().any(u8::is_ascii_digit) || value.contains(&b'@') || value.len() > 20 {
-                label.clear();
-                label.push('[');
-                label.push_str(itoa(at, &mut [0; 20]));
-                label.push(']');
-                // The word before a segment names a collection, not the segment: values speak alone.
-                self.loose(Location::RequestPath, &label, &nothing, &value, facts);
+            if signs & (OF_VALUE | PERCENT) == 0 && raw.len() <= 20 {
+                continue;
             }
-            self.work.value = value;
+            let mut buffer = std::mem::take(&mut self.work.value);
+            let value = if signs & PERCENT == 0 {
+                raw
+            } else {
+                buffer.clear();
+                form::percent(raw, false, &mut buffer);
+                buffer.as_slice()
+            };
+            if value.len() > 20
+                || signs & OF_VALUE != 0
+                || value.iter().any(|byte| matches!(byte, b'0'..=b'9' | b'@'))
+            {
+                let label = if let Some(label) = PLACES_IN_PATH.get(at) {
+                    label
+                } else {
+                    label.clear();
+                    label.push('[');
+                    label.push_str(itoa(at, &mut digits));
+                    label.push(']');
+                    label.as_str()
+                };
+                // The word before a segment names a collection, not the segment: values speak alone.
+                self.loose(Location::RequestPath, label, &nothing, value, facts);
+            }
+            self.work.value = buffer;
         }
     }
 
-    fn query(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) {
-        let Some(query) = transaction.query() else { return };
+    fn query(&mut self, query: Option<Sensitive<&[u8]>>, facts: &mut EndpointFacts) {
+        let Some(query) = query else { return };
         for (name, value) in form::pairs(query.expose()).take(self.limits.query_parameters) {
             let mut key = std::mem::take(&mut self.work.name);
             let mut scratch = std::mem::take(&mut self.work.value);
@@ -285,6 +323,10 @@ impl Inspector {
 
     /// What is to be done with a header of this name, worked out once while it is remembered.
     fn header(&mut self, raw: &[u8]) -> Header {
+        // Nearly every request has it.
+        if raw == b"User-Agent" {
+            return Header::Dull;
+        }
         if let Some(known) = self.work.headers.get(raw) {
             return known.clone();
         }
@@ -531,6 +573,39 @@ fn is_dull(name: &str) -> bool {
             | "digest"
     )
 }
+
+/// Ends a segment.
+const SLASH: u8 = 1;
+/// A digit or `@`: words and versions apart, only values have them.
+const OF_VALUE: u8 = 2;
+/// Begins a byte that is written otherwise.
+const PERCENT: u8 = 4;
+
+/// What each byte of a path is a sign of.
+static SIGNS: [u8; 256] = signs();
+
+const fn signs() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "a u8 indexes 256 entries")]
+        {
+            table[at as usize] = match at {
+                b'/' => SLASH,
+                b'0'..=b'9' | b'@' => OF_VALUE,
+                b'%' => PERCENT,
+                _ => 0,
+            };
+        }
+        if at == u8::MAX {
+            return table;
+        }
+        at += 1;
+    }
+}
+
+/// What the first segments of a path are called.
+const PLACES_IN_PATH: [&str; 10] = ["[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]", "[8]", "[9]"];
 
 /// Where a key stands, as a word that signatures can name as its ancestor.
 const PLACES: [&str; 6] = ["", "path", "query", "header", "cookie", "form"];

@@ -3,6 +3,7 @@
 //! [`Endpoint`] is what leaves: an identity and the merged facts. Its id is a hash of method, host and
 //! template, so that the same endpoint has the same id in every run and on every sensor.
 
+mod by_address;
 pub mod capability;
 pub mod collector;
 pub mod delta;

@@ -36,13 +36,83 @@ impl Default for CallerSketch {
     }
 }
 
+/// Where a caller is counted in every sketch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    rank: u64,
+    slot: u16,
+    value: u8,
+}
+
+impl Seat {
+    /// That of a caller.
+    #[must_use]
+    pub fn of(caller: Fingerprint) -> Self {
+        Self::of_rank(caller.rank())
+    }
+
+    fn of_rank(rank: u64) -> Self {
+        /// Reads the number of a coupon, which the crate shows to hashers only.
+        #[derive(Default)]
+        struct Reader(u32);
+        impl Hasher for Reader {
+            fn write(&mut self, _: &[u8]) {}
+            fn write_u32(&mut self, number: u32) {
+                self.0 = number;
+            }
+            fn finish(&self) -> u64 {
+                self.0.into()
+            }
+        }
+        let mut reader = Reader::default();
+        coupon(rank).hash(&mut reader);
+        // Six bits of value above 26 bits of slot, of which a sketch uses the lowest.
+        let value = (reader.0 >> 26).to_le_bytes()[0];
+        let slot = u16::try_from(reader.0 as usize % REGISTERS).unwrap_or_default();
+        Self { rank, slot, value }
+    }
+
+    fn raise(self, registers: &mut [u8; REGISTERS]) {
+        if let Some(register) = registers.get_mut(usize::from(self.slot)) {
+            *register = (*register).max(self.value);
+        }
+    }
+}
+
+/// The seats of callers met lately, which are costly to find.
+#[derive(Debug, Default)]
+pub struct Seats(Vec<Option<Seat>>);
+
+/// Seats kept; a caller has one place and takes it from the one before.
+const SEATS: usize = 4_096;
+
+impl Seats {
+    /// The seat of a caller.
+    pub fn of(&mut self, caller: Fingerprint) -> Seat {
+        if self.0.is_empty() {
+            self.0.resize(SEATS, None);
+        }
+        let rank = caller.rank();
+        let place = usize::try_from(rank % SEATS as u64).ok().and_then(|place| self.0.get_mut(place));
+        match place {
+            Some(Some(known)) if known.rank == rank => *known,
+            Some(place) => *place.insert(Seat::of_rank(rank)),
+            None => Seat::of_rank(rank),
+        }
+    }
+}
+
 impl CallerSketch {
-    /// Counts a caller.
-    pub fn insert(&mut self, caller: Fingerprint) {
-        self.insert_rank(caller.rank());
+    /// Counts the caller who has this seat.
+    pub fn insert(&mut self, seat: Seat) {
+        self.add(seat.rank, || seat);
     }
 
     pub(super) fn insert_rank(&mut self, rank: u64) {
+        self.add(rank, || Seat::of_rank(rank));
+    }
+
+    fn add(&mut self, rank: u64, seat: impl FnOnce() -> Seat) {
         match &mut self.0 {
             Kept::Few(ranks) => {
                 let Err(place) = ranks.binary_search(&rank) else { return };
@@ -50,13 +120,14 @@ impl CallerSketch {
                     ranks.insert(place, rank);
                 } else {
                     let mut registers = Box::new([0; REGISTERS]);
-                    for known in ranks.drain(..).chain([rank]) {
-                        raise(&mut registers, known);
+                    for known in ranks.drain(..) {
+                        Seat::of_rank(known).raise(&mut registers);
                     }
+                    seat().raise(&mut registers);
                     self.0 = Kept::Many(registers);
                 }
             }
-            Kept::Many(registers) => raise(registers, rank),
+            Kept::Many(registers) => seat().raise(registers),
         }
     }
 
@@ -133,7 +204,11 @@ impl Merge for CallerSketch {
             std::mem::swap(self, &mut other);
         }
         match other.0 {
-            Kept::Few(ranks) => ranks.into_iter().for_each(|rank| self.insert_rank(rank)),
+            Kept::Few(ranks) => {
+                for rank in ranks {
+                    self.insert_rank(rank);
+                }
+            }
             Kept::Many(theirs) => {
                 if let Kept::Many(mine) = &mut self.0 {
                     for (mine, theirs) in mine.iter_mut().zip(theirs.iter()) {
@@ -147,30 +222,6 @@ impl Merge for CallerSketch {
 
 fn coupon(rank: u64) -> Coupon {
     Coupon::from_value(raw_bytes::from_slice(&rank.to_be_bytes()))
-}
-
-/// Raises the register that `rank` is hashed to.
-fn raise(registers: &mut [u8; REGISTERS], rank: u64) {
-    /// Reads the number of a coupon, which the crate shows to hashers only.
-    #[derive(Default)]
-    struct Reader(u32);
-    impl Hasher for Reader {
-        fn write(&mut self, _: &[u8]) {}
-        fn write_u32(&mut self, number: u32) {
-            self.0 = number;
-        }
-        fn finish(&self) -> u64 {
-            self.0.into()
-        }
-    }
-    let mut reader = Reader::default();
-    coupon(rank).hash(&mut reader);
-    // Six bits of value above 26 bits of slot, of which a sketch uses the lowest.
-    let value = (reader.0 >> 26).to_le_bytes()[0];
-    let slot = reader.0 as usize % REGISTERS;
-    if let Some(register) = registers.get_mut(slot) {
-        *register = (*register).max(value);
-    }
 }
 
 /// A sketch with these registers, read from the bytes of an `HLL_8` one that came out of a union.
@@ -207,7 +258,7 @@ mod tests {
 
     fn of(ranks: impl IntoIterator<Item = u64>) -> CallerSketch {
         let mut sketch = CallerSketch::default();
-        ranks.into_iter().for_each(|rank| sketch.insert_rank(rank));
+        ranks.into_iter().for_each(|rank| sketch.insert(Seat::of_rank(rank)));
         sketch
     }
 

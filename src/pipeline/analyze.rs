@@ -22,6 +22,7 @@ use crate::source::open::open;
 use crate::source::{capture_file, log_file};
 use crate::spec::DocumentSet;
 use crate::time::Timestamp;
+use crate::transaction::pairing::Sink;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -123,7 +124,8 @@ impl Analysis {
         })
         .context("start the worker threads")?;
         let key_logs = KeyLogs::open(&self.key_logs, keys, self.follow.is_some())?;
-        // Logs are read on this thread: their exchanges need no connection to be put together.
+        // Logs are read on this thread: their exchanges need no connection to be put together. Those with bodies stay here,
+        // as they are large.
         let mut logs =
             Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
         let mut quarantine = Quarantine::default();
@@ -209,6 +211,7 @@ impl Analysis {
             });
         } else if let Some((mut reader, told)) = self.reader(&opened.front, path, number) {
             let mut span: Option<(Timestamp, Timestamp)> = None;
+            let has_bodies = *reader.format() == LogFormat::Har;
             let read = log_file::read_log(opened.reader, &mut reader, &mut |exchange| {
                 stats.logged += 1;
                 if stats.logged.is_multiple_of(1_024) {
@@ -216,7 +219,11 @@ impl Analysis {
                 }
                 let at = exchange.started();
                 span = Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-                crate::transaction::pairing::Sink::transaction(logs, exchange);
+                if has_bodies {
+                    logs.transaction(exchange);
+                } else {
+                    shards.exchange(exchange);
+                }
             });
             stats.span = span;
             stats.bytes = read.bytes;

@@ -2,16 +2,18 @@
 //!
 //! With one shard everything happens on the calling thread and nothing is copied. With more, segments go
 //! to their shard in batches through bounded queues; a replay waits when a queue is full. Either way a
-//! connection's segments reach its shard in the order of the inputs.
+//! connection's segments reach its shard in the order of the inputs. Exchanges of logs, which are read on the calling thread
+//! line after line, belong to no connection: a batch of them goes to whichever shard has the least to do.
 
 use crate::access_log::{LogFormat, LogReport};
 use crate::merge::Merge;
 use crate::packet::{Fate, Options};
 use crate::pipeline::front::Front;
-use crate::pipeline::shard::{Batch, CountersByInput, Intake, Shard};
+use crate::pipeline::shard::{Batch, CountersByInput, Exchanges, Intake, Shard};
 use crate::source::capture_file::{CaptureError, CaptureReader};
 use crate::time::Timestamp;
 use crate::tls::keylog::Keys;
+use crate::transaction::Transaction;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -105,10 +107,16 @@ impl InputStats {
 /// Batches that wait for a shard. More smooths out bursts and costs a megabyte for about three.
 const QUEUE: usize = 16;
 
+/// What a shard's thread is given to do.
+enum Work {
+    Segments(Batch),
+    Exchanges(Exchanges),
+}
+
 enum Worker {
     Here(Box<Shard>),
     There {
-        full: Sender<Batch>,
+        full: Sender<Work>,
         empty: Receiver<Batch>,
         next: Batch,
         thread: JoinHandle<(Intake, CountersByInput)>,
@@ -120,6 +128,10 @@ pub struct Shards {
     workers: Vec<Worker>,
     keys: Arc<Keys>,
     front: Front,
+    /// Exchanges of logs on their way.
+    exchanges: Exchanges,
+    /// Batches of them that are done with.
+    delivered: (Sender<Exchanges>, Receiver<Exchanges>),
 }
 
 impl std::fmt::Debug for Shards {
@@ -136,12 +148,14 @@ impl Shards {
         keys: Arc<Keys>,
         build: &dyn Fn() -> Shard,
     ) -> std::io::Result<Self> {
+        let delivered = bounded(QUEUE * count);
         let workers = if count <= 1 {
             vec![Worker::Here(Box::new(build()))]
         } else {
-            (0..count).map(|number| start_worker(number, build())).collect::<std::io::Result<_>>()?
+            let start = |number| start_worker(number, build(), delivered.0.clone());
+            (0..count).map(start).collect::<std::io::Result<_>>()?
         };
-        Ok(Self { workers, keys, front: Front::new(options) })
+        Ok(Self { workers, keys, front: Front::new(options), exchanges: Exchanges::default(), delivered })
     }
 
     /// Reads a capture to its end or damage. `tick` is called every few thousand frames with how many
@@ -193,7 +207,7 @@ impl Shards {
                         if next.is_full() {
                             let fresh = empty.try_recv().unwrap_or_default();
                             // A worker that is gone has panicked; joining it tells.
-                            drop(full.send(std::mem::replace(next, fresh)));
+                            drop(full.send(Work::Segments(std::mem::replace(next, fresh))));
                         }
                     }
                     None => {}
@@ -207,6 +221,32 @@ impl Shards {
         }
     }
 
+    /// Takes an exchange of a log without bodies.
+    pub fn exchange(&mut self, exchange: &Transaction) {
+        if let [Worker::Here(shard)] = self.workers.as_mut_slice() {
+            shard.exchange(exchange);
+            return;
+        }
+        self.exchanges.push(exchange);
+        if self.exchanges.is_full() {
+            self.hand_over();
+        }
+    }
+
+    /// Gives the exchanges that wait to the shard with the least to do.
+    fn hand_over(&mut self) {
+        let waiting = |worker: &&Worker| match worker {
+            Worker::There { full, .. } => full.len(),
+            Worker::Here(_) => 0,
+        };
+        if let Some(Worker::There { full, .. }) = self.workers.iter().min_by_key(waiting) {
+            let fresh = self.delivered.1.try_recv().unwrap_or_default();
+            let batch = std::mem::replace(&mut self.exchanges, fresh);
+            // A worker that is gone has panicked; joining it tells.
+            drop(full.send(Work::Exchanges(batch)));
+        }
+    }
+
     /// Packets whose fragments were given up to make room for others.
     #[must_use]
     pub const fn fragments_evicted(&self) -> u64 {
@@ -215,14 +255,15 @@ impl Shards {
 
     /// Ends all shards. Returns what each learnt and counted.
     #[must_use]
-    pub fn finish(self) -> Vec<(Intake, CountersByInput)> {
+    pub fn finish(mut self) -> Vec<(Intake, CountersByInput)> {
+        self.hand_over();
         self.workers
             .into_iter()
             .filter_map(|worker| match worker {
                 Worker::Here(shard) => Some(shard.finish()),
                 Worker::There { full, next, thread, .. } => {
                     if !next.is_empty() {
-                        drop(full.send(next));
+                        drop(full.send(Work::Segments(next)));
                     }
                     drop(full);
                     match thread.join() {
@@ -235,14 +276,22 @@ impl Shards {
     }
 }
 
-fn start_worker(number: usize, mut shard: Shard) -> std::io::Result<Worker> {
-    let (full, work) = bounded::<Batch>(QUEUE);
+fn start_worker(number: usize, mut shard: Shard, delivered: Sender<Exchanges>) -> std::io::Result<Worker> {
+    let (full, work) = bounded::<Work>(QUEUE);
     let (done, empty) = bounded::<Batch>(QUEUE);
     let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
-        for mut batch in work {
-            batch.deliver(&mut shard);
-            // When nobody takes it back, it is freed.
-            drop(done.try_send(batch));
+        for work in work {
+            // When nobody takes a batch back, it is freed.
+            match work {
+                Work::Segments(mut batch) => {
+                    batch.deliver(&mut shard);
+                    drop(done.try_send(batch));
+                }
+                Work::Exchanges(mut batch) => {
+                    batch.deliver(&mut shard);
+                    drop(delivered.try_send(batch));
+                }
+            }
         }
         shard.finish()
     })?;

@@ -12,7 +12,7 @@ use crate::pipeline::rows::{Row, Rows, RowsWanted};
 use crate::time::Timestamp;
 use crate::tls::keylog::Keys;
 use crate::transaction::Transaction;
-use crate::transaction::pairing::{Conversation, Exchanges, HttpCounters, Sink};
+use crate::transaction::pairing::{self, Conversation, HttpCounters, Sink};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ pub type CountersByInput = (BTreeMap<u32, ShardCounters>, ShardCounters);
 #[derive(Debug)]
 pub struct Shard {
     flows: FlowTable<Conversation<Intake>>,
-    exchanges: Exchanges<Intake>,
+    exchanges: pairing::Exchanges<Intake>,
     /// The input of the last segment.
     input: u32,
     by_input: BTreeMap<u32, ShardCounters>,
@@ -93,7 +93,7 @@ impl Shard {
         let intake = Intake { collector, rows: Rows::new(settings.rows, settings.limits.transaction_rows) };
         Self {
             flows: FlowTable::new(FlowLimits::new(&settings.limits, settings.overlap)),
-            exchanges: Exchanges::new(&settings.limits, settings.inspect_bodies, intake)
+            exchanges: pairing::Exchanges::new(&settings.limits, settings.inspect_bodies, intake)
                 .with_keys(&settings.limits, Arc::clone(&settings.keys)),
             input: 0,
             by_input: BTreeMap::new(),
@@ -108,6 +108,11 @@ impl Shard {
             self.input = input;
         }
         self.flows.segment(segment, input, frame, &mut self.exchanges);
+    }
+
+    /// Takes an exchange that was put together already.
+    pub fn exchange(&mut self, exchange: &Transaction) {
+        self.exchanges.sink.transaction(exchange);
     }
 
     /// Books what was counted since the input began.
@@ -254,5 +259,41 @@ impl Batch {
             shard.segment(&segment, stored.input, stored.frame);
         }
         self.clear();
+    }
+}
+
+/// Exchanges of logs on their way to another thread.
+#[derive(Debug, Default)]
+pub struct Exchanges {
+    /// Of which the first `used` wait; the buffers of the others are used again.
+    kept: Vec<Transaction>,
+    used: usize,
+}
+
+/// Exchanges of a full batch: the cost of handing over is spread over as many.
+const BATCH_EXCHANGES: usize = 128;
+
+impl Exchanges {
+    /// Adds an exchange; it is copied.
+    pub fn push(&mut self, exchange: &Transaction) {
+        match self.kept.get_mut(self.used) {
+            Some(slot) => slot.copy_from(exchange),
+            None => self.kept.push(exchange.clone()),
+        }
+        self.used += 1;
+    }
+
+    /// Whether it should be handed over.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.used >= BATCH_EXCHANGES
+    }
+
+    /// Gives every exchange to `shard` and empties the batch.
+    pub fn deliver(&mut self, shard: &mut Shard) {
+        for exchange in self.kept.iter().take(self.used) {
+            shard.exchange(exchange);
+        }
+        self.used = 0;
     }
 }

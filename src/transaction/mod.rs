@@ -101,6 +101,11 @@ impl Fields {
         self.index.clear();
     }
 
+    fn copy_from(&mut self, other: &Self) {
+        self.bytes.expose_mut().clone_from(other.bytes.expose());
+        self.index.clone_from(&other.index);
+    }
+
     /// Adds a field line.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let bytes = self.bytes.expose_mut();
@@ -181,6 +186,11 @@ pub struct Body {
 }
 
 impl Body {
+    fn copy_from(&mut self, other: &Self) {
+        self.bytes.expose_mut().clone_from(other.bytes.expose());
+        (self.len, self.end, self.whole) = (other.len, other.end, other.whole);
+    }
+
     fn clear(&mut self) {
         self.bytes.expose_mut().clear();
         self.len = 0;
@@ -297,6 +307,52 @@ impl Transaction {
         self.anomalies = AnomalySet::default();
     }
 
+    /// Becomes what `other` is, in the buffers it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        // By name, so that nothing is left behind.
+        let Self {
+            provenance,
+            client,
+            client_forwarded,
+            proxied,
+            told,
+            server,
+            protocol,
+            tls,
+            request,
+            response,
+            completeness,
+            latency_us,
+            call,
+            logged_host,
+            anomalies,
+        } = other;
+        self.provenance = *provenance;
+        self.client = *client;
+        self.client_forwarded = *client_forwarded;
+        self.proxied = *proxied;
+        self.told.copy_from(told);
+        self.server = *server;
+        self.protocol = *protocol;
+        self.tls = *tls;
+        self.request.method.clone_from(&request.method);
+        self.request.target.expose_mut().clone_from(request.target.expose());
+        self.request.fields.copy_from(&request.fields);
+        self.request.body.copy_from(&request.body);
+        self.request.started = request.started;
+        self.request.ended = request.ended;
+        self.response.status = response.status;
+        self.response.fields.copy_from(&response.fields);
+        self.response.body.copy_from(&response.body);
+        self.response.started = response.started;
+        self.response.ended = response.ended;
+        self.completeness = *completeness;
+        self.latency_us = *latency_us;
+        self.call = *call;
+        self.logged_host.clone_from(logged_host);
+        self.anomalies = *anomalies;
+    }
+
     /// The request's method as text; `None` when no request was seen or it is not text.
     #[must_use]
     pub fn method(&self) -> Option<&str> {
@@ -348,6 +404,22 @@ impl Transaction {
         let rest = rest.get(start + 1..)?;
         let end = memchr::memchr(b'#', rest).unwrap_or(rest.len());
         rest.get(..end).map(Sensitive::new)
+    }
+
+    /// [`Transaction::path`] and [`Transaction::query`], looked for once.
+    #[must_use]
+    pub fn path_and_query(&self) -> (Sensitive<&[u8]>, Option<Sensitive<&[u8]>>) {
+        let (_, rest) = split_target(self.request.target.expose());
+        match memchr::memchr2(b'?', b'#', rest) {
+            None => (Sensitive::new(rest), None),
+            Some(end) if rest.get(end) == Some(&b'?') => {
+                let (path, query) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                let query = query.get(1..).unwrap_or_default();
+                let end = memchr::memchr(b'#', query).unwrap_or(query.len());
+                (Sensitive::new(path), query.get(..end).map(Sensitive::new))
+            }
+            Some(_) => (self.path(), self.query()),
+        }
     }
 
     /// When it began: the first byte seen of it.
@@ -412,10 +484,19 @@ mod tests {
             ("/a?u=http://z/", Some("[::1]:80"), Some("[::1]"), "/a", Some("u=http://z/")),
             ("x.example:443", Some("x.example.:443"), Some("x.example"), "x.example:443", None),
             ("/", None, None, "/", None),
+            ("/a#b?c=1", None, None, "/a", Some("c=1")),
+            ("/a?", None, None, "/a", Some("")),
         ] {
             let transaction = with(target, host);
             assert_eq!(transaction.host().as_deref(), expected_host, "{target}");
             assert_eq!(*transaction.path().expose(), path.as_bytes(), "{target}");
+            let (both, query_of_both) = transaction.path_and_query();
+            assert_eq!(*both.expose(), path.as_bytes(), "{target}");
+            assert_eq!(
+                query_of_both.map(|query| *query.expose()),
+                transaction.query().map(|query| *query.expose()),
+                "{target}"
+            );
             assert_eq!(
                 transaction.query().map(|query| *query.expose()),
                 query.map(str::as_bytes),

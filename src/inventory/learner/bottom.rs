@@ -108,15 +108,31 @@ impl<V: Default + Merge> Sample<V> {
 }
 
 /// A handful of counters by rank, sorted; for what hangs on every operation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Handful {
     kept: Vec<(u64, u64)>,
     overflowed: bool,
+    /// The complement of the key beyond which none has room, once that is known: it follows from `kept`, and saves the
+    /// look at it.
+    #[serde(skip)]
+    beyond: u64,
 }
+
+impl PartialEq for Handful {
+    fn eq(&self, other: &Self) -> bool {
+        self.kept == other.kept && self.overflowed == other.overflowed
+    }
+}
+
+impl Eq for Handful {}
 
 impl Handful {
     /// Adds `times` to the counter of `key`; keeps at most `limit` counters.
     pub(super) fn add(&mut self, key: u64, times: u64, limit: usize) {
+        if key > !self.beyond {
+            self.overflowed = true;
+            return;
+        }
         match self.kept.binary_search_by_key(&key, |(key, _)| *key) {
             Ok(at) => {
                 if let Some((_, count)) = self.kept.get_mut(at) {
@@ -132,6 +148,7 @@ impl Handful {
                 }
             }
         }
+        self.beyond = self.kept.get(limit.saturating_sub(1)).map_or(0, |(key, _)| !key);
     }
 
     pub(super) fn absorb(&mut self, other: &Self, limit: usize) {

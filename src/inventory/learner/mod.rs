@@ -34,6 +34,8 @@ mod store;
 mod template;
 #[cfg(test)]
 mod tests;
+mod trodden;
+mod vocabulary;
 
 pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
 pub use rank::RankKey;
@@ -43,8 +45,9 @@ pub use template::{Template, TemplateSegment};
 
 use crate::merge::Merge;
 use method::Method;
-use noise::{Answer, Tier};
-use store::{Bounds, Place, Store};
+use noise::{Answer, Hostility, Tier};
+use store::{Bounds, Place, Step, Store};
+use vocabulary::Vocabulary;
 
 /// What the owner of the learner keeps for each skeleton and method.
 pub trait Facts: Default + Merge {
@@ -211,6 +214,9 @@ pub struct Learner<F> {
     plausible: Store<F>,
     dead: Store<F>,
     tables: noise::Tables,
+    vocabulary: Vocabulary,
+    /// The path being walked: a buffer.
+    steps: Vec<Step>,
 }
 
 impl<F: Facts> Learner<F> {
@@ -224,6 +230,8 @@ impl<F: Facts> Learner<F> {
             plausible: Store::new(rank, bounds),
             dead: Store::new(rank, bounds),
             tables: noise::Tables::new(rank, &limits),
+            vocabulary: Vocabulary::new(rank),
+            steps: Vec::new(),
         }
     }
 
@@ -244,20 +252,51 @@ impl<F: Facts> Learner<F> {
     ) -> (T, &mut F) {
         let method = Method::of(sighting.method);
         let answer = Answer::of(sighting);
-        let path = path::normalise(sighting.path);
-        let last = path::segments(&path).last().unwrap_or_default();
-        let asset = !answer.json && noise::is_asset_name(last);
-        let hostile = !answer.json && !answer.dead && path::hostile(&path);
-        let store = match answer.tier(method, hostile) {
+        let tier = answer.tier(method, false);
+        let known = self.store(tier).walk_again(sighting.host, sighting.path);
+        // Such a path has neither a hostile name nor that of a file.
+        let (tier, place, asset) = match known {
+            Some(place) => (tier, place, false),
+            None => self.walk(sighting, answer, method),
+        };
+        let store = match tier {
             Tier::Proven => &mut self.proven,
             Tier::Plausible => &mut self.plausible,
             Tier::Dead => &mut self.dead,
         };
-        let place = store.walk(sighting.host, &path::segments(&path));
         let told = tell(store, place, method);
         let operation = store.operation(place, method);
         self.tables.observe(sighting, answer, place.hostility, asset, &mut operation.seen);
         (told, &mut operation.facts)
+    }
+
+    const fn store(&mut self, tier: Tier) -> &mut Store<F> {
+        match tier {
+            Tier::Proven => &mut self.proven,
+            Tier::Plausible => &mut self.plausible,
+            Tier::Dead => &mut self.dead,
+        }
+    }
+
+    /// Walks to the skeleton of a path; says in which store, and whether its name is that of a page's file.
+    fn walk(&mut self, sighting: &Sighting<'_>, answer: Answer, method: Method) -> (Tier, Place, bool) {
+        let path = path::normalise(sighting.path);
+        let host = self.vocabulary.word(sighting.host.as_bytes()).rank;
+        let mut steps = std::mem::take(&mut self.steps);
+        steps.clear();
+        let mut hostility = Hostility::None;
+        for segment in path::segments(&path) {
+            let word = self.vocabulary.word(segment);
+            hostility = hostility.max(word.hostility);
+            steps.push(Step::of(&path, segment, word));
+        }
+        let asset = !answer.json && path::segments(&path).last().is_some_and(noise::is_asset_name);
+        let hostile =
+            !answer.json && !answer.dead && hostility != Hostility::None && path::may_be_hostile(&path);
+        let tier = answer.tier(method, hostile);
+        let place = self.store(tier).walk((sighting.host, host), &path, &steps);
+        self.steps = steps;
+        (tier, place, asset)
     }
 
     /// Takes in all that `other` has seen. Order and grouping do not matter.
@@ -304,7 +343,9 @@ impl<F: Facts> Learner<F> {
     #[must_use]
     pub fn take(&mut self) -> Self {
         let rank = self.proven.key();
-        std::mem::replace(self, Self::new(self.limits, rank))
+        let mut fresh = Self::new(self.limits, rank);
+        std::mem::swap(&mut fresh.vocabulary, &mut self.vocabulary);
+        std::mem::replace(self, fresh)
     }
 
     /// The facts of every skeleton and method.

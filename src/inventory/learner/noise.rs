@@ -66,10 +66,15 @@ const SUSPICIOUS_ENDS: [&[u8]; 7] = [b".php", b".asp", b".aspx", b".jsp", b".cgi
 impl Hostility {
     /// The hostility of one segment.
     pub(super) fn of(segment: &[u8]) -> Self {
-        // Numbers and UUIDs, which most identifiers are, hold no letter or sign of those names.
-        if segment.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') {
-            return Self::None;
-        }
+        // Numbers and UUIDs, which most identifiers are, hold no letter or sign of those names, and those of letters and
+        // digits alone are few.
+        let innocent = segment.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+            || (segment.iter().all(u8::is_ascii_alphanumeric) && !may_be_plain(segment));
+        if innocent { Self::None } else { Self::listed(segment) }
+    }
+
+    /// What the lists say of a segment.
+    fn listed(segment: &[u8]) -> Self {
         let lower = segment.get(..segment.len().min(256)).unwrap_or_default().to_ascii_lowercase();
         let any = |list: &[&[u8]], holds: &dyn Fn(&[u8]) -> bool| list.iter().any(|part| holds(part));
         if any(&HOSTILE_STARTS, &|part| lower.starts_with(part))
@@ -84,6 +89,16 @@ impl Hostility {
             Self::None
         }
     }
+}
+
+/// Whether a name of letters and digits may be one of the hostile ones.
+fn may_be_plain(name: &[u8]) -> bool {
+    const FRONTS: [&[u8; 4]; 6] = [b"phpm", b"phpu", b"actu", b"stru", b"hnap", b"boaf"];
+    HOSTILE_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || name.windows(4).any(|four| {
+            matches!(four.first(), Some(b'p' | b'P' | b'a' | b'A' | b's' | b'S' | b'h' | b'H' | b'b' | b'B'))
+                && FRONTS.iter().any(|front| four.eq_ignore_ascii_case(*front))
+        })
 }
 
 /// Which store a sighting belongs to: what is surely alive is kept apart from what a stranger can make
@@ -114,7 +129,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn of(sighting: &Sighting<'_>) -> Self {
         let kind = sighting.content_type;
-        let json = kind.contains("json");
+        let json = !kind.is_empty() && kind.contains("json");
         let bodyless = kind.is_empty() && sighting.response_bytes == 0;
         let status = sighting.status.unwrap_or(0);
         let gone = matches!(status, 404 | 410);
@@ -124,8 +139,8 @@ impl Answer {
             dead: gone || matches!(status, 405 | 501) || (matches!(status, 400 | 401 | 403) && bodyless),
             missing: gone && json,
             bodyless,
-            asset_type: is_asset_type(kind) || status == 304,
-            html: kind == "text/html",
+            asset_type: !kind.is_empty() && is_asset_type(kind) || status == 304,
+            html: !kind.is_empty() && kind == "text/html",
         }
     }
 
@@ -270,6 +285,15 @@ pub(super) struct Tables {
     pages: Sample<u64>,
     operation_clients: usize,
     operation_answers: usize,
+    last: LastPage,
+}
+
+/// Host and kind of the last page, and their rank as a pair: both seldom change.
+#[derive(Clone, Debug, Default)]
+struct LastPage {
+    host: String,
+    kind: String,
+    rank: Option<u64>,
 }
 
 impl Tables {
@@ -280,6 +304,7 @@ impl Tables {
             pages: Sample::new(limits.answers),
             operation_clients: limits.operation_clients,
             operation_answers: limits.operation_answers,
+            last: LastPage::default(),
         }
     }
 
@@ -348,10 +373,19 @@ impl Tables {
         }
     }
 
-    fn signature(&self, sighting: &Sighting<'_>) -> u64 {
-        let host = self.key.rank(sighting.host.as_bytes());
-        let kind = self.key.rank(sighting.content_type.as_bytes());
-        self.key.rank_pair(self.key.rank_pair(host, kind), sighting.response_bytes)
+    fn signature(&mut self, sighting: &Sighting<'_>) -> u64 {
+        let last = &mut self.last;
+        let rank = match last.rank {
+            Some(rank) if same(&last.host, sighting.host) && same(&last.kind, sighting.content_type) => rank,
+            Some(_) | None => {
+                let host = self.key.rank(sighting.host.as_bytes());
+                let kind = self.key.rank(sighting.content_type.as_bytes());
+                sighting.host.clone_into(&mut last.host);
+                sighting.content_type.clone_into(&mut last.kind);
+                *last.rank.insert(self.key.rank_pair(host, kind))
+            }
+        };
+        self.key.rank_pair(rank, sighting.response_bytes)
     }
 
     /// What is written of the tables: how clients fared, and the pages that answer everything.
@@ -407,6 +441,12 @@ impl Tables {
     }
 }
 
+/// Whether two texts are the same. Comparing nothing costs much where it is done by vectors, as an empty text has no
+/// address that can be read.
+pub(super) fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && (a.is_empty() || a == b)
+}
+
 /// What the tables say in the end.
 #[derive(Clone, Debug)]
 pub(super) struct Verdicts {
@@ -446,5 +486,26 @@ impl Verdicts {
         let json =
             if seen.hostile + seen.suspicious > 0 { seen.json.saturating_sub(soft) } else { seen.json };
         json + open.saturating_sub(soft.saturating_sub(seen.json - json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is passed over without a look at the lists is on none of them.
+        #[test]
+        fn only_what_is_on_no_list_is_passed_over(front in "[a-hA-H0-9.-]{0,5}", at in 0_usize..33, upper in any::<bool>(), back in "[a-z0-9-]{0,5}") {
+            let names: Vec<&[u8]> =
+                HOSTILE_PARTS.iter().chain(&HOSTILE_STARTS).chain(&HOSTILE_NAMES).copied().collect();
+            let name = names.get(at).copied().unwrap_or_default();
+            let name = if upper { name.to_ascii_uppercase() } else { name.to_vec() };
+            let whole = [front.as_bytes(), &name, back.as_bytes()].concat();
+            for segment in [&name, &whole] {
+                prop_assert_eq!(Hostility::of(segment), Hostility::listed(segment));
+            }
+        }
     }
 }

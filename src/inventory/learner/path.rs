@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::noise::Hostility;
-
 /// The path of a request target: no origin, no query, parameters or encoded unreserved characters.
 pub(super) fn normalise(target: &[u8]) -> Cow<'_, [u8]> {
     let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
@@ -55,11 +53,9 @@ pub(super) fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty() && *segment != b".")
 }
 
-/// Whether some segment is one that only attackers or legacy applications know.
-pub(super) fn hostile(path: &[u8]) -> bool {
-    // Each hostile name but a few holds one of these bytes, which keeps the search off plain paths.
-    (memchr::memchr3(b'.', b'%', b'-', path).is_some() || memchr::memchr2(b'$', b'<', path).is_some())
-        && segments(path).any(|segment| Hostility::of(segment) != Hostility::None)
+/// Whether a path with a hostile segment counts as hostile: each hostile name but a few holds one of these bytes.
+pub(super) fn may_be_hostile(path: &[u8]) -> bool {
+    memchr::memchr3(b'.', b'%', b'-', path).is_some() || memchr::memchr2(b'$', b'<', path).is_some()
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Every shape, in the order of its code.
+    /// Every shape, in the order of its declaration.
     const ALL: [Self; 25] = [
         Self::Word,
         Self::Words,
@@ -138,12 +138,12 @@ impl Shape {
 
     /// A letter that stands for the shape in markers.
     pub(super) fn letter(self) -> char {
-        let at = Self::ALL
-            .iter()
-            .position(|shape| *shape == self)
-            .and_then(|at| u8::try_from(at).ok())
-            .unwrap_or(24);
-        char::from(b'a' + at)
+        char::from(self.code())
+    }
+
+    /// That letter in ASCII.
+    pub(super) const fn code(self) -> u8 {
+        b'a' + self as u8
     }
 
     /// The shape that a marker's letter stands for.
@@ -170,6 +170,9 @@ impl Judged {
 
 /// Splits `stem.ext` of a known file type or `stem:verb`; the suffix keeps its dot or colon.
 pub(super) fn split_suffix(segment: &str) -> (&str, &str) {
+    if memchr::memchr2(b':', b'.', segment.as_bytes()).is_none() {
+        return (segment, "");
+    }
     if let Some(at) = segment.rfind(':').filter(|at| *at > 0) {
         let (stem, verb) = segment.split_at(at);
         let word = verb.as_bytes().get(1..).unwrap_or_default();
@@ -471,7 +474,7 @@ fn is_dotted_version(s: &str) -> bool {
     (2..=3).contains(&parts)
 }
 
-fn is_uuid(bytes: &[u8]) -> bool {
+pub(super) fn is_uuid(bytes: &[u8]) -> bool {
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, byte)| {
             if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }

@@ -15,14 +15,17 @@ use hashbrown::HashTable;
 use super::LearnerLimits;
 use super::bottom::{Distinct, Handful};
 use super::method::Method;
-use super::noise::Hostility;
+use super::noise::{Hostility, same};
 use super::rank::RankKey;
 use super::saved::{PSEUDONYM, SavedName, SavedNode, SavedOperation, SavedStore};
 use super::segment::{self, Shape};
+use super::trodden::Trodden;
+use super::vocabulary::Word;
 use crate::merge::Merge;
 
 /// Begins the name of a node that stands for all values of a shape; no name of traffic begins so.
 pub(super) const MARKER: char = '\u{1}';
+const MARKER_BYTE: u8 = 1;
 /// The name of the node that stands for all paths that found no room.
 pub(super) const REST: &str = "\u{2}";
 
@@ -128,6 +131,8 @@ pub(super) enum Kind {
 struct Node<F> {
     parent: u32,
     name: Box<str>,
+    /// Whether the name is a pseudonym.
+    hidden: bool,
     kind: Kind,
     name_rank: u64,
     path_rank: u64,
@@ -170,6 +175,22 @@ pub(super) struct Place {
     pub(super) hostility: Hostility,
 }
 
+/// A segment of the path that is walked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    start: usize,
+    end: usize,
+    word: Word,
+}
+
+impl Step {
+    /// `segment`, which is a slice of `path`.
+    pub(super) fn of(path: &[u8], segment: &[u8], word: Word) -> Self {
+        let start = segment.as_ptr().addr().saturating_sub(path.as_ptr().addr());
+        Self { start, end: start + segment.len(), word }
+    }
+}
+
 /// The tree.
 #[derive(Clone, Debug)]
 pub(super) struct Store<F> {
@@ -183,15 +204,61 @@ pub(super) struct Store<F> {
     /// Nodes whose rank exceeds `u64::MAX >> level` are not kept.
     level: u32,
     reached: Reached,
+    trodden: Trodden,
+    /// The host of the last walk, and its node while no node has gone.
+    host: (String, Option<u32>),
 }
 
 const ROOT: u32 = 0;
+
+/// What a byte of a path may be part of, as bits.
+mod kind {
+    pub(super) const DIGIT: u8 = 1;
+    /// `a` to `f`.
+    pub(super) const HEX: u8 = 2;
+    pub(super) const DASH: u8 = 4;
+    /// Of a name.
+    pub(super) const OTHER: u8 = 8;
+    pub(super) const SLASH: u8 = 16;
+    /// What a name is not always made of: it has a meaning in paths, or in the names of files and attackers.
+    pub(super) const ODD: u8 = 32;
+
+    pub(super) const DIGIT_OR_HEX: u8 = DIGIT | HEX;
+    pub(super) const HEX_AND_DASH: u8 = HEX | DASH;
+    pub(super) const UUID: u8 = DIGIT | HEX | DASH;
+
+    /// The kind of each byte.
+    pub(super) static OF: [u8; 256] = table();
+
+    const fn table() -> [u8; 256] {
+        let mut table = [ODD; 256];
+        let mut at = 0_u8;
+        loop {
+            #[expect(clippy::indexing_slicing, reason = "a u8 indexes 256 entries")]
+            {
+                table[at as usize] = match at {
+                    b'0'..=b'9' => DIGIT,
+                    b'a'..=b'f' => HEX,
+                    b'-' => DASH,
+                    b'g'..=b'z' | b'A'..=b'Z' | b'_' | b'~' => OTHER,
+                    b'/' => SLASH,
+                    _ => ODD,
+                };
+            }
+            if at == u8::MAX {
+                return table;
+            }
+            at += 1;
+        }
+    }
+}
 
 impl<F: Default + Merge> Store<F> {
     pub(super) fn new(key: RankKey, bounds: Bounds) -> Self {
         let root = Node {
             parent: ROOT,
             name: "".into(),
+            hidden: false,
             kind: Kind::Name,
             name_rank: 0,
             path_rank: 0,
@@ -213,70 +280,123 @@ impl<F: Default + Merge> Store<F> {
             kept: 0,
             level: 0,
             reached: Reached::default(),
+            trodden: Trodden::default(),
+            host: (String::new(), None),
         }
     }
 
-    /// Walks to the node of a host and the segments of a path, making it if there is room.
-    pub(super) fn walk<'s>(
-        &mut self,
-        host: &str,
-        segments: &(impl Iterator<Item = &'s [u8]> + Clone),
-    ) -> Place {
-        let mut place = self.walk_once(host, segments.clone());
+    /// Walks by steps that were made before, and by values that are told at a glance: numbers, UUIDs and hexadecimal
+    /// digits. What comes of it is what comes of [`Store::walk`]; `None` when that has to be asked. No name on the way is
+    /// an attacker's.
+    pub(super) fn walk_again(&mut self, host: &str, path: &[u8]) -> Option<Place> {
+        let mut node = self.host.1.filter(|_| same(&self.host.0, host))?;
+        let mut rest = path.strip_prefix(b"/")?;
+        let mut depth = 1;
+        while !rest.is_empty() {
+            let mut kinds = 0;
+            let mut end = 0;
+            for byte in rest {
+                let kind = kind::OF.get(usize::from(*byte)).copied().unwrap_or(kind::ODD);
+                if kind == kind::SLASH {
+                    break;
+                }
+                kinds |= kind;
+                end += 1;
+            }
+            if kinds & kind::ODD != 0 || end > self.bounds.name_bytes || depth > self.bounds.depth {
+                return None;
+            }
+            let (segment, behind) = rest.split_at_checked(end)?;
+            rest = behind.get(1..).unwrap_or_default();
+            if segment.is_empty() {
+                continue;
+            }
+            let shape = match kinds {
+                kind::DIGIT if end >= 9 => Some(Shape::BigInt),
+                kind::DIGIT if depth > self.bounds.constant_depth => Some(Shape::Int),
+                kind::DIGIT_OR_HEX if end >= 16 => Some(Shape::Hex),
+                kind::HEX_AND_DASH | kind::UUID if segment::is_uuid(segment) => Some(Shape::Uuid),
+                _ => None,
+            };
+            node = match shape {
+                None => self.trodden.find(node, segment)?,
+                Some(shape) => {
+                    let marker = self.trodden.find(node, &[MARKER_BYTE, shape.code()])?;
+                    let (rank, limit) = (self.key.rank(segment), self.bounds.distinct);
+                    self.node_mut(marker).distinct.insert(rank, limit);
+                    marker
+                }
+            };
+            depth += 1;
+        }
+        Some(Place { node, hostility: Hostility::None })
+    }
+
+    /// Walks to the node of a host, with its rank, and the segments of a path, making it if there is room.
+    pub(super) fn walk(&mut self, host: (&str, u64), path: &[u8], segments: &[Step]) -> Place {
+        let mut place = self.walk_once(host, path, segments);
         while self.kept > self.bounds.nodes {
             self.shrink();
-            place = self.walk_once(host, segments.clone());
+            place = self.walk_once(host, path, segments);
         }
         place
     }
 
-    fn walk_once<'s>(&mut self, host: &str, segments: impl Iterator<Item = &'s [u8]>) -> Place {
-        let rank = self.key.rank(host.as_bytes());
-        let node = match self.find(ROOT, rank, host) {
+    fn walk_once(&mut self, (host, rank): (&str, u64), path: &[u8], segments: &[Step]) -> Place {
+        let node = match self.find(ROOT, rank) {
             Some(node) => node,
             None => self.place(ROOT, Kind::Name, rank, host, Hostility::None),
         };
+        if self.node(node).kind == Kind::Name && self.node(node).depth == 1 {
+            host.clone_into(&mut self.host.0);
+            self.host.1 = Some(node);
+        }
         let mut place = Place { node, hostility: Hostility::None };
         for segment in segments {
-            place = self.step(place, segment);
+            let bytes = path.get(segment.start..segment.end).unwrap_or_default();
+            place = self.step(place, bytes, segment.word);
         }
         place
     }
 
     /// Goes one segment down.
-    fn step(&mut self, place: Place, segment: &[u8]) -> Place {
+    fn step(&mut self, place: Place, segment: &[u8], word: Word) -> Place {
         let Place { node: parent, hostility } = place;
         let (kind, depth) = {
             let node = self.node(parent);
             (node.kind, node.depth)
         };
         if kind == Kind::Rest {
-            return Place { node: parent, hostility: hostility.max(Hostility::of(segment)) };
+            return Place { node: parent, hostility: hostility.max(word.hostility) };
         }
         if depth > self.bounds.depth {
             self.reached.depth += 1;
             return Place { node: self.rest(parent), hostility };
         }
+        let rank = word.rank;
         let digits = segment.iter().all(u8::is_ascii_digit);
         if digits && depth > self.bounds.constant_depth {
             let shape = if segment.len() < 9 { Shape::Int } else { Shape::BigInt };
-            return Place { node: self.marker(parent, shape, "", self.key.rank(segment)), hostility };
+            return Place { node: self.marker(parent, shape, "", rank), hostility };
         }
         if segment.len() > self.bounds.name_bytes {
             self.reached.name_bytes += 1;
-            let hostility = hostility.max(Hostility::of(segment));
-            return Place { node: self.marker(parent, Shape::Long, "", self.key.rank(segment)), hostility };
+            let hostility = hostility.max(word.hostility);
+            return Place { node: self.marker(parent, Shape::Long, "", rank), hostility };
         }
-        let rank = self.key.rank(segment);
         let text = match std::str::from_utf8(segment) {
             Ok(text) if !text.starts_with([MARKER, '\u{2}', PSEUDONYM]) => text,
             _ => return Place { node: self.marker(parent, Shape::Encoded, "", rank), hostility },
         };
-        if let Some(found) = self.find(parent, rank, text) {
+        if let Some(found) = self.find(parent, rank) {
             self.name_again(found, text);
-            return Place { node: found, hostility: hostility.max(self.node(found).hostility) };
+            let own = self.node(found).hostility;
+            if own == Hostility::None {
+                self.trodden.keep(parent, segment, found);
+            }
+            return Place { node: found, hostility: hostility.max(own) };
         }
-        let own = if digits { Hostility::None } else { Hostility::of(segment) };
+        let own = word.hostility;
         let judged = segment::judge(text);
         let (_, suffix) = segment::split_suffix(text);
         let node = if !judged.hard() {
@@ -343,15 +463,13 @@ impl<F: Default + Merge> Store<F> {
         self.nodes.len() - self.free.len()
     }
 
-    fn find(&self, parent: u32, rank: u64, name: &str) -> Option<u32> {
+    fn find(&self, parent: u32, rank: u64) -> Option<u32> {
         self.table
             .find(slot(parent, rank), |id| {
                 let node = self.node(*id);
-                node.parent == parent
-                    && node.name_rank == rank
-                    && (*node.name == *name
-                        || node.name.starts_with(PSEUDONYM)
-                        || name.starts_with(PSEUDONYM))
+                // A rank is a keyed hash: names that share one are the same but for one in 2^64 pairs, and a name that was
+                // read back under a pseudonym has nothing else to be known by.
+                node.parent == parent && node.name_rank == rank
             })
             .copied()
     }
@@ -359,25 +477,35 @@ impl<F: Default + Merge> Store<F> {
     /// Gives a node that was read back under a pseudonym its name, now that it was seen again.
     fn name_again(&mut self, id: u32, name: &str) {
         let node = self.node_mut(id);
-        if node.name.starts_with(PSEUDONYM) && !name.starts_with(PSEUDONYM) {
+        if node.hidden && !name.starts_with(PSEUDONYM) {
             node.name = name.into();
+            node.hidden = false;
         }
     }
 
     /// The node that stands for the values of `shape` below `parent`.
     fn marker(&mut self, parent: u32, shape: Shape, suffix: &str, value: u64) -> u32 {
-        let mut name = String::with_capacity(2 + suffix.len());
-        name.push(MARKER);
-        name.push(shape.letter());
-        name.push_str(suffix);
-        if suffix.starts_with('.') {
-            name.make_ascii_lowercase();
-        }
+        let bare = [MARKER_BYTE, shape.code()];
+        let mut long = String::new();
+        let name = if suffix.is_empty() {
+            std::str::from_utf8(&bare).expect("both bytes are ASCII")
+        } else {
+            long.push(MARKER);
+            long.push(shape.letter());
+            long.push_str(suffix);
+            if suffix.starts_with('.') {
+                long.make_ascii_lowercase();
+            }
+            &long
+        };
         let rank = self.key.rank(name.as_bytes());
         let kind = if suffix.starts_with(':') { Kind::Name } else { Kind::Marker };
-        let node = match self.find(parent, rank, &name) {
-            Some(node) => node,
-            None => self.place(parent, kind, rank, &name, Hostility::None),
+        let node = match self.find(parent, rank) {
+            Some(node) => {
+                self.trodden.keep(parent, name.as_bytes(), node);
+                node
+            }
+            None => self.place(parent, kind, rank, name, Hostility::None),
         };
         let limit = self.bounds.distinct;
         self.node_mut(node).distinct.insert(value, limit);
@@ -387,7 +515,7 @@ impl<F: Default + Merge> Store<F> {
     /// The node that stands for what found no room below `parent`.
     fn rest(&mut self, parent: u32) -> u32 {
         let rank = self.key.rank(REST.as_bytes());
-        match self.find(parent, rank, REST) {
+        match self.find(parent, rank) {
             Some(node) => node,
             None => self.create(parent, Kind::Rest, rank, REST, Hostility::None),
         }
@@ -452,6 +580,7 @@ impl<F: Default + Merge> Store<F> {
         let node = Node {
             parent,
             name: name.into(),
+            hidden: name.starts_with(PSEUDONYM),
             kind,
             name_rank: rank,
             path_rank,
@@ -502,6 +631,8 @@ impl<F: Default + Merge> Store<F> {
 
     /// Takes an unlinked node and all below it out of the tree.
     fn extract(&mut self, id: u32) -> Subtree<F> {
+        self.trodden.forget();
+        self.host.1 = None;
         let hash = slot(self.node(id).parent, self.node(id).name_rank);
         if let Ok(found) = self.table.find_entry(hash, |other| *other == id) {
             found.remove();
@@ -530,7 +661,7 @@ impl<F: Default + Merge> Store<F> {
 
     /// Puts a subtree below `parent`.
     fn graft(&mut self, parent: u32, subtree: Subtree<F>) {
-        let node = match self.find(parent, subtree.name_rank, &subtree.name) {
+        let node = match self.find(parent, subtree.name_rank) {
             Some(node) => {
                 self.name_again(node, &subtree.name);
                 node
