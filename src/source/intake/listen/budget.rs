@@ -25,13 +25,16 @@ impl Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
-/// Bytes within a budget. Dropping it frees them.
+/// What is taken out of a budget until it is dropped.
+pub(super) type Held = Option<OwnedSemaphorePermit>;
+
+/// Bytes within a budget.
 #[derive(Debug)]
 pub(super) struct BufferOf<'b> {
     budget: &'b Budget,
     bytes: Vec<u8>,
     shares: usize,
-    held: Option<OwnedSemaphorePermit>,
+    held: Held,
 }
 
 impl BufferOf<'_> {
@@ -39,26 +42,45 @@ impl BufferOf<'_> {
         self.bytes.len()
     }
 
-    /// Adds bytes, as long as the budget has room.
+    /// Shares that are wanted for `more` bytes.
+    fn wanted(&self, more: usize) -> Result<u32, Exhausted> {
+        let shares = (self.bytes.len() + more).div_ceil(SHARE).saturating_sub(self.shares);
+        u32::try_from(shares).map_err(|_| Exhausted)
+    }
+
+    fn keep(&mut self, got: OwnedSemaphorePermit) {
+        self.shares += got.num_permits();
+        match &mut self.held {
+            Some(held) => held.merge(got),
+            held @ None => *held = Some(got),
+        }
+    }
+
+    /// Waits until the budget has room for `more` bytes.
+    pub(super) async fn reserve(&mut self, more: usize) -> Result<(), Exhausted> {
+        let wanted = self.wanted(more)?;
+        if wanted > 0 {
+            let got = Arc::clone(&self.budget.0).acquire_many_owned(wanted).await;
+            self.keep(got.map_err(|_| Exhausted)?);
+        }
+        Ok(())
+    }
+
+    /// Adds bytes, if the budget has room for them now.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Exhausted> {
-        let shares = (self.bytes.len() + bytes.len()).div_ceil(SHARE);
-        let more = u32::try_from(shares.saturating_sub(self.shares)).map_err(|_| Exhausted)?;
-        if more > 0 {
-            let got = Arc::clone(&self.budget.0).try_acquire_many_owned(more).map_err(|_| Exhausted)?;
-            match &mut self.held {
-                Some(held) => held.merge(got),
-                held @ None => *held = Some(got),
-            }
-            self.shares = shares;
+        let wanted = self.wanted(bytes.len())?;
+        if wanted > 0 {
+            let got = Arc::clone(&self.budget.0).try_acquire_many_owned(wanted);
+            self.keep(got.map_err(|_| Exhausted)?);
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// The bytes, and the budget is free again.
-    pub(super) fn take(&mut self) -> Vec<u8> {
-        (self.shares, self.held) = (0, None);
-        std::mem::take(&mut self.bytes)
+    /// The bytes, with what they take out of the budget.
+    pub(super) fn take(&mut self) -> (Vec<u8>, Held) {
+        self.shares = 0;
+        (std::mem::take(&mut self.bytes), self.held.take())
     }
 }
 
@@ -74,7 +96,10 @@ mod tests {
         assert_eq!(one.push(&[0; SHARE / 2]), Ok(()));
         assert_eq!(one.push(&[0; SHARE / 2]), Ok(()), "the share was taken");
         assert_eq!(other.push(&[0; 1]), Err(Exhausted));
-        assert_eq!(one.take().len(), 4 * SHARE);
+        let (bytes, held) = one.take();
+        assert_eq!(bytes.len(), 4 * SHARE);
+        assert_eq!(other.push(&[0; 1]), Err(Exhausted), "they are still there");
+        drop(held);
         assert_eq!(other.push(&[0; 1]), Ok(()));
         drop(other);
         assert_eq!(one.push(&vec![0; 4 * SHARE]), Ok(()));

@@ -4,7 +4,7 @@
 //! reading of a stream, and HTTP/2 then stops its sender.
 
 use super::EnvoyAls;
-use super::budget::{Budget, BufferOf};
+use super::budget::{Budget, BufferOf, Held};
 use super::handover::Handover;
 use super::serving::Activity;
 use super::tokens::Tokens;
@@ -46,6 +46,8 @@ enum Status {
 }
 
 type End = (Status, &'static str);
+
+const TOO_LARGE: End = (Status::ResourceExhausted, "a message is too large");
 
 /// The service.
 #[derive(Debug)]
@@ -141,7 +143,11 @@ impl Service {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
             let mut rest = &bytes[..];
-            while let Some((compressed, message)) = messages.next(&mut rest)? {
+            loop {
+                // Where others hold it all, the client waits with us.
+                let reserved = within(until, messages.buffer.reserve(rest.len())).await?;
+                reserved.map_err(|_| TOO_LARGE)?;
+                let Some((compressed, message, held)) = messages.next(&mut rest)? else { break };
                 until = None;
                 let message = match (compressed, gzip) {
                     (false, _) => message,
@@ -151,6 +157,7 @@ impl Service {
                 if !stream.send(Content::AccessLogService(message)).await {
                     return Err((Status::Unavailable, "the sensor is ending"));
                 }
+                drop(held);
             }
             if messages.is_inside() {
                 until = until.or_else(|| Some(Instant::now() + MESSAGE_TIME));
@@ -171,7 +178,7 @@ async fn within<T>(until: Option<Instant>, wanted: impl Future<Output = T>) -> R
 
 fn inflate(decoder: &mut ContentDecoder, mut message: Vec<u8>, most: usize) -> Result<Vec<u8>, End> {
     match decoder.decode(b"gzip", &mut message, most + 1) {
-        _ if message.len() > most => Err((Status::ResourceExhausted, "a message is too large")),
+        _ if message.len() > most => Err(TOO_LARGE),
         Decoded::Whole => Ok(message),
         Decoded::Front | Decoded::Damaged | Decoded::Unknown => {
             Err((Status::Internal, "a message is not in its coding"))
@@ -196,8 +203,8 @@ impl<'b> Messages<'b> {
         self.have > 0
     }
 
-    /// The next whole message that ends in `bytes`, with whether it is compressed.
-    fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<(bool, Vec<u8>)>, End> {
+    /// The next whole message that ends in `bytes`: whether it is compressed, and what it holds of the budget.
+    fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<(bool, Vec<u8>, Held)>, End> {
         let missing = self.prefix.iter_mut().skip(self.have);
         let mut read = 0;
         for (slot, byte) in missing.zip(*bytes) {
@@ -215,18 +222,18 @@ impl<'b> Messages<'b> {
             return Err((Status::Internal, "the prefix of a message is unknown"));
         }
         if length > self.most {
-            return Err((Status::ResourceExhausted, "a message is too large"));
+            return Err(TOO_LARGE);
         }
         let left = length.saturating_sub(self.buffer.len());
         let (part, rest) = bytes.split_at(left.min(bytes.len()));
         *bytes = rest;
-        let pushed = self.buffer.push(part);
-        pushed.map_err(|_| (Status::ResourceExhausted, "too many messages are on their way"))?;
+        self.buffer.push(part).map_err(|_| TOO_LARGE)?;
         if part.len() < left {
             return Ok(None);
         }
         self.have = 0;
-        Ok(Some((flags == 1, self.buffer.take())))
+        let (message, held) = self.buffer.take();
+        Ok(Some((flags == 1, message, held)))
     }
 }
 
@@ -278,8 +285,8 @@ mod tests {
         let mut out = Vec::new();
         for chunk in chunks {
             let mut rest = *chunk;
-            while let Some(message) = messages.next(&mut rest)? {
-                out.push(message);
+            while let Some((compressed, message, _)) = messages.next(&mut rest)? {
+                out.push((compressed, message));
             }
             assert!(rest.is_empty());
         }

@@ -122,10 +122,13 @@ impl Stream {
                 // What was read must still go, and the lanes still take it: the courier knows for how long.
                 return tokio::task::spawn_blocking(move || courier.send(unit)).await.unwrap_or(false);
             }
-            match courier.offer(unit) {
-                Ok(()) => return true,
-                Err(Refused::Ending) => return false,
-                Err(Refused::Full(back)) => unit = *back,
+            // Ends of other streams have waited for longer.
+            if self.handover.ends.load(Relaxed) < MAX_ENDS {
+                match courier.offer(unit) {
+                    Ok(()) => return true,
+                    Err(Refused::Ending) => return false,
+                    Err(Refused::Full(back)) => unit = *back,
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -14,7 +14,7 @@ mod batch;
 mod keys;
 
 use super::Http;
-use super::budget::Budget;
+use super::budget::{Budget, Held};
 use super::handover::Handover;
 use super::rate::{Asker, Rate};
 use super::serving::Activity;
@@ -32,7 +32,7 @@ use keys::{Claim, Claimed, Keys};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long a body may take to come in.
@@ -45,6 +45,10 @@ const DISCARD_BYTES: usize = 1 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// Bytes of bodies that are being read, of all clients; or four times the largest batch.
 const READING_BYTES: usize = 64 << 20;
+/// Batches that are decoded at a time.
+const DECODING: usize = 4;
+/// Batches that were handed on and are not saved yet. There are so many only while the state cannot be written.
+const UNSAVED: usize = 4_096;
 /// The longest name of a batch.
 const MAX_KEY: usize = 255;
 /// The codings that are undone.
@@ -59,6 +63,8 @@ pub(super) struct Endpoint {
     rate: Rate,
     keys: Arc<Keys>,
     budget: Budget,
+    decoding: Semaphore,
+    unsaved: Arc<Semaphore>,
     max_batch: usize,
 }
 
@@ -139,6 +145,8 @@ impl Endpoint {
             rate: Rate::new(way.requests_per_second),
             keys: Keys::new(given.key.clone(), &given.positions),
             budget: Budget::new(READING_BYTES.max(4 * way.max_batch)),
+            decoding: Semaphore::new(DECODING),
+            unsaved: Arc::new(Semaphore::new(UNSAVED)),
             max_batch: way.max_batch,
         }
     }
@@ -196,12 +204,13 @@ impl Endpoint {
         let kind = kind(path, headers)?;
         let encoding = encoding(headers)?;
         let name = name(headers)?;
-        let bytes = tokio::select! {
+        let (bytes, held) = tokio::select! {
             biased;
             () = self.hand.ended() => return Err(Refusal::ending()),
             bytes = self.read(body) => bytes?,
         };
 
+        let turn = self.decoding.acquire().await.map_err(|_| Refusal::ending())?;
         // What takes long must not hold up others.
         let (keys, most) = (Arc::clone(&self.keys), self.max_batch);
         let prepared = tokio::task::spawn_blocking(move || {
@@ -216,6 +225,7 @@ impl Endpoint {
             Some(Claim::New(claimed)) => Some(claimed),
             Some(Claim::Saved) => return Ok(()),
             Some(Claim::Pending(mut outcome)) => {
+                drop((content, held, turn));
                 let told = timeout(SAVE_TIME, outcome.wait_for(Option::is_some)).await;
                 let saved = told.is_ok_and(|told| told.is_ok_and(|saved| *saved == Some(true)));
                 return if saved { Ok(()) } else { Err(Refusal::not_saved()) };
@@ -230,6 +240,8 @@ impl Endpoint {
         // A batch without lines brings nothing that could be lost.
         let Some(content) = content else { return Ok(()) };
         let saved = self.offer(content, claimed)?;
+        // From here on only the lane holds it.
+        drop((held, turn));
         match timeout(SAVE_TIME, saved).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Refusal::not_saved()),
@@ -246,7 +258,7 @@ impl Endpoint {
         ))
     }
 
-    async fn read(&self, body: &mut Incoming) -> Result<Vec<u8>, Refusal> {
+    async fn read(&self, body: &mut Incoming) -> Result<(Vec<u8>, Held), Refusal> {
         let most = u64::try_from(self.max_batch).unwrap_or(u64::MAX);
         if body.size_hint().lower() > most {
             return Err(Refusal::too_large());
@@ -280,8 +292,10 @@ impl Endpoint {
     /// Hands a batch on, and returns what tells that it is saved.
     fn offer(&self, content: Content, claimed: Option<Claimed>) -> Result<oneshot::Receiver<()>, Refusal> {
         let moves = claimed.as_ref().map(|claimed| (claimed.name(), Some(Position::Batch(now()))));
+        let place = Arc::clone(&self.unsaved).try_acquire_owned().map_err(|_| Refusal::busy())?;
         let (tell, saved) = oneshot::channel();
         let tell = Box::new(move || {
+            drop(place);
             if let Some(claimed) = claimed {
                 claimed.saved();
             }
