@@ -107,6 +107,25 @@ fn no_output_holds_a_planted_value() {
 }
 
 #[test]
+fn bad_lines_that_are_kept_aside_hold_no_planted_value() {
+    let planted = planted();
+    for input in ["access.log.gz", "access.jsonl.gz"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, aside) = (fixture("openbanking").join(input), folder.path().join("aside"));
+        let [log, aside] = [log, aside].map(|path| path.display().to_string());
+        // None of its lines is of this format: all are bad.
+        let output = analyze(folder.path(), &[&log, "--log-format", "aws_alb", "--quarantine", &aside]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let kept = std::fs::read_to_string(&aside).unwrap();
+        assert!(kept.lines().count() > 100, "{input}: {}", kept.lines().count());
+        for text in [kept, stdout(&output), stderr(&output)].map(|text| text.to_lowercase()) {
+            let leak = planted.iter().find(|value| text.contains(&value.to_lowercase()));
+            assert_eq!(leak, None, "{input}");
+        }
+    }
+}
+
+#[test]
 fn unredacted_lines_and_a_lake_exclude_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let capture = fixture("openbanking/scenario.pcap.gz");

@@ -11,7 +11,7 @@ use super::{BadReason, LogFormat, combined, instant, json_lines};
 use crate::problem::Problems;
 use crate::transaction::Transaction;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The presets that are known. Clones share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,8 @@ const KNOWN_LINES: u64 = 8;
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self(built_in().into())
+        static BUILT_IN: OnceLock<Catalogue> = OnceLock::new();
+        BUILT_IN.get_or_init(|| Self(built_in().into())).clone()
     }
 }
 

@@ -141,8 +141,9 @@ fn w3c_name(name: &str) -> String {
         "cs-bytes" => "bytes_received",
         // IIS counts milliseconds in whole numbers, CloudFront seconds with a fraction.
         "time-taken" => "duration",
-        "ssl-protocol" => "ssl_protocol",
-        "x-forwarded-for" => "x_forwarded_for",
+        "ssl-protocol" | "crypt-protocol" => "ssl_protocol",
+        // A field that an administrator adds to IIS has the name they give it.
+        name if name.eq_ignore_ascii_case("x-forwarded-for") => "x_forwarded_for",
         "sc-content-type" => "sent_http_content_type",
         _ => "",
     }
@@ -194,9 +195,12 @@ mod tests {
         };
         let iis = read(&[
             "#Software: Microsoft Internet Information Services 10.0",
-            "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status time-taken",
-            "2026-04-15 00:00:06 10.0.0.1 GET /v1/a b=c+d 443 - 192.0.2.7 curl/8+(x) 200 15",
+            "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status time-taken crypt-protocol X-Forwarded-For",
+            "2026-04-15 00:00:06 10.0.0.1 GET /v1/a b=c+d 443 - 192.0.2.7 curl/8+(x) 200 15 400 198.51.100.9",
         ]);
+        assert!(iis[0].tls);
+        let forwarded = iis[0].request.fields.get("x-forwarded-for").map(|value| value.expose().to_vec());
+        assert_eq!(forwarded.as_deref(), Some(&b"198.51.100.9"[..]));
         assert_eq!(told(&iis[0]), expected(15_000));
         let agent = iis[0].request.fields.get("user-agent").map(|value| value.expose().to_vec());
         assert_eq!(agent.as_deref(), Some(&b"curl/8 (x)"[..]));

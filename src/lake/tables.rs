@@ -254,7 +254,11 @@ impl Table for CaptureRow {
             column("source_format", Text(lens!(format)), "format of the source"),
             column("record_count", Count(lens!(records)), "frames, lines or entries"),
             column("byte_count", Count(lens!(bytes)), "bytes of the source, decompressed"),
-            column("fates", Counts(lens!(fates)), "frames by what became of them"),
+            column(
+                "fates",
+                Counts(lens!(fates)),
+                "frames by what became of them; of logs, bad lines by reason, and lines whose time jumps or was replaced",
+            ),
             column(
                 "dropped",
                 Counts(lens!(dropped)),
