@@ -146,13 +146,7 @@ impl Collector {
         stretch(&mut self.delta.span, at);
         self.read_host(exchange);
         let status = exchange.response.status;
-        let response_media =
-            self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
-        let request_media = if exchange.request.body.len > 0 {
-            self.media_of(exchange.request.fields.get("content-type").map(|value| *value.expose()))
-        } else {
-            None
-        };
+        let (request_media, response_media) = self.media(exchange);
         let client = match address {
             Some(address) => address.client,
             // A source without addresses still tells one program from another.
@@ -229,6 +223,17 @@ impl Collector {
             }
         }
         observed
+    }
+
+    /// The media types of the request, when it has a body, and of the response.
+    fn media(&mut self, exchange: &Transaction) -> (Option<Arc<str>>, Option<Arc<str>>) {
+        let response =
+            self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
+        if exchange.request.body.len == 0 {
+            return (None, response);
+        }
+        let request = exchange.request.fields.get("content-type").map(|value| *value.expose());
+        (self.media_of(request), response)
     }
 
     /// Reads the host of an exchange, which is mostly that of the one before.
