@@ -6,8 +6,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
     reason = "helpers that cannot go on are failed tests, which are about what happens when"
 )]
 
