@@ -55,6 +55,7 @@ fn no_output_holds_a_planted_value() {
             "scenario.pcap.gz",
             "access.log.gz",
             "access.jsonl.gz",
+            "aid.jsonl.gz",
             "partner.har",
             "../recordings/partner.mitm.gz",
             "../recordings/partner.burp.xml.gz",
