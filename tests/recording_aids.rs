@@ -196,7 +196,7 @@ fn nginx_writes_what_is_read_and_no_secret() {
          client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s; \
          access_log json.log spanlight; access_log combined.log spanlight_combined; \
          server {{ listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl; ssl_certificate server.crt; \
-         ssl_certificate_key server.key; ssl_verify_client optional_no_ca; default_type application/json; return 200 '{{}}'; }} }}",
+         ssl_certificate_key server.key; ssl_client_certificate client.crt; ssl_verify_client optional; default_type application/json; return 200 '{{}}'; }} }}",
         if at.metadata().is_ok_and(|folder| std::os::unix::fs::MetadataExt::uid(&folder) == 0) {
             "user root;"
         } else {
