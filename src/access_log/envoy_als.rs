@@ -165,7 +165,7 @@ impl AlsReader {
             // `peer_certificate_properties.subject`.
             let subject =
                 bytes_of(tls, 5).and_then(|certificate| bytes_of(certificate, 2)).unwrap_or_default();
-            self.put("request.headers.X-SSL-Client-S-DN", Value::Text(subject));
+            self.put("ssl_client_s_dn", Value::Text(subject));
         }
         Ok(())
     }
@@ -313,7 +313,6 @@ mod tests {
         assert_eq!(exchange.started().to_string(), "2026-04-15T00:00:06.672Z");
         for (name, value) in [
             ("x-forwarded-for", "198.51.100.1"),
-            ("x-ssl-client-s-dn", "CN=tpp"),
             ("x-fapi-interaction-id", "i"),
             ("x-request-id", "7"),
             ("user-agent", "curl"),
@@ -321,6 +320,8 @@ mod tests {
             let field = exchange.request.fields.get(name).map(|value| value.expose().to_vec());
             assert_eq!(field.as_deref(), Some(value.as_bytes()), "{name}");
         }
+        let subject = exchange.told.get("ssl-client-s-dn").map(|value| value.expose().to_vec());
+        assert_eq!(subject.as_deref(), Some(&b"CN=tpp"[..]));
         let media = exchange.response.fields.get("content-type").map(|value| value.expose().to_vec());
         assert_eq!(media.as_deref(), Some(&b"application/json"[..]));
     }

@@ -124,13 +124,14 @@ fn told(settings: &Settings, documents: &DocumentSet, key: &str, colours: Colour
 }
 
 fn interface_told(interface: &Interface, shards: u64) -> String {
-    let Interface { name, filter, snaplen, promiscuous, ring_bytes } = interface;
+    let Interface { name, filter, snaplen, promiscuous, ring_bytes, vantage } = interface;
     let filter =
         filter.as_ref().map_or_else(|| "all packets".to_owned(), |filter| format!("only `{filter}`"));
     let addressed = if *promiscuous { "promiscuous" } else { "only what is addressed to it" };
     let ring = ring_bytes >> 20;
+    let place = vantage.as_ref().map_or_else(String::new, |vantage| format!(" at {vantage}"));
     format!(
-        "{name}  {filter}, {addressed}, up to {} of each; ring {shards} × {ring} MiB",
+        "{name}{place}  {filter}, {addressed}, up to {} of each; ring {shards} × {ring} MiB",
         plural(u64::from(*snaplen), "byte")
     )
 }

@@ -192,7 +192,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             rows: RowsWanted::None,
             tags: false,
             trusted: Arc::new(settings.trusted.clone()),
-            vantages: Arc::default(),
+            vantages: Arc::new(settings.vantages.clone()),
             keys: Arc::new(Keys::new(settings.limits.tls_secrets)),
         },
         packets: Options {

@@ -44,6 +44,9 @@ pub struct Config {
     /// Proxies, or networks of them, whose word on their client is believed: an address, or `10.0.0.0/8`. Without any the
     /// client is whoever holds the socket, and whoever forwards a certificate is believed.
     pub trusted_proxies: Vec<String>,
+    /// Places that traffic is seen at, the outermost first, as `interfaces` and `access_logs` name them with `vantage`: a call
+    /// that is seen at several is one exchange. Those that are not named here come behind, in the order of the file.
+    pub vantages: Vec<String>,
     /// Where packets come from.
     pub interfaces: Vec<InterfaceConfig>,
     /// Where logs of what terminates TLS come from.
@@ -73,6 +76,7 @@ impl Default for Config {
             specs: Vec::new(),
             signatures: Vec::new(),
             trusted_proxies: Vec::new(),
+            vantages: Vec::new(),
             interfaces: Vec::new(),
             access_logs: Vec::new(),
             capture: CaptureConfig::default(),
@@ -99,6 +103,8 @@ pub struct InterfaceConfig {
     pub promiscuous: Option<bool>,
     /// In place of `capture.ring_mib`.
     pub ring_mib: Option<u64>,
+    /// Where on the way of a call it sees traffic, such as `edge`, `gateway` or `service`.
+    pub vantage: Option<String>,
 }
 
 impl InterfaceConfig {

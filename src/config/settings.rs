@@ -12,6 +12,7 @@ use super::{
 use super::{ClientCertificate, TlsConfig};
 use crate::access_log::Catalogue;
 use crate::caller::{Network, TrustedProxies};
+use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::problem::Problems;
 use crate::source::intake::LogSource;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub signatures: Vec<PathBuf>,
     /// The proxies whose word on their client is believed.
     pub trusted: TrustedProxies,
+    /// The vantages, numbered as inputs.
+    pub vantages: Vantages,
     /// Where packets come from; may be empty.
     pub interfaces: Vec<Interface>,
     /// Where logs come from; may be empty.
@@ -213,6 +216,7 @@ impl Settings {
             specs: config.specs.iter().map(below).collect(),
             signatures: config.signatures.iter().map(below).collect(),
             trusted: trusted(&config.trusted_proxies, wrong),
+            vantages: vantages(config, wrong),
             interfaces: interfaces(config, wrong),
             access_logs: access_logs(config, folder, wrong),
             shards: shards(capture.shards),
@@ -274,6 +278,7 @@ impl Settings {
                 locked.filter(|_| out_of_reach(&new.signatures)),
             ),
             ("trusted_proxies", self.trusted == new.trusted, STARTED),
+            ("vantages", self.vantages == new.vantages, STARTED),
             ("interfaces", of(self) == of(new), STARTED),
             ("filter", filters(self) == filters(new), None),
             ("access_logs", self.access_logs == new.access_logs, STARTED),
@@ -466,7 +471,7 @@ fn interfaces(config: &Config, wrong: &mut Wrong) -> Vec<Interface> {
     snaplen(capture.snaplen, "/capture/snaplen", wrong);
     ring(capture.ring_mib, "/capture/ring_mib", wrong);
     let mut all: Vec<Interface> = Vec::new();
-    for (n, InterfaceConfig { name, filter: own, snaplen: own_snaplen, promiscuous, ring_mib }) in
+    for (n, InterfaceConfig { name, filter: own, snaplen: own_snaplen, promiscuous, ring_mib, vantage }) in
         config.interfaces.iter().enumerate()
     {
         let at = |key: &str| format!("/interfaces/{n}/{key}");
@@ -488,7 +493,9 @@ fn interfaces(config: &Config, wrong: &mut Wrong) -> Vec<Interface> {
             promiscuous: promiscuous.unwrap_or(capture.promiscuous),
             ring_bytes: ring_mib
                 .map_or_else(|| capture.ring_mib << 20, |own| ring(own, &at("ring_mib"), wrong)),
+            vantage: vantage.as_deref().map(Arc::from),
         });
+        label(vantage.as_deref(), &at("vantage"), wrong);
     }
     all
 }
@@ -504,10 +511,7 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
         wrong.unless(word(&name), &at("name"), "must be 1 to 128 letters or signs");
         let twice = all.iter().any(|other| *other.source.name == *name);
         wrong.unless(!twice, &at("name"), "stands twice; each source of logs needs a name of its own");
-        if let Some(vantage) = &log.vantage {
-            let fits = fitted(vantage) == *vantage;
-            wrong.unless(fits, &at("vantage"), "must be 1 to 64 letters, digits, `.`, `_` and `-`");
-        }
+        label(log.vantage.as_deref(), &at("vantage"), wrong);
         let format = log.format.as_deref().and_then(|given| {
             match log_file::format_given(given, folder, &Catalogue::default()) {
                 Ok(format) => Some(format),
@@ -717,6 +721,26 @@ impl Section<'_> {
     }
 }
 
+fn label(vantage: Option<&str>, pointer: &str, wrong: &mut Wrong) {
+    let fits = vantage.is_none_or(|vantage| fitted(vantage) == vantage);
+    wrong.unless(fits, pointer, "must be 1 to 64 letters, digits, `.`, `_` and `-`");
+}
+
+/// The labels in their order: those that `vantages` names, then the others.
+fn vantages(config: &Config, wrong: &mut Wrong) -> Vantages {
+    for (n, named) in config.vantages.iter().enumerate() {
+        label(Some(named), &format!("/vantages/{n}"), wrong);
+    }
+    let of_interfaces = config.interfaces.iter().filter_map(|one| one.vantage.as_deref());
+    let of_logs = config.access_logs.iter().filter_map(|one| one.vantage.as_deref());
+    let labels = config.vantages.iter().map(String::as_str).chain(of_interfaces).chain(of_logs);
+    let labels = labels.filter(|label| fitted(label) == *label);
+    Vantages::numbered(labels).unwrap_or_else(|error| {
+        wrong.push("/vantages", error.to_string());
+        Vantages::default()
+    })
+}
+
 fn snaplen(bytes: u64, pointer: &str, wrong: &mut Wrong) -> u32 {
     // Less than this cuts off the headers of a tunnelled packet.
     wrong.unless((128..=MAX_SNAPLEN).contains(&bytes), pointer, "must be 128 to 262144 bytes");
@@ -878,6 +902,7 @@ mod tests {
             snaplen: 1_000,
             promiscuous: true,
             ring_bytes: 2 << 20,
+            vantage: None,
         };
         assert_eq!(*first, expected);
         let expected = Interface {
@@ -928,7 +953,7 @@ trusted_proxies: [10.0.0.0/8, proxy]
                 "line 3, state: must be a path, not an empty text",
                 "line 4, typo: unknown key; known here: access_logs, bodies, capture, interfaces, \
                  interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
-                 trusted_proxies",
+                 trusted_proxies, vantages",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
                 "line 8, capture.ring_mib: must be 1 to 2047 MiB",

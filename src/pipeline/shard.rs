@@ -81,6 +81,8 @@ pub struct Shard {
     exchanges: pairing::Exchanges<Intake>,
     /// The input of the last segment.
     input: u32,
+    /// Whether what is counted is booked by input: inputs follow each other.
+    by_input_booked: bool,
     by_input: BTreeMap<u32, ShardCounters>,
     /// Exchanges that ticks have told of.
     told: u64,
@@ -96,14 +98,21 @@ impl Shard {
             exchanges: pairing::Exchanges::new(&settings.limits, settings.inspect_bodies, intake)
                 .with_keys(&settings.limits, Arc::clone(&settings.keys)),
             input: 0,
+            by_input_booked: true,
             by_input: BTreeMap::new(),
             told: 0,
         }
     }
 
+    /// The same for inputs that come at once: what is counted is told by [`Shard::tick`] alone.
+    #[must_use]
+    pub fn of_live_inputs(self) -> Self {
+        Self { by_input_booked: false, ..self }
+    }
+
     /// Takes a segment.
     pub fn segment(&mut self, segment: &Segment<'_>, input: u32, frame: u64) {
-        if input != self.input {
+        if input != self.input && self.by_input_booked {
             self.close_input();
             self.input = input;
         }

@@ -1,5 +1,7 @@
 //! A network interface as a source: what is captured of it, and how.
 
+use std::sync::Arc;
+
 /// How an interface is captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -13,4 +15,6 @@ pub struct Interface {
     pub promiscuous: bool,
     /// Bytes of the ring of each shard.
     pub ring_bytes: u64,
+    /// Where on the way of a call it sees traffic, such as `edge`.
+    pub vantage: Option<Arc<str>>,
 }

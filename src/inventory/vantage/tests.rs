@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 use crate::transaction::{Completeness, Transaction};
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 const KEY: [u8; 32] = [7; 32];
 /// Edge, gateway, service, as inputs 0 to 2.
@@ -234,6 +235,35 @@ fn what_waits_and_what_was_settled_is_written_and_read_back() {
     delta.settle(None);
     assert_eq!(rows(&endpoints(&delta)), whole);
     assert_eq!(whole.len(), 1, "{whole:?}");
+}
+
+#[test]
+fn hours_that_were_told_are_not_told_again() {
+    let calls: Vec<Seen> = (0_i64..40)
+        .flat_map(|n| {
+            let path = format!("/accounts/{}", 40_000_000 + n * 37);
+            (0..3).map(move |at| seen(at, n * 1_000 + 5, &path, Some(n.unsigned_abs())))
+        })
+        .chain((0..7).map(|n| seen(2, n * 1_000 + 500, "/accounts/50000000", None)))
+        .collect();
+    let mut delta = learnt(&calls);
+    let mut told = 0;
+    for patience in [Duration::from_secs(30), Duration::from_secs(10), Duration::ZERO] {
+        delta.settle_old(patience);
+        let all = endpoints(&delta);
+        told += all
+            .iter()
+            .flat_map(|one| one.facts.hours.values())
+            .flat_map(|hour| hour.by_status_class)
+            .sum::<u64>();
+        delta.forget_hours();
+    }
+    delta.settle(None);
+    let all = endpoints(&delta);
+    let [one] = all.as_slice() else { panic!("{:?}", rows(&all)) };
+    told += one.facts.hours.values().flat_map(|hour| hour.by_status_class).sum::<u64>();
+    assert_eq!((one.facts.requests, told), (47, 47));
+    assert_eq!(one.hops.iter().map(|hop| hop.alone).sum::<u64>(), 7);
 }
 
 fn call() -> impl Strategy<Value = Vec<Seen>> {

@@ -122,6 +122,8 @@ impl Merge for SourceCounts {
 
 struct Source {
     name: Arc<str>,
+    /// At which vantage it is, as the number of an input.
+    input: u32,
     handle: Box<Handle>,
     /// All that was captured before it has been read.
     read_until: Timestamp,
@@ -141,6 +143,8 @@ pub(super) struct Lane {
     pub(super) number: usize,
     pub(super) shard: Shard,
     pub(super) front: Front,
+    /// At which vantage each interface is, as the number of an input.
+    pub(super) inputs: BTreeMap<String, u32>,
     pub(super) classifier: Arc<Classifier>,
     pub(super) commands: Receiver<Command>,
     pub(super) exchange: Exchange,
@@ -206,7 +210,8 @@ impl Lane {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Open(name, handle) => {
-                    sources.push(Source { name, handle, read_until: Timestamp::from_nanos(i64::MIN) });
+                    let input = self.inputs.get(&*name).copied().unwrap_or_default();
+                    sources.push(Source { name, input, handle, read_until: Timestamp::from_nanos(i64::MIN) });
                 }
                 Command::Close(name) => {
                     ask(sources, running, &self.figures);
@@ -260,7 +265,7 @@ impl Lane {
             let (shard, front, own) = (&mut self.shard, &mut self.front, self.number);
             let next = &mut running.next;
             let (bytes, records) = (counts.stats.bytes, counts.stats.records);
-            let read_until = &mut source.read_until;
+            let (read_until, input) = (&mut source.read_until, source.input);
             let read = source.handle.read(TURN, |frame| {
                 *read_until = frame.ts;
                 front.frame(frame, &mut counts.stats, |segment| {
@@ -268,9 +273,9 @@ impl Lane {
                     let number = segment.ts.as_nanos().unsigned_abs();
                     let lane = segment.key.lane(lanes) as usize;
                     if lane == own {
-                        shard.segment(segment, 0, number);
+                        shard.segment(segment, input, number);
                     } else if let Some(batch) = next.get_mut(lane) {
-                        batch.push(segment, 0, number);
+                        batch.push(segment, input, number);
                     }
                 });
             });

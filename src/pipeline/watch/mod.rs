@@ -152,12 +152,18 @@ impl Watch {
         let queues: Vec<_> = (0..lanes).map(|_| bounded::<Batch>(lane::QUEUE)).collect();
         let mut commands = Vec::with_capacity(lanes);
         let mut threads = Vec::with_capacity(lanes + 1);
+        let input = |interface: &Interface| {
+            let label = interface.vantage.as_deref()?;
+            Some((interface.name.clone(), self.shard.vantages.number_of(label)))
+        };
+        let inputs: BTreeMap<String, u32> = self.interfaces.iter().filter_map(input).collect();
         for (number, (_, from)) in queues.iter().enumerate() {
             let (command, obeyed) = unbounded();
             let collector = collector(&self.shard, &self.key, &self.classifier);
             let lane = Lane {
                 number,
-                shard: Shard::new(&self.shard, collector),
+                shard: Shard::new(&self.shard, collector).of_live_inputs(),
+                inputs: inputs.clone(),
                 front: Front::new(self.packets),
                 classifier: Arc::clone(&self.classifier),
                 commands: obeyed,
