@@ -12,7 +12,7 @@ use super::privacy;
 use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantages, sighting};
 use crate::anomaly::{Anomaly, AnomalySet};
-use crate::caller::{CallerReader, Client, Forwarding, TrustedProxies};
+use crate::caller::{Caller, CallerReader, Client, Forwarding, TrustedProxies};
 use crate::classify::Classifier;
 use crate::limits::Limits;
 use crate::merge::Merge as _;
@@ -207,9 +207,7 @@ impl Collector {
         if let Some(issuer) = &caller.issuer {
             count_issuer(issuers, issuer, 1);
         }
-        if !caller.banking.is_empty() || caller.provider.is_some() {
-            facts.banking.get_or_insert_default().count(caller.banking, caller.provider.as_deref());
-        }
+        count_banking(facts, &caller);
         query_names(query, facts, self.limits.query_parameters);
         retirement(exchange, facts);
         if self.inspect {
@@ -335,6 +333,12 @@ fn sums(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     hour.response_bytes += exchange.response.body.len;
     if let Some(latency) = exchange.latency_us {
         hour.latencies.count(latency);
+    }
+}
+
+fn count_banking(facts: &mut EndpointFacts, caller: &Caller) {
+    if !caller.banking.is_empty() || caller.provider.is_some() {
+        facts.banking.get_or_insert_default().count(caller.banking, caller.provider.as_deref());
     }
 }
 
