@@ -111,6 +111,11 @@ impl Waiting {
                 Settled::Saved | Settled::InLake => self.saved.push(receipt),
             }
         }
+        // While nothing can be written, those that wait the longest give up; where positions are told, later ones say more.
+        for waiting in [&mut self.saved, &mut self.rolled] {
+            waiting.drain(..waiting.len().saturating_sub(MAX_WAITING));
+        }
+        self.carried.drain(..self.carried.len().saturating_sub(MAX_WAITING));
     }
 
     /// The roll of this number holds all that came before.
@@ -137,6 +142,8 @@ impl Waiting {
     }
 }
 
+/// Receipts that wait for the same thing.
+const MAX_WAITING: usize = 1 << 17;
 /// How often the state is saved for those that wait for it, at most: as much of the time as this goes into saving.
 const SAVE_SHARE: u32 = 4;
 /// How much may be told of what is wrong with a source in one roll.
