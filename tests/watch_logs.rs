@@ -259,3 +259,46 @@ fn standard_input_is_read_to_its_end() {
     assert!(running.wait().unwrap().success());
     assert_eq!(sensor.counted(), (BTreeMap::from([("GET /v1/rates".to_owned(), 500)]), 500));
 }
+
+#[test]
+fn a_format_and_a_zone_of_ones_own_are_read_and_bad_lines_are_kept_by_their_shape() {
+    let sensor = Sensor::new(&["sensor.yaml"]);
+    let preset = r#"
+id: edge_json
+title: our edge
+kind: json
+fields: {at: "time %Y/%m/%d %H:%M:%S", verb: method, path: target, answer: status}
+examples: ['{"at":"2026/04/15 02:00:06","verb":"GET","path":"/v1/a","answer":200}']
+"#;
+    fs::write(sensor.at("edge.yaml"), preset).unwrap();
+    let settings =
+        "access_logs:\n  - {name: edge, files: [logs], presets: [edge.yaml], zone: '+02:00'}\n".to_owned();
+    fs::write(sensor.at("sensor.yaml"), settings).unwrap();
+    let mut text = String::new();
+    for n in 0..200 {
+        writeln!(
+            text,
+            r#"{{"at":"2026/04/15 02:00:{:02}","verb":"GET","path":"/v1/rates","answer":200}}"#,
+            n % 60
+        )
+        .unwrap();
+    }
+    text += "refused card 4111111111111111 of jane\n";
+    fs::write(sensor.at("logs/edge.log"), text).unwrap();
+    let running = sensor.start();
+    let wanted = BTreeMap::from([("GET /v1/rates".to_owned(), 200)]);
+    sensor.await_count(&wanted);
+    sensor.stop(running);
+    let aside = fs::read_to_string(sensor.at("state/bad_lines.jsonl")).unwrap();
+    let kept: Value = serde_json::from_str(aside.trim()).unwrap();
+    assert_eq!((&kept["source"], &kept["line"]), (&"edge".into(), &201.into()));
+    assert!(!aside.contains("4111") && !aside.contains("jane"), "{aside}");
+    let hours: Vec<i64> = reader::read::<ObservationRow>(&sensor.at("lake"))
+        .unwrap()
+        .rows
+        .iter()
+        .map(|row| row.row.hour)
+        .collect();
+    // 02:00 at two hours east of Greenwich.
+    assert_eq!(hours, [1_776_211_200 / 3_600]);
+}

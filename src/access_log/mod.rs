@@ -483,6 +483,8 @@ pub struct Reader {
 #[derive(Debug)]
 struct KeptAside {
     source: Arc<str>,
+    /// Records of the source before the reader's first.
+    before: u64,
     quarantine: Quarantine,
     /// The line that is being judged.
     line: Vec<u8>,
@@ -569,7 +571,16 @@ impl Reader {
     /// Keeps bad lines aside, as those of `source`.
     #[must_use]
     pub fn with_quarantine(mut self, source: Arc<str>, quarantine: Quarantine) -> Self {
-        self.out.kept_aside = Some(Box::new(KeptAside { source, quarantine, line: Vec::new() }));
+        self.out.kept_aside = Some(Box::new(KeptAside { source, before: 0, quarantine, line: Vec::new() }));
+        self
+    }
+
+    /// Numbers what is kept aside as what comes after so many records.
+    #[must_use]
+    pub fn after(mut self, records: u64) -> Self {
+        if let Some(kept) = &mut self.out.kept_aside {
+            kept.before = records;
+        }
         self
     }
 
@@ -802,7 +813,7 @@ impl Out {
                 self.report.bad += 1;
                 *self.report.bad_by_reason.entry(reason.name()).or_default() += 1;
                 if let Some(kept) = &mut self.kept_aside {
-                    kept.quarantine.put(&kept.source, record + 1, reason, &kept.line);
+                    kept.quarantine.put(&kept.source, kept.before + record + 1, reason, &kept.line);
                     kept.line.clear();
                 }
                 if self.report.first_bad.len() < FIRST_BAD {

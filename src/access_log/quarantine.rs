@@ -104,6 +104,12 @@ impl Quarantine {
         }
     }
 
+    /// Whether nothing was kept aside.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.dropped == 0
+    }
+
     /// The lines kept, in the order they came.
     pub fn lines(&self) -> impl Iterator<Item = &Aside> {
         self.lines.iter()

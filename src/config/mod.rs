@@ -127,6 +127,10 @@ pub struct AccessLogConfig {
     pub vantage: Option<String>,
     /// The format of its lines, as `--log-format` takes it; by default it is told by content.
     pub format: Option<String>,
+    /// Presets of your own: YAML files, and folders of them.
+    pub presets: Vec<PathBuf>,
+    /// The zone of times that name none, such as `+02:00`; by default UTC.
+    pub zone: Option<String>,
     /// Files, folders, and patterns with `*`, `?` and `[…]`. Each is followed through rotation.
     pub files: Vec<PathBuf>,
     /// Whether standard input is read.

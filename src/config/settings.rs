@@ -10,7 +10,7 @@ use super::{
 };
 #[cfg(feature = "intake")]
 use super::{ClientCertificate, TlsConfig};
-use crate::access_log::Catalogue;
+use crate::access_log::{Catalogue, LogOptions};
 use crate::caller::{Network, TrustedProxies};
 use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
@@ -23,7 +23,7 @@ use crate::source::intake::kafka::KafkaSettings;
 use crate::source::intake::listen::{Connections, EnvoyAls, Http, Listen, Syslog, TlsFiles};
 #[cfg(feature = "s3")]
 use crate::source::intake::s3::S3Settings;
-use crate::source::log_file;
+use crate::source::{log_file, log_presets};
 use crate::spec::tree;
 use std::collections::BTreeSet;
 use std::fs;
@@ -94,6 +94,8 @@ pub struct AccessLog {
     pub source: Arc<LogSource>,
     /// How its lines come in.
     pub way: WayIn,
+    /// The files that say what its lines are.
+    pub presets: Vec<PathBuf>,
 }
 
 /// How lines come in.
@@ -411,6 +413,7 @@ impl Settings {
             .specs
             .iter()
             .chain(&self.signatures)
+            .chain(self.access_logs.iter().flat_map(|log| &log.presets))
             .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
         files.chain(specs).map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
     }
@@ -512,8 +515,18 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
         let twice = all.iter().any(|other| *other.source.name == *name);
         wrong.unless(!twice, &at("name"), "stands twice; each source of logs needs a name of its own");
         label(log.vantage.as_deref(), &at("vantage"), wrong);
-        let format = log.format.as_deref().and_then(|given| {
-            match log_file::format_given(given, folder, &Catalogue::default()) {
+        let presets: Vec<PathBuf> = log.presets.iter().map(|path| folder.join(path)).collect();
+        let catalogue = log_presets::load(&presets).unwrap_or_else(|problems| {
+            for problem in problems.as_slice() {
+                wrong.push(at("presets"), problem.to_string());
+            }
+            Catalogue::default()
+        });
+        let zone = log.zone.as_deref().map_or(Some(0), LogOptions::zone_of);
+        wrong.unless(zone.is_some(), &at("zone"), "must be written like +02:00, -0530 or Z");
+        let zone = zone.unwrap_or_default();
+        let format =
+            log.format.as_deref().and_then(|given| match log_file::format_given(given, folder, &catalogue) {
                 Ok(format) => Some(format),
                 Err(why) => {
                     wrong.push(
@@ -524,8 +537,7 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
                     );
                     None
                 }
-            }
-        });
+            });
         for (m, path) in log.files.iter().enumerate() {
             wrong.unless(
                 !path.as_os_str().is_empty(),
@@ -568,8 +580,13 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
             "stands twice; standard input is read once",
         );
         let vantage = log.vantage.as_deref().map(Arc::from);
-        let source = Arc::new(LogSource { name: name.into(), format, vantage });
-        all.push(AccessLog { source, way });
+        let source = Arc::new(LogSource { name: name.into(), format, vantage, zone, catalogue });
+        let mut presets = presets;
+        let is_file = |given: &&String| {
+            Path::new(given).extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+        };
+        presets.extend(log.format.iter().filter(is_file).map(|file| folder.join(file)));
+        all.push(AccessLog { source, way, presets });
     }
     all
 }

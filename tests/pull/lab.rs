@@ -171,7 +171,7 @@ impl Lane {
         let (lane, units) = bounded(4);
         let stop = Arc::new(AtomicBool::new(false));
         let hand = Hand {
-            source: Arc::new(LogSource { name: "pull".into(), format: None, vantage: None }),
+            source: Arc::new(LogSource { name: "pull".into(), ..LogSource::default() }),
             courier: Courier::new(vec![lane], Arc::clone(&stop)),
             tally: Arc::default(),
             positions: known.clone(),

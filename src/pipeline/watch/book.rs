@@ -16,6 +16,7 @@ use super::carrier::Carrier;
 use super::figures::Figures;
 use super::lane::Part;
 use super::state::{Ledger, State, StateFolder, ToldEndpoint, ToldFinding};
+use crate::access_log::Quarantine;
 use crate::classify::Classifier;
 use crate::inventory::EndpointClass;
 use crate::inventory::delta::Delta;
@@ -89,6 +90,8 @@ pub(super) struct Book {
     pub(super) backlog: u64,
     /// Who waits to be told that what they brought is counted for good.
     pub(super) waiting: Waiting,
+    /// Bad lines of logs, by their shape, and whether there are new ones.
+    pub(super) aside: (Quarantine, bool),
 }
 
 /// Who waits to be told that what they brought is counted for good.
@@ -267,6 +270,8 @@ impl Book {
             self.ledger.move_to(&source, &stream, position);
         }
         self.waiting.take(part.receipts, self.lake.is_some());
+        self.aside.1 |= !part.aside.is_empty();
+        self.aside.0.absorb(&mut part.aside);
         // Connections are no interface's: both directions may come through different ones.
         if part.logs {
             return;
@@ -355,6 +360,11 @@ impl Book {
             Ok(bytes) => {
                 self.uncounted = false;
                 self.waiting.tell_saved();
+                if std::mem::take(&mut self.aside.1)
+                    && let Err(error) = self.folder.write_aside(&self.aside.0)
+                {
+                    tracing::warn!(%error, "the shapes of bad lines are not written");
+                }
                 let now = self.figures.millis();
                 self.figures.book(|book| (book.state_bytes, book.saved) = (bytes, now));
                 if let Some((_, carrier)) = &self.lake {

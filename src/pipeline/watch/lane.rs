@@ -16,6 +16,7 @@
 
 use super::book::News;
 use super::figures::Figures;
+use crate::access_log::{Keep, Quarantine};
 use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
@@ -78,6 +79,8 @@ pub(super) struct Part {
     pub(super) positions: Vec<(Arc<str>, Arc<str>, Option<Position>)>,
     /// Who waits for it to be saved.
     pub(super) receipts: Vec<Receipt>,
+    /// Bad lines kept aside.
+    pub(super) aside: Quarantine,
     /// Whether it comes from a lane of logs.
     pub(super) logs: bool,
     /// Whether it is the lane's last.
@@ -98,10 +101,16 @@ impl Part {
             tallies: BTreeMap::new(),
             positions: Vec::new(),
             receipts: Vec::new(),
+            aside: quarantine(),
             logs: false,
             last: false,
         }
     }
+}
+
+/// Where bad lines are kept aside: the last ones.
+pub(super) fn quarantine() -> Quarantine {
+    Quarantine::new(Keep::Last, 1_000, 512 << 10)
 }
 
 /// What was seen of an interface.
@@ -393,6 +402,8 @@ impl Merge for Part {
         self.tallies.absorb(other.tallies);
         self.positions.extend(other.positions);
         self.receipts.extend(other.receipts);
+        let mut aside = other.aside;
+        self.aside.absorb(&mut aside);
         self.last |= other.last;
     }
 }

@@ -6,8 +6,8 @@
 
 use super::book::News;
 use super::figures::Figures;
-use super::lane::{Command, Part, SourceCounts};
-use crate::access_log::{AlsReader, Batch, LogOptions, LogReport, Reader, SpanReader};
+use super::lane::{Command, Part, SourceCounts, quarantine};
+use crate::access_log::{AlsReader, Batch, LogOptions, LogReport, Quarantine, Reader, SpanReader};
 use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
 use crate::inventory::vantage::Vantages;
@@ -148,6 +148,7 @@ struct Running {
     sources: BTreeMap<Arc<str>, SourceCounts>,
     positions: Vec<(Arc<str>, Arc<str>, Option<intake::Position>)>,
     receipts: Vec<Receipt>,
+    aside: Option<Quarantine>,
     /// Since when a receipt waits.
     waiting: Option<Instant>,
     exchanges: u64,
@@ -275,6 +276,9 @@ impl LogLane {
             Some(batch) => book_batch(batch, &mut counts.stats),
             None => stream.book(&mut counts.stats),
         };
+        if bad > 0 {
+            stream.give_aside(&mut running.aside);
+        }
         running.exchanges += met.exchanges;
         self.publish(met.records, bad);
     }
@@ -290,6 +294,7 @@ impl LogLane {
                 collector.observe(exchange);
             });
             let (told, bad) = stream.book(&mut apart.stats);
+            stream.give_aside(&mut running.aside);
             running.exchanges += told.exchanges;
             self.publish(told.records, bad);
         }
@@ -325,6 +330,7 @@ impl LogLane {
             tallies,
             positions: std::mem::take(&mut running.positions),
             receipts: std::mem::take(&mut running.receipts),
+            aside: running.aside.take().unwrap_or_else(quarantine),
             logs: true,
             last,
             ..Part::empty(self.number, self.collector.take(), &self.classifier)
@@ -354,8 +360,15 @@ impl Stream {
         let reader = match format {
             Some(format) => {
                 let name = format.name().into();
-                let options = LogOptions { reference: Some(log_file::now()), ..LogOptions::default() };
-                let reader = Reader::with(format, input, limits, &options);
+                let options = LogOptions {
+                    reference: Some(log_file::now()),
+                    zone: source.zone,
+                    catalogue: source.catalogue.clone(),
+                    ..LogOptions::default()
+                };
+                let reader = Reader::with(format, input, limits, &options)
+                    .with_quarantine(Arc::clone(&source.name), quarantine())
+                    .after(before);
                 let given = source.format.is_some();
                 StreamReader::Records(Box::new(if given { reader } else { reader.open_to_others() }), name)
             }
@@ -365,6 +378,15 @@ impl Stream {
             None => StreamReader::Spans(Box::new(SpanReader::new(input))),
         };
         Some(Self { reader, before, told: LogReport::default(), apart: None, doubted: false, heard: 0 })
+    }
+
+    /// Gives away the bad lines that were kept aside.
+    fn give_aside(&mut self, to: &mut Option<Quarantine>) {
+        if let StreamReader::Records(reader, _) = &mut self.reader
+            && let Some(kept) = reader.quarantine()
+        {
+            to.get_or_insert_with(quarantine).absorb(kept);
+        }
     }
 
     /// Counts what the reader met since the last time. Returns it with the number of bad records.

@@ -336,6 +336,7 @@ impl Watch {
             uncounted: false,
             backlog: live::backlog_drops(),
             waiting: book::Waiting::default(),
+            aside: (lane::quarantine(), false),
         })
     }
 

@@ -5,6 +5,7 @@
 //! damaged, the sensor goes on from there. A head names the format and the key, and a digest of the rest tells
 //! damage. The folder is locked by the one sensor that uses it.
 
+use crate::access_log::Quarantine;
 use crate::inventory::delta::Saved;
 use crate::inventory::facts::EndpointFacts;
 use crate::lake::rows::{CaptureRow, FindingRow};
@@ -181,6 +182,14 @@ impl StateFolder {
             .and_then(|()| File::open(&self.folder)?.sync_all())
             .map_err(failed("write", &file))?;
         Ok(bytes.len() as u64)
+    }
+
+    /// Writes bad lines of logs, by their shape, in place of those before: what was met since the start.
+    pub(super) fn write_aside(&self, aside: &Quarantine) -> Result<(), StateError> {
+        let (file, fresh) = (self.folder.join("bad_lines.jsonl"), self.folder.join(".bad_lines.tmp"));
+        let mut text = Vec::new();
+        aside.write(&mut text).map_err(failed("encode", &file))?;
+        fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &file)).map_err(failed("write", &file))
     }
 
     /// The latest state that is whole; `None` when there is none yet. What is damaged is told, moved aside and kept.

@@ -24,7 +24,7 @@ pub mod listen;
 pub mod s3;
 pub mod stdin;
 
-use crate::access_log::{self, LogFormat};
+use crate::access_log::{self, Catalogue, LogFormat};
 use crate::secret::{FingerprintKey, Purpose};
 use crate::time::Timestamp;
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
@@ -47,7 +47,7 @@ pub const SINCE: &str = "since";
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Where logs come from, as `logs:` names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSource {
     /// Its name in `capture`, in the state and in messages.
     pub name: Arc<str>,
@@ -55,13 +55,17 @@ pub struct LogSource {
     pub format: Option<LogFormat>,
     /// Where on the way of a call it is written: `edge`, `gateway`, `service`.
     pub vantage: Option<Arc<str>>,
+    /// Seconds east of UTC of times that name no zone.
+    pub zone: i32,
+    /// The formats that are known.
+    pub catalogue: Catalogue,
 }
 
 impl LogSource {
     /// The format of records that begin so: the one given, but for what nothing else looks like.
     #[must_use]
     pub fn format_of(&self, front: &[u8]) -> Option<LogFormat> {
-        match (access_log::detect(front), &self.format) {
+        match (access_log::detect_among(front, &self.catalogue), &self.format) {
             (Some(found), _) if found.is_unmistakable() => Some(found),
             (_, Some(given)) => Some(given.clone()),
             (found, None) => found,

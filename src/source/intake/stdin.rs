@@ -104,7 +104,7 @@ mod tests {
     fn handed(input: &[u8], piece: usize) -> (Vec<u8>, Vec<&'static str>) {
         let (to, from) = crossbeam_channel::unbounded();
         let hand = Hand {
-            source: Arc::new(LogSource { name: "stdin".into(), format: None, vantage: None }),
+            source: Arc::new(LogSource { name: "stdin".into(), ..LogSource::default() }),
             courier: Courier::new(vec![to], Arc::default()),
             tally: Arc::new(Tally::default()),
             positions: Positions::new(),

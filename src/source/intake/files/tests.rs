@@ -68,7 +68,7 @@ impl Sensor {
             (FileSettings::new(&self.paths, self.from_end).unwrap(), self.positions.clone(), self.clock);
         self.follower.get_or_insert_with(|| {
             let (to, from) = crossbeam_channel::unbounded();
-            let source = Arc::new(LogSource { name: "test".into(), format: None, vantage: None });
+            let source = Arc::new(LogSource { name: "test".into(), ..LogSource::default() });
             let hand = Hand {
                 source,
                 courier: Courier::new(vec![to], Arc::new(AtomicBool::new(false))),

@@ -36,7 +36,7 @@ impl Rig {
         let addresses = bound.addresses();
         let (lane, units) = bounded(queue);
         let (stop, tally) = (Arc::new(AtomicBool::new(false)), Arc::new(Tally::default()));
-        let source = Arc::new(LogSource { name: "test".into(), format: None, vantage: None });
+        let source = Arc::new(LogSource { name: "test".into(), ..LogSource::default() });
         let courier = Courier::new(vec![lane], Arc::clone(&stop));
         let key = FingerprintKey::new([7; 32]);
         let hand = Hand { source, courier, tally: Arc::clone(&tally), positions: known, key };
