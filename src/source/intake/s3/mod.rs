@@ -125,8 +125,8 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 const PREAMBLE: usize = 64 << 10;
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;
-/// The name under which the state knows when the source was first read: no key is empty.
-const SINCE: &str = "";
+/// The name under which the state knows from when on objects are read: no key is empty.
+const FROM: &str = "";
 /// How often whoever waits looks whether the sensor ends.
 const LOOK: Duration = Duration::from_millis(100);
 /// The first and the longest pause after something went wrong.
@@ -138,9 +138,9 @@ impl Way for Bucket {
         let mut objects = BTreeMap::new();
         for (name, position) in &hand.positions {
             match position {
-                Position::Since(first) => since = Some(*first),
+                Position::Since(first) if name == FROM => since = Some(*first),
                 Position::Object(object) => drop(objects.insert(name.clone(), *object)),
-                Position::File(_) | Position::Offset(_) | Position::Batch(_) => {}
+                Position::Since(_) | Position::File(_) | Position::Offset(_) | Position::Batch(_) => {}
             }
         }
         let books = hand.courier.stream();
@@ -174,7 +174,7 @@ impl Reader {
         let mut trouble = false;
         let mut since = since.unwrap_or_else(|| {
             let first = self.bucket.s3.from.unwrap_or_else(intake::now);
-            self.note(SINCE, Some(Position::Since(first)));
+            self.note(FROM, Some(Position::Since(first)));
             first
         });
         while !self.hand.courier.is_ending() {
@@ -357,7 +357,7 @@ impl Reader {
         oldest.truncate(FORGOTTEN);
         let since = oldest.last()?.0.plus(Duration::from_nanos(1));
         // First what keeps them from being read again.
-        self.note(SINCE, Some(Position::Since(since)));
+        self.note(FROM, Some(Position::Since(since)));
         for (_, key) in oldest {
             self.note(&key, None);
             self.objects.remove(&key);
