@@ -7,11 +7,11 @@
 //!  service  GET accounts.svc/v3/accounts/1                           ─ passed by the gateway
 //! ```
 //!
-//! Each vantage learns by itself. Of each call a [`Sighting`] waits beside the facts that it was counted in, with keyed
-//! hashes of the ids that travel with it. [`settle`] finds those that are one exchange and notes beside the facts of the
+//! Each vantage learns by itself. Of each call a `Sighting` waits beside the facts that it was counted in, with keyed
+//! hashes of the ids that travel with it. `settle` finds those that are one exchange and notes beside the facts of the
 //! inner one how much of them was an echo, of which endpoint, and in what the two differ; only then do inner sightings count
 //! in their hour. All of this adds up, and what
-//! is one is decided from the set of sightings alone, so that neither order nor sharding can be seen. [`Joined`] then makes
+//! is one is decided from the set of sightings alone, so that neither order nor sharding can be seen. `Joined` then makes
 //! one endpoint of those that echo each other: counts of the outermost, and of the inner ones what was no echo.
 //!
 //! Sightings that share an id are one exchange when they are the only ones of their vantages, or ask for the same with

@@ -14,7 +14,7 @@
 //!   a copy in the making, and waits;
 //! - *compressed*: known by the fingerprints of what is inside; read when it has stopped growing.
 //!
-//! A file is read up to its last line end. What stands behind is read when it has not grown for [`QUIET`], as the last
+//! A file is read up to its last line end. What stands behind is read when it has not grown for `QUIET`, as the last
 //! line of a file that nobody writes any more. Formats whose records are not lines count whole or not at all.
 
 mod content;

@@ -16,7 +16,7 @@
 //!
 //! Several sensors in one group share the partitions. A partition that moves from one to the other goes on at the
 //! committed offset: what the first has counted beyond it counts twice. With [`Settled::Saved`] a sensor first saves and
-//! commits what it has taken, for up to [`HAND_OVER`], so that nothing counts twice unless a sensor is killed between
+//! commits what it has taken, for up to `HAND_OVER`, so that nothing counts twice unless a sensor is killed between
 //! its save and its commit. With [`Settled::InLake`] up to a roll of the lake may count twice.
 //!
 //! While a lane is full nothing more is fetched; the member stays in its group. What is lost is counted: records whose
