@@ -245,6 +245,80 @@ fn kills_and_rotation_by_copy_lose_no_line_and_count_none_twice() {
     survive(Rotation::CopyTruncate, &["-a", "logs"]);
 }
 
+/// Whether these are here, and we are root, whom logrotate's postrotate signals for; says so if not.
+fn has(tools: &[&str]) -> bool {
+    let root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let found = |tool: &&str| {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&paths)
+            .chain([PathBuf::from("/usr/sbin")])
+            .any(|folder| folder.join(tool).exists())
+    };
+    let lacking: Vec<_> = tools.iter().filter(|tool| !found(tool)).collect();
+    if !root || !lacking.is_empty() {
+        println!("left out: needs root and {tools:?}, lacks {lacking:?}");
+    }
+    assert!(!root || lacking.is_empty(), "run tests/live/prerequisites.sh: {lacking:?} are missing");
+    root
+}
+
+#[test]
+fn a_log_of_nginx_under_load_that_logrotate_rotates_counts_line_by_line() {
+    if !has(&["nginx", "wrk", "logrotate"]) {
+        return;
+    }
+    let sensor = Sensor::new(&["-a", "logs/access.log"]);
+    let folder = sensor.folder.path().display();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let temporary: Vec<String> = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("{what}_temp_path {folder}/{what};"))
+        .into();
+    let settings = format!(
+        "daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1; events {{ }}
+         http {{ {} log_format named '$remote_addr - - [$time_local] \"$request\" $status $body_bytes_sent \"-\" \"$request_id\"';
+         access_log {folder}/logs/access.log named;
+         server {{ listen 127.0.0.1:{port}; location / {{ return 200 '{{}}'; }} }} }}",
+        temporary.join(" ")
+    );
+    fs::write(sensor.at("nginx.conf"), settings).unwrap();
+    let rotation = format!(
+        "{folder}/logs/access.log {{ rotate 1000\nsize 1\ncompress\ndelaycompress\nnocreate\nmissingok\nsu root root\n\
+         postrotate\nkill -USR1 $(cat {folder}/nginx.pid)\nendscript\n}}\n"
+    );
+    fs::write(sensor.at("logrotate.conf"), rotation).unwrap();
+    let nginx = Command::new("nginx").arg("-c").arg(sensor.at("nginx.conf")).spawn().unwrap();
+    let nginx = Running(nginx);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let url = format!("http://127.0.0.1:{port}/v1/rates");
+    let load = Command::new("wrk").args(["-t1", "-c2", "-d12s", &url]).stdout(Stdio::null()).spawn().unwrap();
+    let mut dice = Dice(0x10ad);
+    for _ in 0..20 {
+        let running = sensor.start();
+        std::thread::sleep(Duration::from_millis(50 + dice.below(500)));
+        drop(running);
+        let mut rotated = Command::new("logrotate");
+        rotated.arg("-f").arg("-s").arg(sensor.at("rotated")).arg(sensor.at("logrotate.conf"));
+        assert!(rotated.status().unwrap().success());
+    }
+    let running = sensor.start();
+    drop(Running(load));
+    // What nginx has still in its buffers it writes when it ends.
+    let pid = nginx.0.id().to_string();
+    assert!(Command::new("kill").args(["-QUIT", &pid]).status().unwrap().success());
+    std::thread::sleep(Duration::from_secs(1));
+    let script = format!("zcat -f {folder}/logs/* | wc -l");
+    let counted = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let lines: u64 = String::from_utf8(counted.stdout).unwrap().trim().parse().unwrap();
+    let files = fs::read_dir(sensor.at("logs")).unwrap().count();
+    sensor.await_count(&BTreeMap::from([("GET /v1/rates".to_owned(), lines)]));
+    sensor.stop(running);
+    println!(
+        "nginx under load, 20 rotations by logrotate, 20 kills: {lines} lines in {files} files, each counted once"
+    );
+}
+
 #[test]
 fn standard_input_is_read_to_its_end() {
     let sensor = Sensor::new(&["-a", "-"]);

@@ -225,33 +225,6 @@ impl Scratch {
         }
     }
 
-    /// Takes what tells who calls, or names the call.
-    fn take_identity(&mut self, meaning: Meaning, value: Value<'_>, text: &[u8], into: &mut Transaction) {
-        match meaning {
-            Meaning::Certificate(name) => {
-                // Whoever knows of a certificate ended TLS.
-                into.tls |= name != "ssl-client-verify";
-                push(&mut into.told, name, text);
-            }
-            Meaning::Id(name) => push(&mut into.told, name, text),
-            Meaning::Proxied => {
-                let port = |port: Option<u16>| port.unwrap_or_default();
-                into.proxied = address(text).map(|(address, known)| SocketAddr::new(address, port(known)));
-            }
-            Meaning::AuthorizationScheme => {
-                let masked = if is_token(text) { [text, b" ***"].concat() } else { Vec::new() };
-                push(&mut into.request.fields, "Authorization", &masked);
-            }
-            Meaning::Present(name) => {
-                let masked: &[u8] = if name == "Cookie" { b"session=***" } else { b"***" };
-                if is_true(value) {
-                    push(&mut into.request.fields, name, masked);
-                }
-            }
-            _ => replace(&mut self.user, text),
-        }
-    }
-
     fn take(&mut self, meaning: Meaning, value: Value<'_>, into: &mut Transaction) {
         let text = if let Value::Text(text) = value { text } else { b"" };
         match meaning {
@@ -343,9 +316,9 @@ impl Scratch {
             Meaning::Certificate(_)
             | Meaning::Id(_)
             | Meaning::Proxied
-            | Meaning::User
             | Meaning::AuthorizationScheme
-            | Meaning::Present(_) => self.take_identity(meaning, value, text, into),
+            | Meaning::Present(_) => take_identity(meaning, value, text, into),
+            Meaning::User => replace(&mut self.user, text),
             Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
             Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
         }
@@ -572,6 +545,34 @@ fn push(fields: &mut crate::transaction::Fields, name: &str, value: &[u8]) {
 
 const fn better(rank: u8, held: u8) -> bool {
     rank > held
+}
+
+/// Takes what tells who calls, or names the call.
+fn take_identity(meaning: Meaning, value: Value<'_>, text: &[u8], into: &mut Transaction) {
+    match meaning {
+        Meaning::Certificate(name) => {
+            // Whoever knows of a certificate ended TLS.
+            into.tls |= name != "ssl-client-verify";
+            push(&mut into.told, name, text);
+        }
+        Meaning::Id(name) => push(&mut into.told, name, text),
+        Meaning::Proxied => {
+            let port = |port: Option<u16>| port.unwrap_or_default();
+            into.proxied = address(text).map(|(address, known)| SocketAddr::new(address, port(known)));
+        }
+        Meaning::AuthorizationScheme => {
+            let masked = if is_token(text) { [text, b" ***"].concat() } else { Vec::new() };
+            push(&mut into.request.fields, "Authorization", &masked);
+        }
+        Meaning::Present(name) => {
+            let masked: &[u8] = if name == "Cookie" { b"session=***" } else { b"***" };
+            if is_true(value) {
+                push(&mut into.request.fields, name, masked);
+            }
+        }
+        // The others tell of the call itself.
+        _ => {}
+    }
 }
 
 fn replace(buffer: &mut Vec<u8>, text: &[u8]) {

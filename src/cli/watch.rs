@@ -224,6 +224,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     tracing::info!(
         packets = totals.packets,
         dropped = totals.dropped(),
+        log_records = totals.log_records,
         exchanges = totals.exchanges,
         endpoints = figures.booked().endpoints,
         "ended"

@@ -26,6 +26,7 @@ lack h2load nghttp2-client
 lack nsenter util-linux
 lack logger bsdutils
 lack rsyslogd rsyslog
+lack logrotate logrotate
 [ -e "$(echo /usr/lib/*/rsyslog/lmnsd_gtls.so)" ] || packages="$packages rsyslog-gnutls"
 [ -n "$packages" ] || exit 0
 

@@ -347,8 +347,8 @@ impl Content {
         let before = self.at.identity;
         if !self.go_on_in(found, opened, hand) {
             self.at.identity = before;
-            // What is compressed is shorter than its position, or differs before it.
-            return if packed { Fate::Spent } else { Fate::Other };
+            // What is compressed and shorter than the position gave back no reader.
+            return if packed && !opened.is_packed() { Fate::Spent } else { Fate::Other };
         }
         (self.listed, self.len, self.grew) = (true, found.len, Some(now));
         Fate::GoesOn

@@ -25,7 +25,7 @@ pub use places::{BadPlace, FileSettings};
 use super::{Hand, Position, SINCE, Way};
 use crate::time::Timestamp;
 use content::{Content, Fate, Opened, Read};
-use places::{Found, MAX_FILES};
+use places::{Found, MAX_FILES, are_related};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -218,12 +218,15 @@ impl Follower {
             return wait;
         }
         // A copy in the making: the original still stands.
-        if self.contents.iter().any(|content| content.is_standing() && content.begins_alike(opened.front())) {
+        let related = |content: &Content| are_related(content.path(), &file.path);
+        let alike = |content: &Content| content.is_standing() && content.begins_alike(opened.front());
+        if self.contents.iter().any(|content| alike(content) && related(content)) {
             return wait;
         }
         let mut best: Option<(u64, usize)> = None;
         for (at, content) in self.contents.iter().enumerate() {
-            if !content.is_standing() && content.begins(opened.front(), &self.hand.key) {
+            let begins = !content.is_standing() && content.begins(opened.front(), &self.hand.key);
+            if begins && related(content) {
                 best = best.max(Some((content.offset(), at)));
             }
         }
@@ -231,7 +234,11 @@ impl Follower {
             return match content.adopt(file, &mut opened, &self.hand, now) {
                 Fate::GoesOn => Ok(()),
                 Fate::Spent => Err(Aside::Spent),
-                Fate::Other => self.begin(file, opened, settled, now),
+                // What was read of it to find that out is read again.
+                Fate::Other => match Opened::open(file) {
+                    Ok(opened) => self.begin(file, opened, settled, now),
+                    Err(_) => wait,
+                },
             };
         }
         self.begin(file, opened, settled, now)

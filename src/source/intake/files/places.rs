@@ -205,6 +205,18 @@ fn rotated_from(name: &str) -> Vec<String> {
     all
 }
 
+/// Whether rotation may have made both names of one, in one folder or in one below it: only then may one file hold a copy
+/// of what the other held. Logs of different names may well begin alike.
+pub(super) fn are_related(one: &Path, other: &Path) -> bool {
+    let (here, there) = (parent(one), parent(other));
+    let near = here.starts_with(&there) || there.starts_with(&here);
+    let names = |path: &Path| -> BTreeSet<String> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        rotated_from(&name).into_iter().chain([name]).collect()
+    };
+    near && !names(one).is_disjoint(&names(other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +240,20 @@ mod tests {
             [("access-admin.log", "access.log"), ("access.log", "access.log"), ("error.log.1", "access.log")]
         {
             assert!(!rotated_from(other).contains(&before.to_owned()), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_what_rotation_names_alike_is_taken_for_a_copy() {
+        for (one, other, related) in [
+            ("/v/access.log.2.gz", "/v/access.log", true),
+            ("/v/access.log.2.gz", "/v/access.log.1", true),
+            ("/v/old/access-20261126.log", "/v/access.log.1", true),
+            ("/v/a.log", "/v/b.log", false),
+            ("/a/access.log", "/b/access.log.1", false),
+        ] {
+            assert_eq!(are_related(Path::new(one), Path::new(other)), related, "{one} {other}");
+            assert_eq!(are_related(Path::new(other), Path::new(one)), related, "{other} {one}");
         }
     }
 

@@ -327,3 +327,17 @@ proptest! {
         prop_assert_eq!(&sensor.seen, &all);
     }
 }
+
+#[test]
+fn logs_of_other_names_may_begin_alike() {
+    let mut sensor = Sensor::new(&["."], false);
+    sensor.write("a.log", &lines(0..30));
+    sensor.write("b.log", &lines(0..30));
+    sensor.turn();
+    sensor.write("a.log", &lines(30..40));
+    sensor.settle();
+    sensor.seen.sort();
+    let mut all = [expect(0..40), expect(0..30)].concat();
+    all.sort();
+    assert_eq!(sensor.seen, all);
+}
