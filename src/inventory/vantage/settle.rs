@@ -267,13 +267,13 @@ impl Alike {
 
 /// Pairs sightings that share no id: those of the same name in the order of time, others where nothing else can be meant.
 fn by_shape(all: &[Held], waits: &[bool], above: &mut [Option<Above>], layers: usize) {
-    // An outer sighting that an inner one is an echo of by its id has been found there. Where ids link two vantages, two
-    // that differ are two calls.
+    // An exchange, known by its outermost sighting, that was found at a vantage is not there once more. Where ids link two
+    // vantages, two that differ are two calls.
     let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut linked: BTreeSet<(usize, usize)> = BTreeSet::new();
-    for (at, found) in above.iter().enumerate() {
-        let (Some(found), Some(inner)) = (found, all.get(at)) else { continue };
-        taken.insert((found.held, inner.layer));
+    for (at, inner) in all.iter().enumerate() {
+        taken.insert((outermost(above, at), inner.layer));
+        let Some(found) = above.get(at).copied().flatten() else { continue };
         if let Some(outer) = all.get(found.held) {
             linked.insert((outer.layer, inner.layer));
         }
@@ -307,21 +307,37 @@ fn by_shape(all: &[Held], waits: &[bool], above: &mut [Option<Above>], layers: u
                         .copied()
                         .filter(|at| above.get(*at).is_some_and(Option::is_none))
                         .collect();
-                    let open: Vec<usize> =
-                        outer.iter().copied().filter(|at| !taken.contains(&(*at, layer))).collect();
+                    let open: Vec<usize> = outer
+                        .iter()
+                        .copied()
+                        .filter(|at| !taken.contains(&(outermost(above, *at), layer)))
+                        .collect();
                     let pairs = if alike.in_turn() {
                         in_turn(all, &open, &free)
                     } else {
                         only_pairs(all, &open, &free)
                     };
                     for (one, other) in pairs.into_iter().filter(|(a, b)| without_id(*a) || without_id(*b)) {
-                        pair(above, one, other, false);
-                        taken.insert((one, layer));
+                        let exchange = outermost(above, one);
+                        let found: Vec<usize> =
+                            taken.range((other, 0)..=(other, usize::MAX)).map(|(_, layer)| *layer).collect();
+                        if found.iter().all(|layer| !taken.contains(&(exchange, *layer))) {
+                            pair(above, one, other, false);
+                            taken.extend(found.into_iter().map(|layer| (exchange, layer)));
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// The outermost sighting of the exchange that one belongs to. Each step leads further out, so that there are few.
+fn outermost(above: &[Option<Above>], mut at: usize) -> usize {
+    while let Some(found) = above.get(at).copied().flatten() {
+        at = found.held;
+    }
+    at
 }
 
 fn time_of(all: &[Held], number: usize) -> Timestamp {
