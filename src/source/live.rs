@@ -14,7 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use pcap::{Active, Capture, Precision};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Why an interface is not captured.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +128,7 @@ pub fn open(interface: &Interface, lanes: u32) -> Result<Vec<Handle>, LiveError>
             group.join(capture.as_fd()).map_err(|error| other(format!("fanout: {error}")))?;
         }
     }
-    let since = if lanes > 1 { now() } else { Timestamp::from_nanos(i64::MIN) };
+    let since = if lanes > 1 { super::now() } else { Timestamp::from_nanos(i64::MIN) };
     let handle = |(at, capture): (usize, Capture<Active>)| {
         let number = u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX);
         let number = if number == DLT_RAW { LINKTYPE_RAW } else { number };
@@ -140,14 +140,6 @@ pub fn open(interface: &Interface, lanes: u32) -> Result<Vec<Handle>, LiveError>
 /// libpcap's own number of raw IP, and that of capture files.
 const DLT_RAW: u16 = 12;
 const LINKTYPE_RAW: u16 = 101;
-
-/// Now, on the clock that packets are captured by.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "an edge: live packets are stamped by this clock")]
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH.plus(since)
-}
 
 fn refused(name: &str, message: &str) -> LiveError {
     let name = name.to_owned();

@@ -65,14 +65,7 @@ pub fn format_given(given: &str, folder: &Path, catalogue: &Catalogue) -> Result
 #[must_use]
 pub fn last_written(path: &Path) -> Timestamp {
     let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
-    file.and_then(|file| file.modified().ok()).map_or_else(now, since_epoch)
-}
-
-/// Now: the moment of reference for logs that are being written.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "an edge: what no packet or line tells")]
-pub fn now() -> Timestamp {
-    since_epoch(SystemTime::now())
+    file.and_then(|file| file.modified().ok()).map_or_else(super::now, since_epoch)
 }
 
 fn since_epoch(time: SystemTime) -> Timestamp {

@@ -20,3 +20,14 @@ pub mod live;
 pub mod log_file;
 pub mod log_presets;
 pub mod open;
+
+use crate::time::Timestamp;
+use std::time::SystemTime;
+
+/// Now, by the host's clock, which stamps live packets, too.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "an edge: what no packet or line tells")]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::EPOCH.plus(since)
+}

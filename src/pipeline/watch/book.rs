@@ -29,7 +29,7 @@ use crate::pipeline::analyze::conclude;
 use crate::pipeline::tables;
 use crate::secret::FingerprintKey;
 use crate::source::intake::{Position, Receipt, SINCE, Settled};
-use crate::source::live;
+use crate::source::{self, live};
 use crate::spec::DocumentSet;
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -226,7 +226,7 @@ impl Book {
         for source in sources {
             let positions = self.ledger.positions.entry(source.to_owned()).or_default();
             any |= !positions.contains_key(SINCE);
-            positions.entry(SINCE.to_owned()).or_insert(Position::Since(live::now()));
+            positions.entry(SINCE.to_owned()).or_insert(Position::Since(source::now()));
         }
         if any {
             self.save();
@@ -324,7 +324,7 @@ impl Book {
     }
 
     fn is_roll_due(&self, since: Duration) -> bool {
-        let crossed_hour = live::now().hour() != self.ledger.opened.hour() && since >= self.pace.interval;
+        let crossed_hour = source::now().hour() != self.ledger.opened.hour() && since >= self.pace.interval;
         since >= self.pace.roll || crossed_hour || self.uncounted || self.rows() >= self.pace.roll_rows
     }
 
@@ -348,7 +348,7 @@ impl Book {
         let backlog = live::backlog_drops();
         let before = std::mem::replace(&mut self.backlog, backlog);
         self.note_backlog(backlog.saturating_sub(before));
-        self.ledger.saved = live::now();
+        self.ledger.saved = source::now();
         let state = State {
             key_id: self.key.id(),
             sensor: self.sensor.clone(),
@@ -438,7 +438,7 @@ impl Book {
             run: format!("{}-{number:06}", self.run),
             key_id: self.key.id(),
             window_start: self.ledger.opened,
-            window_end: live::now(),
+            window_end: source::now(),
             coverage: coverage(self.ledger.capture.values()),
         };
         let closed = origin.window_end;

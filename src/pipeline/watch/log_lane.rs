@@ -14,8 +14,8 @@ use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::pipeline::read::InputStats;
+use crate::source;
 use crate::source::intake::{self, Content, LogSource, Receipt, Tally, Unit};
-use crate::source::log_file;
 use crate::transaction::Transaction;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::collections::hash_map::Entry;
@@ -288,9 +288,8 @@ impl LogLane {
         let Some(mut stream) = stream else { return };
         let Some((mut collector, classifier, mut apart)) = stream.apart.take() else { return };
         if let StreamReader::Records(reader, _) = &mut stream.reader {
-            let mut exchanges = 0;
             reader.finish(&mut |exchange| {
-                exchanges += 1;
+                apart.stats.at(exchange.started());
                 collector.observe(exchange);
             });
             let (told, bad) = stream.book(&mut apart.stats);
@@ -361,7 +360,7 @@ impl Stream {
             Some(format) => {
                 let name = format.name().into();
                 let options = LogOptions {
-                    reference: Some(log_file::now()),
+                    reference: Some(source::now()),
                     zone: source.zone,
                     catalogue: source.catalogue.clone(),
                     ..LogOptions::default()

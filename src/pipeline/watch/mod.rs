@@ -265,7 +265,7 @@ impl Watch {
     /// Reads what was learnt and counted before, and opens what is written to.
     fn open_book(&mut self, figures: &Arc<Figures>) -> Result<Book, WatchError> {
         let folder = StateFolder::open(&self.state)?;
-        let now = live::now();
+        let now = crate::source::now();
         let mut run = None;
         let mut ledger = Ledger { opened: now, saved: now, ..Ledger::default() };
         let mut delta = Delta::new(&self.key);
@@ -342,7 +342,7 @@ impl Watch {
 
     /// A name that no other run of any sensor has.
     fn new_run(&self) -> String {
-        let seed = format!("{} {} {}", self.sensor, live::now().as_nanos(), std::process::id());
+        let seed = format!("{} {} {}", self.sensor, crate::source::now().as_nanos(), std::process::id());
         let print = self.key.fingerprint(Purpose::Value, seed.as_bytes());
         format!("w{:08x}", print.rank() >> 32)
     }

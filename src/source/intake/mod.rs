@@ -61,6 +61,17 @@ pub struct LogSource {
     pub catalogue: Catalogue,
 }
 
+/// Whether records that begin so are no lines, so that their stream counts whole or not at all. Exports of spans may be one
+/// a line.
+#[must_use]
+pub fn is_whole(format: &LogFormat, front: &[u8]) -> bool {
+    let first = || front.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    format.is_unmistakable()
+        && !(*format == LogFormat::SpansJson
+            && front.contains(&b'\n')
+            && serde_json::from_slice::<serde::de::IgnoredAny>(first()).is_ok())
+}
+
 impl LogSource {
     /// The format of records that begin so: the one given, but for what nothing else looks like.
     #[must_use]
@@ -230,14 +241,6 @@ pub type Positions = BTreeMap<String, Position>;
 pub trait Way: Send {
     /// Reads until there is nothing more, or until [`Courier::is_ending`]. It has a thread to itself.
     fn run(self: Box<Self>, hand: Hand);
-}
-
-/// Now, by the host's clock.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "an edge: when a position was moved is no packet's time")]
-pub fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    Timestamp::EPOCH.plus(since.unwrap_or_default())
 }
 
 /// What a way in is given.

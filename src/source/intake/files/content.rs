@@ -4,7 +4,7 @@ use super::places::Found;
 use super::{Ending, QUIET, SETTLE};
 use crate::access_log::{DETECT_BYTES, LogFormat};
 use crate::source::intake::{self, Content as Records, FilePosition, Hand, Position, Print, UNIT_BYTES};
-use crate::source::open;
+use crate::source::{self, open};
 use crate::time::Timestamp;
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -167,7 +167,7 @@ impl Content {
             preamble: None,
             head: Print::default(),
             tail: Print::default(),
-            moved: intake::now(),
+            moved: source::now(),
         };
         let mut content = Self { grew: Some(now), ..Self::resumed(name, number, at) };
         content.stand_in(found, opened, hand, &[]);
@@ -186,9 +186,22 @@ impl Content {
         self.at.offset
     }
 
-    /// Whether it stands in the file with this identity.
-    pub(super) fn is_in(&self, identity: (u64, u64)) -> bool {
-        self.at.identity == identity && !matches!(self.place, Place::Nowhere)
+    /// The identity of the file that it stands in.
+    pub(super) const fn stands_in(&self) -> Option<(u64, u64)> {
+        match self.place {
+            Place::Nowhere => None,
+            Place::Closed | Place::Open(_) | Place::Packed { .. } | Place::Ended => Some(self.at.identity),
+        }
+    }
+
+    /// Whether its file is open, and is not compressed.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.place, Place::Open(_))
+    }
+
+    /// Whether it is read out of a compressed file.
+    pub(super) const fn is_unpacking(&self) -> bool {
+        matches!(self.place, Place::Packed { .. })
     }
 
     /// Whether it stands in a file that may still grow, or that was not read to its end.
@@ -200,9 +213,9 @@ impl Content {
         }
     }
 
-    /// Whether nothing of it is to be expected but copies.
+    /// Whether nothing of it is to be expected but copies. One that was not looked for yet may be anywhere.
     pub(super) const fn is_over(&self) -> bool {
-        !self.is_standing()
+        !self.is_standing() && self.grew.is_some()
     }
 
     /// Whether its records are not lines.
@@ -216,10 +229,10 @@ impl Content {
         both > 0 && self.front.get(..both) == front.get(..both)
     }
 
-    /// Whether `front` is what it begins with.
-    pub(super) fn begins(&self, front: &[u8], key: &crate::secret::FingerprintKey) -> bool {
-        let len = usize::try_from(self.at.head.len).unwrap_or(usize::MAX);
-        len > 0 && front.get(..len).is_some_and(|head| Print::of(key, head) == self.at.head)
+    /// Whether it begins with bytes of which `print_of` tells what is remembered of so many.
+    pub(super) fn begins(&self, print_of: &mut dyn FnMut(u32) -> Option<Print>) -> bool {
+        let head = self.at.head;
+        head.len > 0 && print_of(head.len) == Some(head)
     }
 
     /// Since when it has nothing to read, when its file is open.
@@ -230,9 +243,11 @@ impl Content {
         }
     }
 
-    /// Closes its file; it is opened again when it grows.
+    /// Closes its file, unless it is compressed; it is opened again when there is more in it.
     pub(super) fn close(&mut self) {
-        self.place = Place::Closed;
+        if self.is_open() {
+            self.place = Place::Closed;
+        }
     }
 
     /// Takes note of its file as it stands now. Tells whether it still is its file.
@@ -241,11 +256,15 @@ impl Content {
             // The first look since the start.
             self.grew = Some(now);
             let Ok(mut opened) = Opened::open(found) else { return true };
-            let known = self.begins(opened.front(), &hand.key) || self.at.head.len == 0;
+            let front = opened.front();
+            let head =
+                |len: u32| front.get(..usize::try_from(len).ok()?).map(|head| Print::of(&hand.key, head));
+            let known = self.begins(&mut { head }) || self.at.head.len == 0;
             if !known || !self.go_on_in(found, &mut opened, hand) {
                 self.place = Place::Nowhere;
                 return false;
             }
+            self.close();
         }
         let packed = matches!(self.place, Place::Packed { .. } | Place::Ended);
         if !packed && (found.len < self.at.offset || found.len < self.len) {
@@ -304,6 +323,7 @@ impl Content {
             return;
         }
         self.listed = false;
+        self.grew.get_or_insert(now);
         match &self.place {
             // It is gone, or has a name that is not looked at; who has it open may still write.
             Place::Open(file) => {
@@ -404,8 +424,7 @@ impl Content {
         found.path.to_string_lossy().as_ref().clone_into(&mut self.at.path);
         (self.listed, self.len, self.modified) = (true, found.len, found.modified);
         self.format = hand.source.format_of(&opened.front);
-        let document = self.format.as_ref().is_some_and(LogFormat::is_unmistakable);
-        self.whole = document && !is_one_a_line(&opened.front);
+        self.whole = self.format.as_ref().is_some_and(|format| intake::is_whole(format, &opened.front));
         self.front = opened.front().to_vec();
         let fresh = self.at.offset == 0;
         self.place = match opened.packed {
@@ -470,7 +489,7 @@ impl Content {
         let head = self.front.get(..offset.min(KNOWN_BY)).unwrap_or(&self.front);
         self.at.head = Print::of(&hand.key, head);
         self.at.tail = Print::of(&hand.key, &self.back);
-        self.at.moved = intake::now();
+        self.at.moved = source::now();
     }
 
     /// Hands on what came since, at most a unit of it.
@@ -764,11 +783,4 @@ fn leading_directives(bytes: &[u8]) -> &[u8] {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let len = lines.take_while(|line| line.starts_with(b"#") && line.ends_with(b"\n")).map(<[u8]>::len).sum();
     bytes.get(..len).unwrap_or_default()
-}
-
-/// Whether the first line is a JSON object: then each line is one.
-fn is_one_a_line(front: &[u8]) -> bool {
-    let Some(end) = memchr::memchr(b'\n', front) else { return false };
-    let line = front.get(..end).unwrap_or_default();
-    line.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }

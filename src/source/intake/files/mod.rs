@@ -22,7 +22,7 @@ mod places;
 
 pub use places::{BadPlace, FileSettings};
 
-use super::{Hand, Position, SINCE, Way};
+use super::{Hand, Position, Print, SINCE, Way};
 use crate::time::Timestamp;
 use content::{Content, Fate, Opened, Read};
 use places::{Found, MAX_FILES, are_related};
@@ -41,13 +41,15 @@ const SETTLE: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_secs(60);
 /// Files that are kept open; those that have not grown for the longest are closed, and opened again when they grow.
 const MAX_OPEN: usize = 256;
+/// Compressed files that are read at a time: each keeps a decompressor's window in memory.
+const MAX_UNPACKING: usize = 16;
 /// How far the stamp of a file may lie behind the clock.
 const GRAIN: Duration = Duration::from_millis(100);
 
 impl Way for FileSettings {
     #[expect(clippy::disallowed_methods, reason = "an edge: when to look at files is no packet's time")]
     fn run(self: Box<Self>, hand: Hand) {
-        let mut follower = Follower::new(*self, hand, super::now());
+        let mut follower = Follower::new(*self, hand, crate::source::now());
         let mut scanned: Option<Instant> = None;
         loop {
             let now = Instant::now();
@@ -75,8 +77,8 @@ pub(super) struct Ending;
 /// What is known of a file that holds no content of its own.
 #[derive(Debug)]
 enum Aside {
-    /// It is still being written, or too short to be known.
-    Waits(Instant),
+    /// It is still being written, too short to be known, or compressed and others come first.
+    Waits { since: Instant, packed: bool },
     /// It holds what was read elsewhere.
     Spent,
     /// It was there before anything was read, and is not asked for.
@@ -105,6 +107,8 @@ struct Follower {
     contents: Vec<Content>,
     aside: BTreeMap<(u64, u64), Seen>,
     next_name: u64,
+    /// Compressed files that are being read.
+    unpacking: usize,
     /// Whether it was told that there are too many files.
     told_many: bool,
 }
@@ -134,6 +138,7 @@ impl Follower {
             contents,
             aside: BTreeMap::new(),
             next_name,
+            unpacking: 0,
             told_many: false,
         }
     }
@@ -153,16 +158,25 @@ impl Follower {
         }
         // The oldest first, so that what was written first is mostly read first.
         found.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        let mut standing: BTreeMap<(u64, u64), Vec<usize>> = BTreeMap::new();
+        for (at, content) in self.contents.iter().enumerate() {
+            if let Some(identity) = content.stands_in() {
+                standing.entry(identity).or_default().push(at);
+            }
+        }
+        self.unpacking = self.contents.iter().filter(|content| content.is_unpacking()).count();
         let mut listed = BTreeSet::new();
         let mut others = Vec::new();
         for file in found {
             listed.insert(file.identity);
             // After a restart several may be known by the same inode: the one that it held last is among them.
-            let mut standing = false;
-            for content in self.contents.iter_mut().filter(|content| content.is_in(file.identity)) {
-                standing = standing || content.look(&file, &self.hand, now);
+            let mut known = false;
+            for at in standing.get(&file.identity).into_iter().flatten() {
+                if let Some(content) = self.contents.get_mut(*at) {
+                    known = known || content.look(&file, &self.hand, now);
+                }
             }
-            if !standing {
+            if !known {
                 // New, truncated, or another file under the same inode.
                 others.push(file);
             }
@@ -182,7 +196,12 @@ impl Follower {
     fn find_out(&mut self, file: &Found, now: Instant) {
         let waiting = match self.aside.get(&file.identity) {
             Some(seen) if seen.len == file.len && seen.modified == file.modified => match seen.aside {
-                Aside::Waits(since) => Some(since),
+                Aside::Waits { since, packed: true }
+                    if now.duration_since(since) < SETTLE || self.unpacking >= MAX_UNPACKING =>
+                {
+                    return;
+                }
+                Aside::Waits { since, .. } => Some(since),
                 Aside::Spent | Aside::Old => return,
                 Aside::Refused => None,
             },
@@ -196,7 +215,7 @@ impl Follower {
                     self.aside.remove(&file.identity);
                     return;
                 }
-                Err(Aside::Waits(_)) => Aside::Waits(waiting.unwrap_or(now)),
+                Err(Aside::Waits { packed, .. }) => Aside::Waits { since: waiting.unwrap_or(now), packed },
                 Err(other) => other,
             },
             Err(error) => {
@@ -213,8 +232,9 @@ impl Follower {
 
     /// Gives an opened file to the content it holds.
     fn assign(&mut self, file: &Found, mut opened: Opened, settled: bool, now: Instant) -> Result<(), Aside> {
-        let wait = Err(Aside::Waits(now));
-        if opened.is_packed() && !settled || opened.front().is_empty() {
+        let packed = opened.is_packed();
+        let wait = Err(Aside::Waits { since: now, packed });
+        if packed && (!settled || self.unpacking >= MAX_UNPACKING) || opened.front().is_empty() {
             return wait;
         }
         // A copy in the making: the original still stands.
@@ -223,16 +243,25 @@ impl Follower {
         if self.contents.iter().any(|content| alike(content) && related(content)) {
             return wait;
         }
+        let (front, key) = (opened.front(), &self.hand.key);
+        let mut prints: BTreeMap<u32, Option<Print>> = BTreeMap::new();
+        let mut print_of = |len: u32| {
+            let head = || front.get(..usize::try_from(len).ok()?).map(|head| Print::of(key, head));
+            *prints.entry(len).or_insert_with(head)
+        };
         let mut best: Option<(u64, usize)> = None;
         for (at, content) in self.contents.iter().enumerate() {
-            let begins = !content.is_standing() && content.begins(opened.front(), &self.hand.key);
+            let begins = !content.is_standing() && content.begins(&mut print_of);
             if begins && related(content) {
                 best = best.max(Some((content.offset(), at)));
             }
         }
         if let Some(content) = best.and_then(|(_, at)| self.contents.get_mut(at)) {
             return match content.adopt(file, &mut opened, &self.hand, now) {
-                Fate::GoesOn => Ok(()),
+                Fate::GoesOn => {
+                    self.unpacking += usize::from(packed);
+                    Ok(())
+                }
                 Fate::Spent => Err(Aside::Spent),
                 // What was read of it to find that out is read again.
                 Fate::Other => match Opened::open(file) {
@@ -253,12 +282,14 @@ impl Follower {
             return Err(Aside::Old);
         }
         let at_end = self.first && self.settings.from_end;
+        let packed = opened.is_packed();
         let number = self.hand.courier.stream();
         let name: Arc<str> = format!("{:08}", self.next_name).into();
         let content = Content::new(name, number, file, opened, &self.hand, now);
         if content.is_whole() && !settled && !at_end {
-            return Err(Aside::Waits(now));
+            return Err(Aside::Waits { since: now, packed });
         }
+        self.unpacking += usize::from(packed);
         self.next_name += 1;
         tracing::info!(
             source = &*self.hand.source.name,
@@ -270,6 +301,8 @@ impl Follower {
         if at_end {
             content.pass_over(&self.hand);
         }
+        // Opened again when its turn comes to be read: there may be thousands of them.
+        content.close();
         self.contents.push(content);
         Ok(())
     }
@@ -277,10 +310,16 @@ impl Follower {
     /// Reads of each file a unit, at most. Tells whether any had one.
     fn read(&mut self, now: Instant) -> Result<bool, Ending> {
         let mut any = false;
+        let mut open = self.contents.iter().filter(|content| content.is_open()).count();
         for content in &mut self.contents {
-            match content.read(&self.hand, now)? {
-                Read::Some => any = true,
-                Read::Nothing => {}
+            let before = content.is_open();
+            any |= content.read(&self.hand, now)? == Read::Some;
+            if content.is_open() && !before {
+                if open >= MAX_OPEN {
+                    content.close();
+                } else {
+                    open += 1;
+                }
             }
         }
         Ok(any)

@@ -34,7 +34,7 @@ impl Sensor {
             from_end,
             #[expect(clippy::disallowed_methods, reason = "a begin from which the test counts")]
             now: Instant::now(),
-            clock: crate::source::intake::now(),
+            clock: crate::source::now(),
             follower: None,
             positions: Positions::new(),
             seen: Vec::new(),

@@ -173,7 +173,7 @@ impl Reader {
         let mut pause = PAUSES.0;
         let mut trouble = false;
         let mut since = since.unwrap_or_else(|| {
-            let first = self.bucket.s3.from.unwrap_or_else(intake::now);
+            let first = self.bucket.s3.from.unwrap_or_else(crate::source::now);
             self.note(FROM, Some(Position::Since(first)));
             first
         });
@@ -318,7 +318,7 @@ impl Reader {
         let position = ObjectPosition {
             version: object.version,
             modified: object.modified,
-            read: intake::now(),
+            read: crate::source::now(),
             offset,
             lines,
             done,
@@ -416,14 +416,10 @@ impl Reading<'_> {
             }
             return Ok(self.done(nothing(), 0)?);
         };
-        match &format {
-            LogFormat::SpansJson if is_line(front) => self.lines(&format, input),
-            LogFormat::Har | LogFormat::Recording(_) | LogFormat::SpansJson | LogFormat::SpansProtobuf => {
-                self.pieces(&format, input)
-            }
-            LogFormat::Combined | LogFormat::JsonLines | LogFormat::Columns | LogFormat::Layout(_) => {
-                self.lines(&format, input)
-            }
+        if intake::is_whole(&format, front) {
+            self.pieces(&format, input)
+        } else {
+            self.lines(&format, input)
         }
     }
 
@@ -501,12 +497,6 @@ impl Cut {
         let Self { bytes, before, offset, lines } = self;
         (Content::Lines { bytes, format: Some(format.clone()), before }, Reached { offset, lines })
     }
-}
-
-/// Whether the first line is a JSON value.
-fn is_line(front: &[u8]) -> bool {
-    let line = front.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 fn each_piece(input: &mut dyn Read, each: &mut dyn FnMut(&[u8]) -> Result<(), Broke>) -> Result<(), Broke> {
