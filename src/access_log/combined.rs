@@ -8,7 +8,7 @@
 //! time in seconds), and a quoted list of addresses (`X-Forwarded-For`).
 
 use super::BadReason;
-use super::fields::{Scratch, Value, address, digits, split_at_byte};
+use super::fields::{Scratch, Value, Word, address, digits, split_at_byte};
 use super::instant;
 use crate::transaction::Transaction;
 use std::borrow::Cow;
@@ -27,22 +27,31 @@ const MOMENT: usize = 26;
 /// Reads a line as nearly all are: nothing escaped, one blank between tokens, nobody logged in, a request in origin form,
 /// and nothing behind that has a name. `None` for any other, of which nothing may be kept.
 fn plain(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Option<()> {
-    if memchr::memchr(b'\\', line).is_some() {
-        return None;
-    }
-    let (client, rest) = split_at_byte(line, b' ')?;
+    // All quotes, as long as no backslash comes between.
+    let mut marks = memchr::memchr2_iter(b'"', b'\\', line);
+    let mut quoted = || {
+        let (from, to) = (marks.next()?, marks.next()?);
+        let text = line.get(from + 1..to).filter(|_| line.get(to) == Some(&b'"'))?;
+        (line.get(from) == Some(&b'"')).then_some((text, line.get(to + 1..)?))
+    };
+    let (request, behind) = quoted()?;
+    let (client, rest) = scratch.first_word(line)?;
     let rest = rest.strip_prefix(b"- - [")?;
     let (time, rest) = match rest.split_at_checked(MOMENT) {
         Some((time, [b']', rest @ ..])) => (time, rest),
         Some(_) | None => split_at_byte(rest, b']')?,
     };
-    let rest = rest.strip_prefix(b" \"")?;
-    let (request, rest) = split_at_byte(rest, b'"')?;
-    let ([b' ', status @ .., b' '], rest) = rest.split_first_chunk::<5>()? else { return None };
+    // The request is the first that is quoted, and nothing stands between.
+    if !rest.starts_with(b" \"") || rest.len() != request.len() + behind.len() + 3 {
+        return None;
+    }
+    let ([b' ', status @ .., b' '], rest) = behind.split_first_chunk::<5>()? else { return None };
     let status = digits(status).and_then(|status| u16::try_from(status).ok()).filter(|status| *status > 0)?;
     let (size, mut rest) = split_at_byte(rest, b' ').unwrap_or((rest, b""));
     let bytes = if size == b"-" { 0 } else { digits(size)? };
-    if client.is_empty() || client.iter().any(|byte| matches!(byte, b'"' | b'[' | b'\t')) {
+    if let Word::Text(client) = client
+        && (client.is_empty() || client.iter().any(|byte| matches!(byte, b'"' | b'[' | b'\t')))
+    {
         return None;
     }
     scratch.begin(into);
@@ -51,14 +60,16 @@ fn plain(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Option<(
     }
     into.response.status = status;
     into.response.body.len = bytes;
-    scratch.client(client, 2, into);
+    match client {
+        Word::Address(address) => scratch.client_at(address, 2, into),
+        Word::Text(client) => scratch.client(client, 2, into),
+    }
     for name in [&b"Referer"[..], b"User-Agent"] {
         if rest.is_empty() {
             break;
         }
         let (text, behind) = match rest {
-            [b'"', b'-', b'"', behind @ ..] => (&b"-"[..], behind),
-            [b'"', behind @ ..] => split_at_byte(behind, b'"')?,
+            [b'"', ..] => quoted()?,
             _ => return None,
         };
         if !matches!(text, b"" | b"-") {

@@ -49,6 +49,40 @@ pub(super) struct Scratch {
     /// A buffer for the exchange's host.
     spare: String,
     has: Ranks,
+    addresses: Addresses,
+}
+
+/// The first word of a line, which is mostly an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Word<'a> {
+    /// An IPv4 address.
+    Address(Ipv4Addr),
+    /// Anything else.
+    Text(&'a [u8]),
+}
+
+/// IPv4 addresses by how they are written: clients come again.
+#[derive(Debug, Default)]
+struct Addresses(Vec<(u128, Ipv4Addr)>);
+
+/// Addresses that are remembered; one has one place and takes it from the one before.
+const ADDRESSES: usize = 4_096;
+
+impl Addresses {
+    /// The address that the bytes of `text` are, which `word` holds, the first in its lowest byte.
+    fn get(&mut self, word: u128, text: &[u8]) -> Option<Ipv4Addr> {
+        if self.0.is_empty() {
+            self.0.resize(ADDRESSES, (0, Ipv4Addr::UNSPECIFIED));
+        }
+        let [low, high] =
+            [word, word >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or(0));
+        let mixed = (low ^ high.rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+        let slot = usize::try_from(mixed).ok().and_then(|at| self.0.get_mut(at))?;
+        if slot.0 != word {
+            *slot = (word, dotted(text)?);
+        }
+        Some(slot.1)
+    }
 }
 
 /// The instant that was read last, and how it was written: busy servers log many lines in a second.
@@ -321,6 +355,39 @@ impl Scratch {
             Meaning::User => replace(&mut self.user, text),
             Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
             Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
+        }
+    }
+
+    /// Cuts a line at its first blank. `None` when it has none.
+    pub(super) fn first_word<'a>(&mut self, line: &'a [u8]) -> Option<(Word<'a>, &'a [u8])> {
+        // In each byte a blank, and the lowest and the highest bit.
+        const BLANKS: u128 = u128::from_ne_bytes([b' '; 16]);
+        const LOW: u128 = u128::from_ne_bytes([1; 16]);
+        const HIGH: u128 = u128::from_ne_bytes([0x80; 16]);
+        if let Some(front) = line.first_chunk::<16>() {
+            let word = u128::from_le_bytes(*front);
+            let other = word ^ BLANKS;
+            // The lowest bit set is that of the first byte that is a blank.
+            let blanks = other.wrapping_sub(LOW) & !other & HIGH;
+            let len = blanks.trailing_zeros() / 8;
+            if len > 0
+                && blanks != 0
+                && let Some((text, rest)) = line.split_at_checked(len as usize)
+                && let Some(address) = self.addresses.get(word & !(u128::MAX << (8 * len)), text)
+            {
+                return Some((Word::Address(address), rest.get(1..)?));
+            }
+        }
+        let (text, rest) = split_at_byte(line, b' ')?;
+        Some((Word::Text(text), rest))
+    }
+
+    /// Takes an address as the client, unless one of a higher rank is known.
+    pub(super) const fn client_at(&mut self, address: Ipv4Addr, rank: u8, into: &mut Transaction) {
+        if better(rank, self.has.client) {
+            into.client = Some((IpAddr::V4(address), None));
+            into.client_forwarded = rank == FORWARDED;
+            self.has.client = rank;
         }
     }
 
