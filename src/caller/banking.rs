@@ -2,6 +2,9 @@
 //!
 //! Only names of headers are looked at, and the front of the path.
 
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
 /// A dialect of open banking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
@@ -132,7 +135,8 @@ impl Banking {
     /// Takes note of a path.
     pub(super) fn path(&mut self, path: &[u8]) {
         const BASE: &[u8] = b"/open-banking/v";
-        let version = memchr::memmem::find(path, BASE).and_then(|at| path.get(at + BASE.len()));
+        static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(BASE));
+        let version = FINDER.find(path).and_then(|at| path.get(at + BASE.len()));
         if version.is_some_and(u8::is_ascii_digit) {
             self.speak(Dialect::UkObie);
         }

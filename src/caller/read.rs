@@ -169,12 +169,12 @@ impl CallerReader {
         }
     }
 
-    /// Reads the credentials of a request with this query; without any, the caller is known by the fingerprint `address`. A
+    /// Reads the credentials of a request with this path and query; without any, the caller is known by the fingerprint `address`. A
     /// certificate that `client` forwards of others counts only when its word is believed.
     pub fn read(
         &mut self,
         transaction: &Transaction,
-        query: Option<Sensitive<&[u8]>>,
+        (path, query): (Sensitive<&[u8]>, Option<Sensitive<&[u8]>>),
         client: &Client,
         address: Option<Fingerprint>,
     ) -> Caller {
@@ -190,7 +190,7 @@ impl CallerReader {
             }
         };
         let mut banking = Banking::default();
-        banking.path(transaction.path().expose());
+        banking.path(path.expose());
         let (mut own, mut forwarded, mut signer) = (Presented::default(), Presented::default(), None);
         for (name, value) in transaction.told.iter() {
             own.take(certificate::told(name, value.expose()));
@@ -413,7 +413,7 @@ mod tests {
         let client = super::super::TrustedProxies::default().client(&transaction);
         let mut reader = CallerReader::new(FingerprintKey::new([7; 32]));
         let address = client.address.map(|(address, _)| reader.of_address(address));
-        reader.read(&transaction, transaction.query(), &client, address)
+        reader.read(&transaction, transaction.path_and_query(), &client, address)
     }
 
     fn jwt(payload: &str) -> String {
@@ -506,7 +506,7 @@ mod tests {
             let client = trusted.client(&transaction);
             let caller = CallerReader::new(FingerprintKey::new([7; 32])).read(
                 &transaction,
-                transaction.query(),
+                transaction.path_and_query(),
                 &client,
                 None,
             );

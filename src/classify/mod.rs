@@ -15,6 +15,7 @@ pub mod tokens;
 
 pub use evidence::{ClassEvidence, Fate, FieldEvidence, FieldTable, Hit, Judgement, Location, State};
 pub use keys::{Candidate, KeyVerdict, Role};
+pub(crate) use scan::is_dull_number;
 
 use crate::payload::JsonType;
 use crate::problem::Problems;

@@ -90,9 +90,13 @@ fn says_nothing(kind: JsonType, value: &[u8], kinds: u16, other: bool) -> bool {
     let numeric = kinds & !(kind::DIGIT | kind::SPACE | kind::DASH | kind::DOT | kind::SLASH) == 0;
     match value.len() {
         9..=11 | 16 | 20 | 88 => false,
-        13..=23 => !numeric,
-        _ => true,
+        len => !numeric || is_dull_number(len),
     }
+}
+
+/// Whether a number of so many digits is none of the formats that tell by themselves.
+pub(crate) const fn is_dull_number(digits: usize) -> bool {
+    !matches!(digits, 9..=11 | 13..=23 | 88)
 }
 
 /// Longest text that is searched inside, beyond which only its front is.

@@ -7,6 +7,7 @@ use super::by_address::ByAddress;
 use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
+use super::learner::parts::Parts;
 use super::learner::{self, Sighting};
 use super::privacy;
 use super::sketch::{Seat, Seats};
@@ -67,6 +68,7 @@ pub struct Collector {
     addresses: ByAddress<Address>,
     seats: Seats,
     media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
+    parts: Parts,
     host: String,
     /// The `Host` field that `host` was read from, or without one what a log tells; empty when it came from elsewhere.
     sent_host: Vec<u8>,
@@ -97,6 +99,7 @@ impl Collector {
             addresses: ByAddress::default(),
             seats: Seats::default(),
             media: HashMap::with_hasher(RandomState::default()),
+            parts: Parts::default(),
             host: String::new(),
             sent_host: Vec::new(),
             host_logged: false,
@@ -125,8 +128,9 @@ impl Collector {
         let client = self.trusted.client(exchange);
         let address = client.address.map(|(address, _)| self.address(address));
         let (path, query) = exchange.path_and_query();
+        self.parts.begin();
         let known_by = address.map(|address| address.caller);
-        let caller = self.callers.read(exchange, query, &client, known_by);
+        let caller = self.callers.read(exchange, (path, query), &client, known_by);
         let mut observed = Observed {
             caller: caller.fingerprint,
             client: client.address,
@@ -165,12 +169,12 @@ impl Collector {
             &mut self.delta;
         // Sightings further in count in their hour once it is known that they are no echoes.
         let (facts, issuers, outermost, hourly) = match self.vantages.of(exchange.provenance.input) {
-            None => (learner.observe(&seen), issuers, true, true),
+            None => (learner.observe_parts(&seen, &mut self.parts), issuers, true, true),
             Some(vantage) => {
                 let Layer { learner, issuers, span } =
                     vantages.entry(vantage.clone()).or_insert_with(|| Layer::new(&self.key));
                 stretch(span, at);
-                let (path, facts) = learner.observe_ranked(&seen);
+                let (path, facts) = learner.observe_ranked(&seen, &mut self.parts);
                 let room = *waiting < MAX_WAITING;
                 *if room { &mut *waiting } else { unwatched } += 1;
                 let sighting = room.then(|| sighting(exchange, &self.host, &caller, &self.key));
@@ -178,7 +182,11 @@ impl Collector {
                 (facts, issuers, vantage.is_outermost(), vantage.is_outermost() || !room)
             }
         };
-        sums(exchange, facts, hourly);
+        if hourly {
+            facts.running(at.hour(), status).count(exchange, at);
+        } else {
+            sums(exchange, facts);
+        }
         if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
             count_response_media(facts, status, &media);
         }
@@ -192,15 +200,12 @@ impl Collector {
                 Some(address) if address.caller == fingerprint => address.seat,
                 Some(_) | None => self.seats.of(fingerprint),
             };
-            facts.callers.insert(seat);
-            if hourly {
-                facts.hours.entry(at.hour()).or_default().callers.insert(seat);
-            }
+            facts.call(seat, hourly);
             if outermost {
                 all_callers.insert(seat);
             }
             for scheme in caller.schemes.iter().filter(|_| !blind) {
-                *facts.auth.entry(scheme).or_default() += 1;
+                facts.authenticate(scheme, hourly);
                 *schemes.entry(scheme).or_default() += 1;
             }
         }
@@ -211,14 +216,9 @@ impl Collector {
         query_names(query, facts, self.limits.query_parameters);
         retirement(exchange, facts);
         if self.inspect {
-            let inspection = self.inspector.inspect_with(exchange, path, query, facts);
+            let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
             observed.tags.extend_from_slice(inspection.tags);
-            if !inspection.classes.is_empty() {
-                let hour = facts.hours.entry(at.hour()).or_default();
-                for class in inspection.classes.iter() {
-                    *hour.data_classes.entry(self.classifier.name(class)).or_default() += 1;
-                }
-            }
+            facts.carry(inspection.classes, (at.hour(), hourly), &self.classifier);
         }
         observed
     }
@@ -254,20 +254,20 @@ impl Collector {
     }
 
     fn address(&mut self, address: IpAddr) -> Address {
-        let (key, callers) = (&self.key, &self.callers);
+        let (key, callers, learner) = (&self.key, &self.callers, &self.delta.learner);
         self.addresses.get(address, |address| {
             let client = match address {
                 IpAddr::V4(address) => key.fingerprint(Purpose::Caller, &address.octets()),
                 IpAddr::V6(address) => key.fingerprint(Purpose::Caller, &address.octets()),
             };
             let caller = callers.of_address(address);
-            Address { client: client.rank(), caller, seat: Seat::of(caller) }
+            Address { client: learner.client(client.rank()), caller, seat: Seat::of(caller) }
         })
     }
 
     fn agent(&self, exchange: &Transaction) -> u64 {
         let Some(agent) = exchange.request.fields.get("user-agent") else { return 0 };
-        self.key.fingerprint(Purpose::Caller, agent.expose()).rank()
+        self.delta.learner.client(self.key.fingerprint(Purpose::Caller, agent.expose()).rank())
     }
 
     fn media_of(&mut self, value: Option<&[u8]>) -> Option<Arc<str>> {
@@ -286,6 +286,7 @@ impl Collector {
     /// Gives away what was learnt since this was last asked. What is remembered to learn faster stays.
     #[must_use]
     pub fn take(&mut self) -> Delta {
+        self.delta.facts_mut().for_each(EndpointFacts::close_hour);
         self.delta.take()
     }
 
@@ -309,8 +310,8 @@ fn oddities(client: &Client) -> AnomalySet {
     odd
 }
 
-/// Counts what every source tells of every exchange.
-fn sums(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
+/// Counts what every source tells of an exchange that belongs to no hour yet.
+fn sums(exchange: &Transaction, facts: &mut EndpointFacts) {
     let (at, status) = (exchange.started(), exchange.response.status);
     facts.requests += 1;
     facts.first_seen = facts.first_seen.min(at);
@@ -321,18 +322,6 @@ fn sums(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     facts.response_bytes += exchange.response.body.len;
     if let Some(latency) = exchange.latency_us {
         facts.latencies.count(latency);
-    }
-    if !hourly {
-        return;
-    }
-    let hour = facts.hours.entry(at.hour()).or_default();
-    if let Some(slot) = hour.by_status_class.get_mut(usize::from(status / 100).min(5)) {
-        *slot += 1;
-    }
-    hour.request_bytes += exchange.request.body.len;
-    hour.response_bytes += exchange.response.body.len;
-    if let Some(latency) = exchange.latency_us {
-        hour.latencies.count(latency);
     }
 }
 

@@ -179,7 +179,7 @@ impl Delta {
         self.unwatched
     }
 
-    fn facts_mut(&mut self) -> impl Iterator<Item = &mut EndpointFacts> {
+    pub(super) fn facts_mut(&mut self) -> impl Iterator<Item = &mut EndpointFacts> {
         let below = self.vantages.values_mut().flat_map(|layer| layer.learner.facts_mut());
         self.learner.facts_mut().chain(below)
     }

@@ -3,6 +3,7 @@
 //! [`EndpointFacts`] hang on what the learner knows of a path before it has decided on a template; the
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
+use super::running::Running;
 use super::sketch::{CallerSketch, Seat};
 use super::vantage::VantageFacts;
 use crate::caller::{AuthScheme, Banking, Dialect, Provider, Sign, TppRole};
@@ -23,6 +24,11 @@ impl Latencies {
     /// Counts one latency.
     pub fn count(&mut self, micros: u64) {
         *self.0.entry(Self::bucket(micros)).or_default() += 1;
+    }
+
+    /// Counts several of one bucket.
+    pub(super) fn count_in(&mut self, bucket: u16, times: u64) {
+        *self.0.entry(bucket).or_default() += times;
     }
 
     /// The bucket of a latency: four times its octave plus its two next bits; the first four are exact.
@@ -265,6 +271,9 @@ pub struct EndpointFacts {
     pub hours: BTreeMap<i64, HourFacts>,
     /// What they have to do with other vantages, where vantages are told apart.
     pub vantage: Option<Box<VantageFacts>>,
+    /// What is not in the sums above yet; nothing once the facts have left their collector.
+    #[serde(skip)]
+    pub(crate) running: Option<Box<Running>>,
 }
 
 impl Default for EndpointFacts {
@@ -293,6 +302,7 @@ impl Default for EndpointFacts {
             retirement: Retirement::default(),
             hours: BTreeMap::new(),
             vantage: None,
+            running: None,
         }
     }
 }
@@ -328,7 +338,8 @@ fn absorb_some<F: Merge>(mine: &mut Option<Box<F>>, theirs: Option<Box<F>>) {
 }
 
 impl Merge for EndpointFacts {
-    fn absorb(&mut self, other: Self) {
+    fn absorb(&mut self, mut other: Self) {
+        other.close_hour();
         self.requests.absorb(other.requests);
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);

@@ -7,8 +7,10 @@
 //! which shard saw which exchange. [`data_fields`] reads the evidence back, field by field.
 
 use super::facts::{BodyShape, EndpointFacts};
+use super::learner::parts::{Part, Parts, kind};
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
+    is_dull_number,
 };
 use crate::limits::Limits;
 use crate::payload::{self, Format, Text, Visitor, form};
@@ -68,6 +70,8 @@ struct Work {
     paths: HashMap<u64, Arc<KeyVerdict>, foldhash::fast::RandomState>,
     /// What long header values were found to be.
     remembered: HashMap<u64, (Box<[Hit]>, u64), foldhash::fast::RandomState>,
+    /// What the names of query parameters say, as sent.
+    parameters: HashMap<Box<[u8]>, Arc<Parameter>, foldhash::fast::RandomState>,
     /// What is to be done with headers, by their names as sent.
     headers: HashMap<Box<[u8]>, Header, foldhash::fast::RandomState>,
     /// Bodies that came before, by the shape they belong to and a seeded hash.
@@ -128,6 +132,14 @@ impl Recording {
     }
 }
 
+/// What the name of a query parameter says.
+#[derive(Debug)]
+struct Parameter {
+    /// The name as it may be shown.
+    label: Box<str>,
+    verdict: Arc<KeyVerdict>,
+}
+
 /// What is to be done with a header.
 #[derive(Clone, Debug)]
 enum Header {
@@ -179,14 +191,15 @@ impl Inspector {
     /// segment is the same in all exchanges that share them.
     pub fn inspect(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) -> Inspection<'_> {
         let (path, query) = transaction.path_and_query();
-        self.inspect_with(transaction, path, query, facts)
+        let mut parts = Parts::default();
+        self.inspect_with(transaction, (path, &mut parts), query, facts)
     }
 
-    /// The same, of a transaction whose path and query were looked for.
-    pub fn inspect_with(
+    /// The same, of a transaction whose path and query were looked for, and the path cut.
+    pub(super) fn inspect_with(
         &mut self,
         transaction: &Transaction,
-        path: Sensitive<&[u8]>,
+        path: (Sensitive<&[u8]>, &mut Parts),
         query: Option<Sensitive<&[u8]>>,
         facts: &mut EndpointFacts,
     ) -> Inspection<'_> {
@@ -218,28 +231,21 @@ impl Inspector {
         Inspection { classes: self.work.classes, tags: &self.work.tags }
     }
 
-    fn path(&mut self, path: Sensitive<&[u8]>, facts: &mut EndpointFacts) {
-        let path = *path.expose();
-        let mut rest = Some(path.strip_prefix(b"/").unwrap_or(path));
+    fn path(&mut self, (path, parts): (Sensitive<&[u8]>, &mut Parts), facts: &mut EndpointFacts) {
+        if parts.known_dull() {
+            return;
+        }
+        parts.cut(path.expose());
         let nothing = KeyVerdict::default();
         let mut digits = [0; 20];
         let mut label = String::new();
-        for at in 0..self.limits.path_segments {
-            let Some(text) = rest else { break };
-            let mut signs = 0;
-            let end = text.iter().position(|byte| {
-                let sign = SIGNS.get(usize::from(*byte)).copied().unwrap_or_default();
-                signs |= sign;
-                sign == SLASH
-            });
-            rest = end.and_then(|end| text.get(end + 1..));
-            let raw = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
-            // Words and versions are no values.
-            if signs & (OF_VALUE | PERCENT) == 0 && raw.len() <= 20 {
+        for (at, part) in parts.of(path.expose()).enumerate().take(self.limits.path_segments) {
+            if part.is_dull() {
                 continue;
             }
+            let Part { bytes: raw, kinds } = part;
             let mut buffer = std::mem::take(&mut self.work.value);
-            let value = if signs & PERCENT == 0 {
+            let value = if kinds & kind::MARK == 0 || !raw.contains(&b'%') {
                 raw
             } else {
                 buffer.clear();
@@ -247,7 +253,7 @@ impl Inspector {
                 buffer.as_slice()
             };
             if value.len() > 20
-                || signs & OF_VALUE != 0
+                || kinds & kind::DIGIT != 0
                 || value.iter().any(|byte| matches!(byte, b'0'..=b'9' | b'@'))
             {
                 let label = if let Some(label) = PLACES_IN_PATH.get(at) {
@@ -259,6 +265,16 @@ impl Inspector {
                     label.push(']');
                     label.as_str()
                 };
+                // Most are numbers that say nothing.
+                if kinds == kind::DIGIT && is_dull_number(raw.len()) {
+                    if let Some(evidence) =
+                        facts.fields.field(Location::RequestPath, label, self.limits.loose_fields)
+                    {
+                        evidence.values += 1;
+                    }
+                    self.work.value = buffer;
+                    continue;
+                }
                 // The word before a segment names a collection, not the segment: values speak alone.
                 self.loose(Location::RequestPath, label, &nothing, value, facts);
             }
@@ -269,17 +285,33 @@ impl Inspector {
     fn query(&mut self, query: Option<Sensitive<&[u8]>>, facts: &mut EndpointFacts) {
         let Some(query) = query else { return };
         for (name, value) in form::pairs(query.expose()).take(self.limits.query_parameters) {
-            let mut key = std::mem::take(&mut self.work.name);
+            let parameter = self.parameter(name);
             let mut scratch = std::mem::take(&mut self.work.value);
-            let bytes = name.decode(&mut key);
             let decoded = value.decode(&mut scratch);
-            let verdict = self.verdict(bytes, 2);
-            let label = String::from_utf8_lossy(bytes);
-            let label = shown(&label);
-            self.loose(Location::RequestQuery, label, &verdict, decoded, facts);
-            self.work.name = key;
+            self.loose(Location::RequestQuery, &parameter.label, &parameter.verdict, decoded, facts);
             self.work.value = scratch;
         }
+    }
+
+    /// What the name of a query parameter says, worked out once while it is remembered.
+    fn parameter(&mut self, name: Text<'_>) -> Arc<Parameter> {
+        if let Some(known) = self.work.parameters.get(name.raw()) {
+            return Arc::clone(known);
+        }
+        let had_room = self.work.fresh > 0;
+        let mut key = std::mem::take(&mut self.work.name);
+        let bytes = name.decode(&mut key);
+        let verdict = self.verdict(bytes, 2);
+        let parameter = Arc::new(Parameter { label: shown(&String::from_utf8_lossy(bytes)).into(), verdict });
+        self.work.name = key;
+        // Verdicts that were not worked out for want of room must not stay.
+        if had_room && name.raw().len() <= MAX_KEY {
+            if self.work.parameters.len() >= MAX_REMEMBERED {
+                self.work.parameters.clear();
+            }
+            self.work.parameters.insert(name.raw().into(), Arc::clone(&parameter));
+        }
+        parameter
     }
 
     fn headers(&mut self, fields: &Fields, location: Location, facts: &mut EndpointFacts) {
@@ -572,36 +604,6 @@ fn is_dull(name: &str) -> bool {
             | "allow"
             | "digest"
     )
-}
-
-/// Ends a segment.
-const SLASH: u8 = 1;
-/// A digit or `@`: words and versions apart, only values have them.
-const OF_VALUE: u8 = 2;
-/// Begins a byte that is written otherwise.
-const PERCENT: u8 = 4;
-
-/// What each byte of a path is a sign of.
-static SIGNS: [u8; 256] = signs();
-
-const fn signs() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut at = 0_u8;
-    loop {
-        #[expect(clippy::indexing_slicing, reason = "a u8 indexes 256 entries")]
-        {
-            table[at as usize] = match at {
-                b'/' => SLASH,
-                b'0'..=b'9' | b'@' => OF_VALUE,
-                b'%' => PERCENT,
-                _ => 0,
-            };
-        }
-        if at == u8::MAX {
-            return table;
-        }
-        at += 1;
-    }
 }
 
 /// What the first segments of a path are called.

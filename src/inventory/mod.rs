@@ -11,6 +11,7 @@ pub mod facts;
 pub mod inspect;
 pub mod learner;
 pub mod privacy;
+mod running;
 pub mod sketch;
 pub mod vantage;
 

@@ -25,6 +25,7 @@ mod growth;
 mod hosts;
 mod method;
 mod noise;
+pub(super) mod parts;
 mod path;
 mod rank;
 mod saved;
@@ -46,6 +47,7 @@ pub use template::{Template, TemplateSegment};
 use crate::merge::Merge;
 use method::Method;
 use noise::{Answer, Hostility, Tier};
+use parts::Parts;
 use store::{Bounds, Place, Step, Store};
 use vocabulary::Vocabulary;
 
@@ -75,7 +77,7 @@ pub struct Sighting<'a> {
     pub content_type: &'a str,
     /// The length of the answer's body.
     pub response_bytes: u64,
-    /// A keyed hash of the client's address; 0 when unknown.
+    /// The rank of the client ([`Learner::client`]); 0 when unknown.
     pub client: u64,
 }
 
@@ -235,25 +237,38 @@ impl<F: Facts> Learner<F> {
         }
     }
 
+    /// The rank of a client, of whom `hash` is a hash.
+    #[must_use]
+    pub fn client(&self, hash: u64) -> u64 {
+        self.proven.key().rank(&hash.to_le_bytes())
+    }
+
     /// Counts a request; returns the facts of the skeleton and method it belongs to.
     pub fn observe(&mut self, sighting: &Sighting<'_>) -> &mut F {
-        self.count(sighting, |_, _, _| ()).1
+        let mut parts = Parts::default();
+        self.observe_parts(sighting, &mut parts)
+    }
+
+    /// The same, with a buffer for the segments of its path.
+    pub(super) fn observe_parts(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> &mut F {
+        self.count(sighting, parts, |_, _, _| ()).1
     }
 
     /// The same, with a keyed hash of the skeleton and method.
-    pub fn observe_ranked(&mut self, sighting: &Sighting<'_>) -> (u64, &mut F) {
-        self.count(sighting, Store::rank_of)
+    pub(super) fn observe_ranked(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> (u64, &mut F) {
+        self.count(sighting, parts, Store::rank_of)
     }
 
     fn count<T>(
         &mut self,
         sighting: &Sighting<'_>,
+        parts: &mut Parts,
         tell: impl FnOnce(&Store<F>, Place, Method) -> T,
     ) -> (T, &mut F) {
         let method = Method::of(sighting.method);
         let answer = Answer::of(sighting);
         let tier = answer.tier(method, false);
-        let known = self.store(tier).walk_again(sighting.host, sighting.path);
+        let known = self.store(tier).walk_again(sighting.host, sighting.path, parts);
         // Such a path has neither a hostile name nor that of a file.
         let (tier, place, asset) = match known {
             Some(place) => (tier, place, false),

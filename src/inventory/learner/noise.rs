@@ -332,7 +332,7 @@ impl Tables {
         {
             *count += 1;
         }
-        let client = if sighting.client == 0 { 0 } else { self.key.rank(&sighting.client.to_le_bytes()) };
+        let client = sighting.client;
         if client != 0
             && let Some(score) = self.clients.entry(client)
         {

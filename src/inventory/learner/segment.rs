@@ -507,7 +507,7 @@ fn is_email(s: &str) -> bool {
     })
 }
 
-fn is_iban(bytes: &[u8]) -> bool {
+pub(super) fn is_iban(bytes: &[u8]) -> bool {
     (14..=34).contains(&bytes.len())
         && matches!(bytes, [a, b, c, d, ..] if a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit())
         && bytes.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())

@@ -16,6 +16,7 @@ use super::LearnerLimits;
 use super::bottom::{Distinct, Handful};
 use super::method::Method;
 use super::noise::{Hostility, same};
+use super::parts::{Part, Parts, kind};
 use super::rank::RankKey;
 use super::saved::{PSEUDONYM, SavedName, SavedNode, SavedOperation, SavedStore};
 use super::segment::{self, Shape};
@@ -143,6 +144,8 @@ struct Node<F> {
     children: Vec<u32>,
     names: usize,
     constants: usize,
+    /// The largest rank among its constants, once they are so many that one with a larger rank has no room.
+    constants_below: Option<u64>,
     distinct: Distinct,
     operations: Vec<Operation<F>>,
 }
@@ -211,47 +214,11 @@ pub(super) struct Store<F> {
 
 const ROOT: u32 = 0;
 
-/// What a byte of a path may be part of, as bits.
-mod kind {
-    pub(super) const DIGIT: u8 = 1;
-    /// `a` to `f`.
-    pub(super) const HEX: u8 = 2;
-    pub(super) const DASH: u8 = 4;
-    /// Of a name.
-    pub(super) const OTHER: u8 = 8;
-    pub(super) const SLASH: u8 = 16;
-    /// What a name is not always made of: it has a meaning in paths, or in the names of files and attackers.
-    pub(super) const ODD: u8 = 32;
-
-    pub(super) const DIGIT_OR_HEX: u8 = DIGIT | HEX;
-    pub(super) const HEX_AND_DASH: u8 = HEX | DASH;
-    pub(super) const UUID: u8 = DIGIT | HEX | DASH;
-
-    /// The kind of each byte.
-    pub(super) static OF: [u8; 256] = table();
-
-    const fn table() -> [u8; 256] {
-        let mut table = [ODD; 256];
-        let mut at = 0_u8;
-        loop {
-            #[expect(clippy::indexing_slicing, reason = "a u8 indexes 256 entries")]
-            {
-                table[at as usize] = match at {
-                    b'0'..=b'9' => DIGIT,
-                    b'a'..=b'f' => HEX,
-                    b'-' => DASH,
-                    b'g'..=b'z' | b'A'..=b'Z' | b'_' | b'~' => OTHER,
-                    b'/' => SLASH,
-                    _ => ODD,
-                };
-            }
-            if at == u8::MAX {
-                return table;
-            }
-            at += 1;
-        }
-    }
-}
+/// Kinds of segments that are told at a glance.
+const DIGIT_OR_HEX: u8 = kind::DIGIT | kind::HEX;
+const HEX_AND_DASH: u8 = kind::HEX | kind::DASH;
+const UUID: u8 = kind::DIGIT | kind::HEX | kind::DASH;
+const UPPER_AND_DIGIT: u8 = kind::UPPER | kind::DIGIT;
 
 impl<F: Default + Merge> Store<F> {
     pub(super) fn new(key: RankKey, bounds: Bounds) -> Self {
@@ -268,6 +235,7 @@ impl<F: Default + Merge> Store<F> {
             children: Vec::new(),
             names: 0,
             constants: 0,
+            constants_below: None,
             distinct: Distinct::default(),
             operations: Vec::new(),
         };
@@ -285,42 +253,49 @@ impl<F: Default + Merge> Store<F> {
         }
     }
 
-    /// Walks by steps that were made before, and by values that are told at a glance: numbers, UUIDs and hexadecimal
-    /// digits. What comes of it is what comes of [`Store::walk`]; `None` when that has to be asked. No name on the way is
-    /// an attacker's.
-    pub(super) fn walk_again(&mut self, host: &str, path: &[u8]) -> Option<Place> {
-        let mut node = self.host.1.filter(|_| same(&self.host.0, host))?;
-        let mut rest = path.strip_prefix(b"/")?;
+    /// Walks by steps that were made before, and by values that are told at a glance: numbers, UUIDs, IBANs and
+    /// hexadecimal digits. What comes of it is what comes of [`Store::walk`]; `None` when that has to be asked. No name on
+    /// the way is an attacker's.
+    pub(super) fn walk_again(&mut self, host: &str, path: &[u8], parts: &mut Parts) -> Option<Place> {
+        let start = self.host.1.filter(|_| same(&self.host.0, host) && path.first() == Some(&b'/'))?;
+        if let Some((node, dull)) = self.trodden.find_path(start, path) {
+            parts.know(dull);
+            return Some(Place { node, hostility: Hostility::None });
+        }
+        parts.cut(path);
+        if !parts.whole() {
+            return None;
+        }
+        let mut node = start;
+        let mut values = false;
         let mut depth = 1;
-        while !rest.is_empty() {
-            let mut kinds = 0;
-            let mut end = 0;
-            for byte in rest {
-                let kind = kind::OF.get(usize::from(*byte)).copied().unwrap_or(kind::ODD);
-                if kind == kind::SLASH {
-                    break;
-                }
-                kinds |= kind;
-                end += 1;
+        let mut without_room = 0;
+        for Part { bytes: segment, kinds } in parts.of(path) {
+            let end = segment.len();
+            if end == 0 {
+                continue;
             }
             if kinds & kind::ODD != 0 || end > self.bounds.name_bytes || depth > self.bounds.depth {
                 return None;
             }
-            let (segment, behind) = rest.split_at_checked(end)?;
-            rest = behind.get(1..).unwrap_or_default();
-            if segment.is_empty() {
-                continue;
-            }
             let shape = match kinds {
                 kind::DIGIT if end >= 9 => Some(Shape::BigInt),
                 kind::DIGIT if depth > self.bounds.constant_depth => Some(Shape::Int),
-                kind::DIGIT_OR_HEX if end >= 16 => Some(Shape::Hex),
-                kind::HEX_AND_DASH | kind::UUID if segment::is_uuid(segment) => Some(Shape::Uuid),
+                kind::DIGIT => {
+                    let full =
+                        self.node(node).constants_below.is_some_and(|bound| self.key.rank(segment) > bound);
+                    without_room += u64::from(full);
+                    full.then_some(Shape::Int)
+                }
+                DIGIT_OR_HEX if end >= 16 => Some(Shape::Hex),
+                HEX_AND_DASH | UUID if segment::is_uuid(segment) => Some(Shape::Uuid),
+                UPPER_AND_DIGIT if segment::is_iban(segment) => Some(Shape::Iban),
                 _ => None,
             };
             node = match shape {
                 None => self.trodden.find(node, segment)?,
                 Some(shape) => {
+                    values = true;
                     let marker = self.trodden.find(node, &[MARKER_BYTE, shape.code()])?;
                     let (rank, limit) = (self.key.rank(segment), self.bounds.distinct);
                     self.node_mut(marker).distinct.insert(rank, limit);
@@ -328,6 +303,10 @@ impl<F: Default + Merge> Store<F> {
                 }
             };
             depth += 1;
+        }
+        self.reached.constants += without_room;
+        if !values {
+            self.trodden.keep_path(start, path, node, parts.of(path).all(Part::is_dull));
         }
         Some(Place { node, hostility: Hostility::None })
     }
@@ -427,7 +406,10 @@ impl<F: Default + Merge> Store<F> {
 
     /// Takes in all that `other` holds.
     pub(super) fn absorb(&mut self, mut other: Self) {
-        self.level = self.level.max(other.level);
+        if other.level > self.level {
+            self.level = other.level;
+            self.forget_bounds();
+        }
         self.reached.names += other.reached.names;
         self.reached.constants += other.reached.constants;
         self.reached.nodes += other.reached.nodes;
@@ -562,7 +544,13 @@ impl<F: Default + Merge> Store<F> {
                 self.pour(stand_in, subtree);
                 node
             }
-            _ => self.stand_in(parent, kind, name, rank),
+            Some((largest, _)) => {
+                if kind == Kind::Constant && self.level == 0 {
+                    self.node_mut(parent).constants_below = Some(largest);
+                }
+                self.stand_in(parent, kind, name, rank)
+            }
+            None => self.stand_in(parent, kind, name, rank),
         }
     }
 
@@ -590,6 +578,7 @@ impl<F: Default + Merge> Store<F> {
             children: Vec::new(),
             names: 0,
             constants: 0,
+            constants_below: None,
             distinct: Distinct::default(),
             operations: Vec::new(),
         };
@@ -604,7 +593,10 @@ impl<F: Default + Merge> Store<F> {
         above.children.push(id);
         match kind {
             Kind::Name => above.names += 1,
-            Kind::Constant => above.constants += 1,
+            Kind::Constant => {
+                above.constants += 1;
+                above.constants_below = None;
+            }
             Kind::Marker | Kind::Rest => {}
         }
         if kind != Kind::Rest {
@@ -624,7 +616,10 @@ impl<F: Default + Merge> Store<F> {
         above.children.retain(|child| *child != id);
         match kind {
             Kind::Name => above.names -= 1,
-            Kind::Constant => above.constants -= 1,
+            Kind::Constant => {
+                above.constants -= 1;
+                above.constants_below = None;
+            }
             Kind::Marker | Kind::Rest => {}
         }
     }
@@ -687,9 +682,17 @@ impl<F: Default + Merge> Store<F> {
         }
     }
 
+    /// Forgets what is known of full nodes: with fewer ranks kept, it need not hold.
+    fn forget_bounds(&mut self) {
+        for node in &mut self.nodes {
+            node.constants_below = None;
+        }
+    }
+
     /// Halves the range of ranks that are kept.
     fn shrink(&mut self) {
         self.level += 1;
+        self.forget_bounds();
         self.enforce_level();
     }
 

@@ -472,6 +472,44 @@ proptest! {
     }
 }
 
+/// A segment of few, so that steps are made again: names, constants that are too many, values told at a glance.
+fn well_known_segment() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(&["v1", "accounts", "domestic-payment-consents", "me", "a-name-that-is-longer-than-the-forty-seven-bytes-of-a-step"][..])
+            .prop_map(str::to_owned),
+        2 => (0..40_u32).prop_map(|number| (number * 7_919).to_string()),
+        1 => (0..20_u64).prop_map(|number| (number * 1_234_567_891).to_string()),
+        1 => (0..20_u64).prop_map(|number| format!("DE{:020}", number * 982_451_653)),
+        1 => (0..20_u64).prop_map(|number| format!("{:032x}", number * 982_451_653_999)),
+        1 => Just(String::new()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Steps that were made before lead where they led: one learner of all calls says what learners of one call each say
+    /// together, who have made no step twice.
+    #[test]
+    fn a_path_that_was_walked_leads_where_it_led(
+        paths in vec(vec(well_known_segment(), 0..5), 1..120),
+        tight in any::<bool>(),
+    ) {
+        let limits = if tight { TIGHT } else { LearnerLimits::default() };
+        let make = || Learner::<Keys>::new(limits, RankKey::derive(b"test"));
+        let (mut whole, mut merged) = (make(), make());
+        for segments in &paths {
+            let path = format!("/{}", segments.join("/"));
+            let mut one = make();
+            for learner in [&mut whole, &mut one] {
+                learner.observe(&Sighting { client: 1, ..ok(&path) }).calls += 1;
+            }
+            merged.absorb(one);
+        }
+        prop_assert_eq!(said(&whole), said(&merged));
+    }
+}
+
 #[test]
 fn random_paths_do_not_grow_the_learner() {
     let limits = LearnerLimits { nodes: 2_000, ..LearnerLimits::default() };

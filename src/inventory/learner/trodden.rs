@@ -1,4 +1,4 @@
-//! Steps down the tree that were made before: from a node, by a name, to the node below.
+//! Steps down the tree that were made before: from a node, by a name, to the node below; and whole paths of such steps.
 //!
 //! A request takes mostly steps that others took. To find one here costs a look at one line of memory, where the tree has
 //! to hash the name, look it up, and see what kind of name it is. A step is forgotten when another takes its place, and all
@@ -7,9 +7,11 @@
 /// Steps kept.
 const SLOTS: usize = 4_096;
 /// The longest name of a step.
-const MAX_NAME: usize = 19;
+const MAX_NAME: usize = 47;
 
+/// One line of memory.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Slot {
     from: u32,
     to: u32,
@@ -18,11 +20,31 @@ struct Slot {
     name: [u8; MAX_NAME],
 }
 
+/// Paths kept.
+const PATHS: usize = 1_024;
+/// The longest path that is kept.
+const MAX_PATH: usize = 114;
+
+/// A path without any value. Two lines of memory.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Whole {
+    from: u32,
+    to: u32,
+    generation: u32,
+    len: u8,
+    /// Whether no segment need be looked at for what it carries.
+    dull: bool,
+    path: [u8; MAX_PATH],
+}
+
 /// See the module's doc.
 #[derive(Debug, Default)]
 pub(super) struct Trodden {
     /// None before the first step.
     slots: Vec<Slot>,
+    /// None before the first path.
+    paths: Vec<Whole>,
     /// Steps of others are forgotten; that of no slot at first.
     generation: u32,
 }
@@ -61,6 +83,35 @@ impl Trodden {
         }
     }
 
+    /// Where a path led from the node `from`, if no segment of it is a value; and whether it is dull.
+    pub(super) fn find_path(&self, from: u32, path: &[u8]) -> Option<(u32, bool)> {
+        let whole = self.paths.get(place_of_path(from, path))?;
+        let known = whole.from == from
+            && whole.generation == self.generation
+            && usize::from(whole.len) == path.len()
+            && whole.path.get(..path.len()) == Some(path);
+        known.then_some((whole.to, whole.dull))
+    }
+
+    /// Remembers a path without values, if it is short.
+    pub(super) fn keep_path(&mut self, from: u32, path: &[u8], to: u32, dull: bool) {
+        if self.paths.is_empty() {
+            let none =
+                Whole { from: 0, to: 0, generation: 0, len: u8::MAX, dull: false, path: [0; MAX_PATH] };
+            self.paths.resize(PATHS, none);
+        }
+        let at = place_of_path(from, path);
+        let generation = self.generation;
+        if let Ok(len) = u8::try_from(path.len())
+            && let Some(whole) = self.paths.get_mut(at)
+            && let Some(front) = whole.path.get_mut(..path.len())
+        {
+            front.copy_from_slice(path);
+            (whole.from, whole.to, whole.generation) = (from, to, generation);
+            (whole.len, whole.dull) = (len, dull);
+        }
+    }
+
     /// Forgets all steps: a node has gone, and its number may be given to another.
     pub(super) fn forget(&mut self) {
         match self.generation.checked_add(1) {
@@ -80,6 +131,14 @@ fn place(from: u32, name: &[u8]) -> usize {
     (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
 }
 
+/// The place of a path. Those of an API begin and end alike: what is in their middle counts as well.
+fn place_of_path(from: u32, path: &[u8]) -> usize {
+    let middle =
+        path.get(path.len() / 2..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
+    let mixed = middle.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+    (place(from, path) ^ usize::try_from(mixed).unwrap_or_default()) % PATHS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,15 +149,23 @@ mod tests {
         assert_eq!(trodden.find(1, b"accounts"), None);
         trodden.keep(1, b"accounts", 7);
         trodden.keep(1, b"v1", 8);
-        trodden.keep(1, b"a-name-that-is-too-long-to-keep", 9);
+        trodden.keep(1, b"a-name-that-is-too-long-to-be-kept-in-a-line-of-memory", 9);
         assert_eq!(trodden.find(1, b"accounts"), Some(7));
         assert_eq!(trodden.find(1, b"v1"), Some(8));
-        for (from, name) in
-            [(2, &b"accounts"[..]), (1, b"account"), (1, b"a-name-that-is-too-long-to-keep"), (1, b"")]
-        {
+        for (from, name) in [
+            (2, &b"accounts"[..]),
+            (1, b"account"),
+            (1, b"a-name-that-is-too-long-to-be-kept-in-a-line-of-memory"),
+            (1, b""),
+        ] {
             assert_eq!(trodden.find(from, name), None, "{from}");
         }
+        trodden.keep_path(1, b"/v1/accounts", 8, true);
+        assert_eq!(trodden.find_path(1, b"/v1/accounts"), Some((8, true)));
+        assert_eq!(trodden.find_path(2, b"/v1/accounts"), None);
+        assert_eq!(trodden.find_path(1, b"/v1/account"), None);
         trodden.forget();
         assert_eq!(trodden.find(1, b"accounts"), None);
+        assert_eq!(trodden.find_path(1, b"/v1/accounts"), None);
     }
 }
