@@ -5,13 +5,14 @@ use super::terminal::Terminal;
 use super::{Outcome, documents, key};
 use crate::classify::{Classifier, Pack};
 use crate::config::{
-    AccessLog, AccessLogConfig, Config, InterfaceConfig, LogFormat, NetworkId, Sandboxing, Settings, WayIn,
+    AccessLog, AccessLogConfig, Config, InterfaceConfig, KeyLogConfig, LogFormat, NetworkId, Sandboxing,
+    Settings, WayIn,
 };
 use crate::flow::OverlapPolicy;
 use crate::packet::{Options, Separate};
 use crate::pipeline::rows::RowsWanted;
 use crate::pipeline::shard::ShardSettings;
-use crate::pipeline::watch::figures::{BookFigures, Figures, Totals};
+use crate::pipeline::watch::figures::{BookFigures, Figures, KeyFigures, Totals};
 use crate::pipeline::watch::{Pace, Sensor, Watch};
 use crate::problem::Problems;
 use crate::sandbox;
@@ -22,6 +23,8 @@ use crate::source::intake::listen::Bound;
 #[cfg(feature = "s3")]
 use crate::source::intake::s3::Bucket;
 use crate::source::intake::stdin::Stdin;
+use crate::source::key_log::KeySocketSettings;
+use crate::source::key_socket::KeySocket;
 use crate::source::live;
 use crate::spec::DocumentSet;
 use crate::tls::keylog::Keys;
@@ -54,6 +57,16 @@ pub(super) struct Args {
     /// given several times
     #[arg(short = 'a', long = "access-log", value_name = "PATH", help_heading = "What to watch")]
     access_log: Vec<PathBuf>,
+
+    /// Read TLS with the secrets of this key log, as SSLKEYLOGFILE writes it: it is followed as it grows and is rotated; may be
+    /// given several times
+    #[arg(long, value_name = "FILE", help_heading = "What to watch")]
+    keylog: Vec<PathBuf>,
+
+    /// Make this Unix socket, to which agents of this user and root write lines of key logs; in the file others can be let
+    /// in, too; may be given several times
+    #[arg(long, value_name = "PATH", help_heading = "What to watch")]
+    keylog_socket: Vec<PathBuf>,
 
     /// Only packets that this BPF expression takes, see pcap-filter(7)
     #[arg(long, value_name = "BPF", help_heading = "What to watch")]
@@ -175,6 +188,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         .metrics
         .map(|address| TcpListener::bind(address).with_context(|| format!("listen on {address} for metrics")))
         .transpose()?;
+    let key_sockets = key_sockets(&settings)?;
     let opened: Vec<Opened> = settings.access_logs.iter().map(way_in).collect::<Result<_>>()?;
     let (ways, refreshes): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
     lock_in(&settings)?;
@@ -184,6 +198,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         key,
         interfaces: settings.interfaces.clone(),
         logs: settings.access_logs.iter().map(|log| Arc::clone(&log.source)).zip(ways).collect(),
+        key_logs: settings.key_logs.clone(),
+        key_sockets,
         lanes: settings.shards.get(),
         shard: ShardSettings {
             limits: settings.limits.clone(),
@@ -271,6 +287,21 @@ fn way_in(log: &AccessLog) -> Result<Opened> {
             (Box::new(bound), Some(Box::new(move || reload.now())))
         }
     })
+}
+
+/// The sockets that agents write secrets to: made here, for the sandbox lets none be made.
+fn key_sockets(settings: &Settings) -> Result<Vec<KeySocket>> {
+    let has_keys = !settings.key_logs.is_empty() || !settings.key_sockets.is_empty();
+    if has_keys && settings.interfaces.is_empty() {
+        tracing::warn!("keys are given, and no interface to read TLS from");
+    }
+    let bind = |socket: &KeySocketSettings| {
+        let bound = KeySocket::bind(socket)
+            .with_context(|| format!("listen for keys on {}", socket.path.display()))?;
+        tracing::info!(socket = bound.name(), "listening for keys");
+        Ok(bound)
+    };
+    settings.key_sockets.iter().map(bind).collect()
 }
 
 #[cfg(feature = "metrics")]
@@ -374,6 +405,13 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     let mut over = Config { sensor: args.sensor.clone(), ..Config::default() };
     over.interfaces = args.interface.iter().map(InterfaceConfig::named).collect();
     over.access_logs = args.access_log.iter().map(|path| access_log(path)).collect();
+    let files =
+        args.keylog.iter().map(|path| KeyLogConfig { file: Some(path.clone()), ..KeyLogConfig::default() });
+    let sockets = args
+        .keylog_socket
+        .iter()
+        .map(|path| KeyLogConfig { socket: Some(path.clone()), ..KeyLogConfig::default() });
+    over.keylogs = files.chain(sockets).collect();
     over.capture.filter.clone_from(&args.filter);
     over.capture.shards = args.shards.unwrap_or_default();
     over.capture.ring_mib = args.ring_mib.unwrap_or(over.capture.ring_mib);
@@ -390,6 +428,9 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     }
     if !over.access_logs.is_empty() {
         settings.access_logs = over.access_logs;
+    }
+    if !over.key_logs.is_empty() || !over.key_sockets.is_empty() {
+        (settings.key_logs, settings.key_sockets) = (over.key_logs, over.key_sockets);
     }
     for interface in &mut settings.interfaces {
         if args.filter.is_some() {
@@ -606,6 +647,7 @@ impl Status {
         self.line = line(
             &now,
             &book,
+            figures.keys(),
             &Rates {
                 packets: rate(now.packets, self.before.packets),
                 bits: rate(now.bytes * 8, self.before.bytes * 8),
@@ -676,8 +718,9 @@ struct Rates {
     log_records: u64,
 }
 
-/// `12,345 packets/s  1.2 Gbit/s  none lost  2,000 log lines/s  3,210 exchanges/s  42 endpoints  2 critical, 5 high`
-fn line(now: &Totals, book: &BookFigures, rates: &Rates) -> String {
+/// `12,345 packets/s  1.2 Gbit/s  none lost  2,000 log lines/s  3,210 exchanges/s  42 endpoints  900 TLS sessions read
+/// 2 critical, 5 high`
+fn line(now: &Totals, book: &BookFigures, keys: Option<KeyFigures>, rates: &Rates) -> String {
     let mut parts = Vec::new();
     if now.packets > 0 || now.log_records == 0 {
         parts.push(format!("{} packets/s  {}/s", thousands(rates.packets), bits_told(rates.bits)));
@@ -696,6 +739,15 @@ fn line(now: &Totals, book: &BookFigures, rates: &Rates) -> String {
     }
     parts.push(format!("{} exchanges/s", thousands(rates.exchanges)));
     parts.push(format!("{} endpoints", thousands(book.endpoints)));
+    if keys.is_some() {
+        parts.push(format!("{} TLS sessions read", thousands(now.tls_read)));
+        if now.tls_waiting > 0 {
+            parts.push(format!("{} wait for keys", thousands(now.tls_waiting)));
+        }
+        if now.tls_closed > 0 {
+            parts.push(format!("{} without keys", thousands(now.tls_closed)));
+        }
+    }
     let mut out = parts.join("  ");
     // Writing to a string cannot fail.
     let severe: Vec<String> = ["critical", "high"]

@@ -51,6 +51,8 @@ pub struct Config {
     pub interfaces: Vec<InterfaceConfig>,
     /// Where logs of what terminates TLS come from.
     pub access_logs: Vec<AccessLogConfig>,
+    /// Logs of TLS secrets that clients, servers and proxies write: with them TLS is read.
+    pub keylogs: Vec<KeyLogConfig>,
     /// How packets are captured.
     pub capture: CaptureConfig,
     /// Where results go.
@@ -79,6 +81,7 @@ impl Default for Config {
             vantages: Vec::new(),
             interfaces: Vec::new(),
             access_logs: Vec::new(),
+            keylogs: Vec::new(),
             capture: CaptureConfig::default(),
             lake: LakeConfig::default(),
             limits: LimitsConfig::default(),
@@ -238,6 +241,31 @@ impl AccessLogConfig {
     #[must_use]
     pub fn of_file(path: String) -> Self {
         Self { files: vec![path.into()], ..Self::default() }
+    }
+}
+
+/// An item of `keylogs:`: a map with one of `file` and `socket`, or in the file the path of a file alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyLogConfig {
+    /// A file in the format of `SSLKEYLOGFILE`, which is followed as it grows and through rotation. It need not be there
+    /// yet; its folder must.
+    pub file: Option<PathBuf>,
+    /// A Unix socket that is made there, to which agents write the same lines.
+    pub socket: Option<PathBuf>,
+    /// The users that may write to the socket, by name or number, beside root and the sensor's own. By default
+    /// all that its mode lets connect.
+    #[serde(deserialize_with = "names_or_numbers")]
+    pub users: Vec<String>,
+    /// The mode of the socket, by default `0600`, and `0666` when `users` are named.
+    pub mode: Option<String>,
+}
+
+impl KeyLogConfig {
+    /// A file.
+    #[must_use]
+    pub fn of_file(path: String) -> Self {
+        Self { file: Some(path.into()), ..Self::default() }
     }
 }
 
@@ -473,6 +501,14 @@ pub struct LimitsConfig {
     pub pipelined: Option<u64>,
     /// Bytes of one body that are inspected. More costs time and memory for each large body.
     pub body_bytes: Option<u64>,
+    /// Connections whose TLS secrets are kept, of all shards together; about 500 bytes each.
+    pub tls_secrets: Option<u64>,
+    /// Bytes of one TLS connection that wait for its keys. More lets keys come later on busy connections.
+    pub tls_waiting_bytes: Option<u64>,
+    /// Bytes that all TLS connections of a shard together keep waiting.
+    pub tls_waiting_bytes_total: Option<u64>,
+    /// Seconds that TLS waits for its keys. More keeps more of those whose keys never come.
+    pub tls_waiting_secs: Option<u64>,
     /// Nested tunnels of one packet.
     pub tunnel_depth: Option<u64>,
     /// Nodes of one inferred body shape, kept for each endpoint.
@@ -561,6 +597,13 @@ pub enum LogLevel {
     Info,
     /// At most a line for each connection.
     Debug,
+}
+
+fn names_or_numbers<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Item(#[serde(deserialize_with = "name_or_number")] String);
+
+    Ok(Vec::<Item>::deserialize(source)?.into_iter().map(|Item(text)| text).collect())
 }
 
 fn name_or_number<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {

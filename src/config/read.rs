@@ -4,7 +4,7 @@
 //! is right when the section takes it. So a key is named once, where its type is. A key that is wrong is told and
 //! taken out, and the rest is read on, so that one round shows everything.
 
-use super::{AccessLogConfig, Config, InterfaceConfig};
+use super::{AccessLogConfig, Config, InterfaceConfig, KeyLogConfig};
 use crate::problem::Problems;
 use crate::spec::lines::lines_of;
 use crate::spec::tree::{self, Format};
@@ -89,7 +89,9 @@ pub(super) fn config(mut tree: tree::Tree, wrong: &mut Wrong) -> Config {
     let interfaces = list(&mut root, "interfaces", InterfaceConfig::named, rule, wrong);
     let rule = "must be a path, or a map with `files` or another way in";
     let access_logs = list(&mut root, "access_logs", AccessLogConfig::of_file, rule, wrong);
-    Config { interfaces, access_logs, ..section::<Config>(root, "", wrong) }
+    let rule = "must be a path, or a map with `file` or `socket`";
+    let keylogs = list(&mut root, "keylogs", KeyLogConfig::of_file, rule, wrong);
+    Config { interfaces, access_logs, keylogs, ..section::<Config>(root, "", wrong) }
 }
 
 /// Takes a list out of `root` whose items are sections, or texts that `short` makes one of.
@@ -337,7 +339,7 @@ metrics: {listen: 9464}
                 "s.yaml: line 20, privileges.sandbox: must be one of `auto`, `require`, `off`",
                 "s.yaml: line 21, ring_mib: unknown key here; did you mean `capture.ring_mib`?",
                 "s.yaml: line 22, nonsense: unknown key; known here: access_logs, bodies, capture, \
-                 interfaces, interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
+                 interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
                  trusted_proxies, vantages",
                 "s.yaml: line 23, metrics.listen: must be text, not the number 9464",
             ]

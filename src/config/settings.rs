@@ -5,8 +5,8 @@ use super::read::{self, Wrong};
 pub use crate::source::interface::Interface;
 
 use super::{
-    AccessLogConfig, Config, From, InterfaceConfig, KafkaConfig, LogFormat, LogLevel, MAX_SNAPLEN, NetworkId,
-    S3Config, Sandboxing,
+    AccessLogConfig, Config, From, InterfaceConfig, KafkaConfig, KeyLogConfig, LogFormat, LogLevel,
+    MAX_SNAPLEN, NetworkId, S3Config, Sandboxing,
 };
 #[cfg(feature = "intake")]
 use super::{ClientCertificate, TlsConfig};
@@ -23,6 +23,7 @@ use crate::source::intake::kafka::KafkaSettings;
 use crate::source::intake::listen::{Connections, EnvoyAls, Http, Listen, Syslog, TlsFiles};
 #[cfg(feature = "s3")]
 use crate::source::intake::s3::S3Settings;
+use crate::source::key_log::KeySocketSettings;
 use crate::source::{log_file, log_presets};
 use crate::spec::tree;
 use std::collections::BTreeSet;
@@ -71,6 +72,10 @@ pub struct Settings {
     pub interfaces: Vec<Interface>,
     /// Where logs come from; may be empty.
     pub access_logs: Vec<AccessLog>,
+    /// Logs of TLS secrets that are followed.
+    pub key_logs: Vec<PathBuf>,
+    /// Sockets that agents write TLS secrets to.
+    pub key_sockets: Vec<KeySocketSettings>,
     /// Worker threads.
     pub shards: NonZeroUsize,
     /// Which network ids keep flows apart.
@@ -208,6 +213,7 @@ impl Settings {
         let capture = &config.capture;
         let most = "must be 0, for one a core, or at most 256";
         wrong.unless(capture.shards <= MAX_SHARDS, "/capture/shards", most);
+        let (key_logs, key_sockets) = key_logs(config, folder, wrong);
         let settings = Self {
             file: None,
             sensor: sensor(config.sensor.as_deref(), wrong),
@@ -221,6 +227,8 @@ impl Settings {
             vantages: vantages(config, wrong),
             interfaces: interfaces(config, wrong),
             access_logs: access_logs(config, folder, wrong),
+            key_logs,
+            key_sockets,
             shards: shards(capture.shards),
             separate_by: capture.separate_by.iter().copied().collect(),
             lake: lake(config, folder, wrong),
@@ -284,6 +292,7 @@ impl Settings {
             ("interfaces", of(self) == of(new), STARTED),
             ("filter", filters(self) == filters(new), None),
             ("access_logs", self.access_logs == new.access_logs, STARTED),
+            ("keylogs", self.key_logs == new.key_logs && self.key_sockets == new.key_sockets, STARTED),
             ("capture.shards", self.shards == new.shards, STARTED),
             ("capture.separate_by", self.separate_by == new.separate_by, STARTED),
             ("lake.path", lake_path(old_lake) == lake_path(new_lake), locked),
@@ -344,7 +353,7 @@ impl Settings {
         })
     }
 
-    /// The folders of the logs that are followed.
+    /// The folders of the logs that are followed, those of TLS secrets among them.
     #[must_use]
     pub fn log_folders(&self) -> Vec<PathBuf> {
         let mut folders: Vec<PathBuf> = Vec::new();
@@ -359,6 +368,10 @@ impl Settings {
                 #[cfg(feature = "s3")]
                 WayIn::S3(_) => {}
             }
+        }
+        for log in &self.key_logs {
+            let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty());
+            folders.push(folder.unwrap_or(Path::new(".")).to_owned());
         }
         folders.sort();
         folders.dedup();
@@ -589,6 +602,34 @@ fn access_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> Vec<AccessL
         all.push(AccessLog { source, way, presets });
     }
     all
+}
+
+/// The key logs that are followed, and the sockets that agents write to.
+fn key_logs(config: &Config, folder: &Path, wrong: &mut Wrong) -> (Vec<PathBuf>, Vec<KeySocketSettings>) {
+    let (mut files, mut sockets) = (Vec::new(), Vec::new());
+    for (n, KeyLogConfig { file, socket, users, mode }) in config.keylogs.iter().enumerate() {
+        let at = |key: &str| format!("/keylogs/{n}{key}");
+        let of_socket = !users.is_empty() || mode.is_some();
+        match (file, socket) {
+            (Some(file), None) => {
+                wrong.unless(!of_socket, &at("/file"), "`users` and `mode` are a socket's");
+                files.push(path(file, &at("/file"), folder, wrong));
+            }
+            (None, Some(socket)) => {
+                let default = if users.is_empty() { "0600" } else { "0666" };
+                let mode = u32::from_str_radix(mode.as_deref().unwrap_or(default), 8).unwrap_or(u32::MAX);
+                wrong.unless(mode <= 0o777, &at("/mode"), "must be a mode in octal digits, such as '0660'");
+                let path = path(socket, &at("/socket"), folder, wrong);
+                // The kernel's bound on names of sockets.
+                wrong.unless(path.as_os_str().len() < 108, &at("/socket"), "must be shorter than 108 bytes");
+                sockets.push(KeySocketSettings { path, mode, users: users.clone() });
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                wrong.push(at(""), "must name a `file` or a `socket`");
+            }
+        }
+    }
+    (files, sockets)
 }
 
 /// What a source without a name is called.
@@ -854,6 +895,9 @@ fn limits(config: &Config, wrong: &mut Wrong) -> Limits {
     number("head_lines", file.head_lines, &mut limits.head_lines);
     number("pipelined", file.pipelined, &mut limits.pipelined);
     number("body_bytes", file.body_bytes, &mut limits.body_bytes);
+    number("tls_secrets", file.tls_secrets, &mut limits.tls_secrets);
+    number("tls_waiting_bytes", file.tls_waiting_bytes, &mut limits.tls_waiting_bytes);
+    number("tls_waiting_bytes_total", file.tls_waiting_bytes_total, &mut limits.tls_waiting_bytes_total);
     number("tunnel_depth", file.tunnel_depth, &mut limits.tunnel_depth);
     number("shape_nodes", file.shape_nodes, &mut limits.shape_nodes);
     number("body_depth", file.body_depth, &mut limits.body_depth);
@@ -865,11 +909,17 @@ fn limits(config: &Config, wrong: &mut Wrong) -> Limits {
         wrong.unless((1..=86_400).contains(&seconds), "/limits/flow_idle_secs", "must be 1 to 86400 seconds");
         limits.flow_idle = Duration::from_secs(seconds);
     }
+    if let Some(seconds) = file.tls_waiting_secs {
+        wrong.unless((1..=3_600).contains(&seconds), "/limits/tls_waiting_secs", "must be 1 to 3600 seconds");
+        limits.tls_waiting = Duration::from_secs(seconds);
+    }
     if let Some(milliseconds) = file.reorder_wait_ms {
         let rule = "must be 1 to 60000 milliseconds";
         wrong.unless((1..=60_000).contains(&milliseconds), "/limits/reorder_wait_ms", rule);
         limits.reorder_wait = Duration::from_millis(milliseconds);
     }
+    let fits = limits.tls_waiting_bytes <= limits.tls_waiting_bytes_total;
+    wrong.unless(fits, "/limits/tls_waiting_bytes", "must be at most limits.tls_waiting_bytes_total");
     let whole = limits.reorder_bytes <= limits.reorder_bytes_total;
     wrong.unless(whole, "/limits/reorder_bytes", "must be at most limits.reorder_bytes_total");
     limits
@@ -890,6 +940,31 @@ mod tests {
     fn told(text: &str) -> Vec<String> {
         let problems = load(text).1.unwrap_err();
         problems.as_slice().iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect()
+    }
+
+    #[test]
+    fn key_logs_are_files_or_sockets() {
+        let text = "keylogs:\n- a.keys\n- {file: /b.keys}\n- {socket: s.sock, users: [nginx, 33]}\n\
+                    - {socket: /run/t.sock, mode: '0660'}\nlimits: {tls_secrets: 9, tls_waiting_secs: 5}\n";
+        let (folder, settings) = load(text);
+        let settings = settings.unwrap();
+        assert_eq!(settings.key_logs, [folder.path().join("a.keys"), "/b.keys".into()]);
+        let sockets: Vec<_> = settings.key_sockets.iter().map(|one| (one.mode, one.users.len())).collect();
+        assert_eq!(sockets, [(0o666, 2), (0o660, 0)]);
+        let folders = settings.log_folders();
+        assert!(folders.contains(&folder.path().to_owned()) && folders.contains(&PathBuf::from("/")));
+        assert_eq!((settings.limits.tls_secrets, settings.limits.tls_waiting), (9, Duration::from_secs(5)));
+        assert_eq!(
+            told(
+                "keylogs:\n- {}\n- {file: a, socket: b}\n- {file: a, mode: '0600'}\n- {socket: c, mode: rw}\n"
+            ),
+            [
+                "line 2, keylogs[0]: must name a `file` or a `socket`",
+                "line 3, keylogs[1]: must name a `file` or a `socket`",
+                "line 4, keylogs[2].file: `users` and `mode` are a socket's",
+                "line 5, keylogs[3].mode: must be a mode in octal digits, such as '0660'",
+            ]
+        );
     }
 
     #[test]
@@ -969,7 +1044,7 @@ trusted_proxies: [10.0.0.0/8, proxy]
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
                 "line 4, typo: unknown key; known here: access_logs, bodies, capture, interfaces, \
-                 interval_secs, key, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
+                 interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
                  trusted_proxies, vantages",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",

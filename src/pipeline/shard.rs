@@ -86,6 +86,19 @@ pub struct Shard {
     by_input: BTreeMap<u32, ShardCounters>,
     /// Exchanges that ticks have told of.
     told: u64,
+    /// TLS sessions that ticks have told of.
+    sessions_told: Sessions,
+}
+
+/// TLS sessions by what became of their content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    /// Read with keys.
+    pub read: u64,
+    /// Not read for want of keys.
+    pub closed: u64,
+    /// Waiting for keys now.
+    pub waiting: u64,
 }
 
 impl Shard {
@@ -101,6 +114,7 @@ impl Shard {
             by_input_booked: true,
             by_input: BTreeMap::new(),
             told: 0,
+            sessions_told: Sessions::default(),
         }
     }
 
@@ -143,6 +157,8 @@ impl Shard {
         self.exchanges.look_at_parked(now);
         let counters = self.take_counters();
         self.told += counters.http.transactions;
+        self.sessions_told.read += counters.http.tls_read.flows;
+        self.sessions_told.closed += counters.http.tls.flows;
         (self.exchanges.sink.collector.take(), counters)
     }
 
@@ -150,6 +166,13 @@ impl Shard {
     #[must_use]
     pub const fn exchanges(&self) -> u64 {
         self.told + self.exchanges.transactions()
+    }
+
+    /// TLS sessions since the start.
+    #[must_use]
+    pub const fn sessions(&self) -> Sessions {
+        let (read, closed, waiting) = self.exchanges.sessions();
+        Sessions { read: self.sessions_told.read + read, closed: self.sessions_told.closed + closed, waiting }
     }
 
     /// Ends every connection: nothing more will come.

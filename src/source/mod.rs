@@ -2,7 +2,7 @@
 //!
 //! An edge: this is where bytes enter. [`open`] finds out by content what an input is and undoes its
 //! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs,
-//! [`key_log`] the secrets of TLS connections, `live` frames from interfaces, which `fanout` spreads over shards.
+//! [`key_log`] and `key_socket` the secrets of TLS connections, `live` frames from interfaces, which `fanout` spreads over shards.
 //! [`intake`] holds the ways in for the logs of a sensor that runs. [`host`] and `ethtool` tell what may be wrong with
 //! an interface.
 
@@ -15,6 +15,8 @@ pub mod host;
 pub mod intake;
 pub mod interface;
 pub mod key_log;
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod key_socket;
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod live;
 pub mod log_file;

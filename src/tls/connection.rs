@@ -50,6 +50,8 @@ pub struct Workspace {
     bounds: Bounds,
     /// Bytes that all connections hold.
     held_bytes: usize,
+    /// Connections that hold something for want of keys.
+    waiting: u64,
     spare: Vec<Vec<u8>>,
     /// A copy of a record that is tried.
     trial: Vec<u8>,
@@ -72,7 +74,21 @@ impl Workspace {
             lost_records: limits.tls_lost_records,
             services: limits.tls_services,
         };
-        Self { keys, bounds, held_bytes: 0, spare: Vec::new(), trial: Vec::new(), events: Vec::new() }
+        Self {
+            keys,
+            bounds,
+            held_bytes: 0,
+            waiting: 0,
+            spare: Vec::new(),
+            trial: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Connections that hold something for want of keys.
+    #[must_use]
+    pub const fn waiting(&self) -> u64 {
+        self.waiting
     }
 
     /// Secrets told so far: a connection that waits may go on when this has grown.
@@ -518,7 +534,10 @@ impl Connection {
         if self.reading == Reading::Open && self.half(held.direction.reverse()).held == 0 {
             work.tell(held.direction, &held.at, What::Holding);
         }
-        self.waits_since.get_or_insert(held.at.ts);
+        if self.waits_since.is_none() {
+            self.waits_since = Some(held.at.ts);
+            work.waiting += 1;
+        }
         self.held_bytes += bytes;
         work.held_bytes += bytes;
         self.half_mut(held.direction).held += 1;
@@ -561,7 +580,13 @@ impl Connection {
         work.held_bytes = (work.held_bytes + kept).saturating_sub(self.held_bytes);
         self.held_bytes = kept;
         if self.held.is_empty() {
-            self.waits_since = None;
+            self.wait_no_more(work);
+        }
+    }
+
+    const fn wait_no_more(&mut self, work: &mut Workspace) {
+        if self.waits_since.take().is_some() {
+            work.waiting -= 1;
         }
     }
 
@@ -584,7 +609,7 @@ impl Connection {
         work.held_bytes = work.held_bytes.saturating_sub(self.held_bytes);
         self.held_bytes = 0;
         self.held = VecDeque::new();
-        self.waits_since = None;
+        self.wait_no_more(work);
         for half in &mut self.halves {
             half.held = 0;
             if self.reading == Reading::Closed {
@@ -1119,5 +1144,5 @@ pub fn fuzz(data: &[u8]) {
     connection.end(Direction::LowToHigh, &at, &mut work);
     connection.close(&mut work);
     connection.tell_service(&mut services, true, &work);
-    assert_eq!(work.held_bytes, 0, "what was held is forgotten");
+    assert_eq!((work.held_bytes, work.waiting), (0, 0), "what was held is forgotten");
 }

@@ -12,7 +12,7 @@
 use super::hello::Random;
 use dashmap::DashMap;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -32,6 +32,9 @@ pub(super) enum Label {
     /// TLS 1.3, the server's data, until its first key update.
     ServerApplication,
 }
+
+/// How many labels there are.
+const LABELS: usize = 6;
 
 impl Label {
     fn parse(word: &[u8]) -> Option<Self> {
@@ -85,17 +88,30 @@ impl Secrets {
     pub(super) fn find(&self, label: Label) -> Option<&Secret> {
         self.0.iter().find(|(known, _)| *known == label).map(|(_, secret)| secret)
     }
+
+    fn add(&mut self, label: Label, secret: Secret) {
+        if self.0.len() == self.0.capacity() {
+            // A vector that grew by itself would leave copies behind that nobody wipes.
+            let mut roomier = Vec::with_capacity(if label == Label::Master { 1 } else { LABELS });
+            roomier.extend(self.0.iter().cloned());
+            self.0 = roomier;
+        }
+        self.0.push((label, secret));
+    }
 }
 
 /// The secrets that key logs told, by client random: shared by whoever reads key logs and all shards.
 ///
-/// At most as many connections as the limit says are kept; the one told first makes room.
+/// At most as many connections as the limit says are kept; the one told first makes room. Whoever runs for long has
+/// them forgotten by age, too: [`Keys::age`].
 #[derive(Debug)]
 pub struct Keys {
     by_random: DashMap<Random, Secrets>,
-    /// In the order in which they were told.
-    order: Mutex<VecDeque<Random>>,
+    /// In the order in which they were told, each with the age it came in.
+    order: Mutex<VecDeque<(Random, u32)>>,
     limit: usize,
+    /// The present age, counted from 0.
+    present: AtomicU32,
     /// Secrets told so far: whoever waits for one looks again when this has grown.
     told: AtomicU64,
     evicted: AtomicU64,
@@ -110,6 +126,7 @@ impl Keys {
             by_random: DashMap::new(),
             order: Mutex::default(),
             limit,
+            present: AtomicU32::new(0),
             told: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             expected: AtomicBool::new(false),
@@ -139,6 +156,28 @@ impl Keys {
         self.evicted.load(Ordering::Relaxed)
     }
 
+    /// Begins another age, and forgets the secrets of connections that were told more than `kept` ages ago. Returns how
+    /// many connections that were.
+    pub fn age(&self, kept: u32) -> u64 {
+        let present = self.present.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let mut forgotten = 0;
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((oldest, age)) = order.front()
+            && present.wrapping_sub(*age) > kept
+        {
+            self.by_random.remove(oldest);
+            order.pop_front();
+            forgotten += 1;
+        }
+        forgotten
+    }
+
+    /// Connections whose secrets are kept now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(super) fn knows(&self, random: &Random) -> bool {
         self.by_random.contains_key(random)
     }
@@ -153,13 +192,13 @@ impl Keys {
             return;
         }
         let is_new = entry.0.is_empty();
-        entry.0.push((label, secret));
+        entry.add(label, secret);
         drop(entry);
         if is_new {
             let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-            order.push_back(random);
+            order.push_back((random, self.present.load(Ordering::Relaxed)));
             while order.len() > self.limit
-                && let Some(oldest) = order.pop_front()
+                && let Some((oldest, _)) = order.pop_front()
             {
                 self.by_random.remove(&oldest);
                 self.evicted.fetch_add(1, Ordering::Relaxed);
@@ -336,6 +375,36 @@ mod tests {
         }
         assert_eq!(keys.evicted(), 2);
         assert_eq!([1, 2, 3, 4].map(|random| keys.find(&[random; 32]).is_some()), [false, false, true, true]);
+    }
+
+    #[test]
+    fn the_old_are_forgotten() {
+        let (keys, mut reader) = (Keys::new(8), KeyLogReader::default());
+        reader.feed(line("CLIENT_RANDOM", 1, 48).as_bytes(), &keys);
+        assert_eq!(keys.age(1), 0);
+        reader.feed(line("CLIENT_RANDOM", 2, 48).as_bytes(), &keys);
+        assert_eq!((keys.age(1), keys.connections()), (1, 1));
+        assert_eq!([1, 2].map(|random| keys.find(&[random; 32]).is_some()), [false, true]);
+        // Who was forgotten may be told again.
+        reader.feed(line("CLIENT_RANDOM", 1, 48).as_bytes(), &keys);
+        assert!(keys.find(&[1; 32]).is_some());
+    }
+
+    #[test]
+    fn all_secrets_of_a_connection_find_room() {
+        let (keys, mut reader) = (Keys::new(8), KeyLogReader::default());
+        for label in [
+            "CLIENT_RANDOM",
+            "CLIENT_EARLY_TRAFFIC_SECRET",
+            "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
+            "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+            "CLIENT_TRAFFIC_SECRET_0",
+            "SERVER_TRAFFIC_SECRET_0",
+        ] {
+            reader.feed(line(label, 1, 48).as_bytes(), &keys);
+        }
+        let secrets = keys.by_random.get(&[1; 32]).unwrap();
+        assert_eq!((secrets.0.len(), secrets.0.capacity()), (LABELS, LABELS));
     }
 
     proptest! {

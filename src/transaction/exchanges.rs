@@ -156,6 +156,13 @@ impl<S: Sink> Exchanges<S> {
         self.counters.transactions
     }
 
+    /// TLS sessions that were read with keys and those that were not, since counters were last taken, and those that wait
+    /// for keys now.
+    #[must_use]
+    pub const fn sessions(&self) -> (u64, u64, u64) {
+        (self.counters.tls_read.flows, self.counters.tls.flows, self.tls.waiting())
+    }
+
     /// What was counted since this was last asked.
     pub fn take_counters(&mut self) -> HttpCounters {
         std::mem::take(&mut self.counters)

@@ -371,7 +371,9 @@ fn lacking() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("needs root for network namespaces".into());
     }
-    for tool in ["ip", "tc", "ethtool", "sysctl", "nginx", "tcpdump", "python3", "wrk", "kill"] {
+    for tool in
+        ["ip", "tc", "ethtool", "sysctl", "nginx", "openssl", "curl", "tcpdump", "python3", "wrk", "kill"]
+    {
         let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output();
         if !found.is_ok_and(|found| found.status.success()) {
             return Some(format!("needs {tool}: see tests/live/prerequisites.sh"));
@@ -390,6 +392,11 @@ fn serve(server: &Host, folder: &Path) -> Process {
     let transactions = [transaction; 40].join(",");
     let settings = fs::read_to_string(script("nginx.conf")).unwrap().replace("@TRANSACTIONS@", &transactions);
     fs::write(folder.join("nginx.conf"), settings).unwrap();
+    // A bank's own certificate, for the tests of TLS.
+    let mut certificate = Command::new("openssl");
+    certificate.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3", "-subj"]);
+    certificate.args(["/O=Shop Example/CN=api.shop.example", "-keyout"]).arg(folder.join("tls.key"));
+    must(certificate.arg("-out").arg(folder.join("tls.pem")));
     let mut nginx = server.command("nginx");
     nginx.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf")).args(["-e", "error.log"]);
     let process = Process::spawn("nginx", nginx, &folder.join("nginx"));

@@ -16,6 +16,7 @@
 
 mod endings;
 mod guards;
+mod keys;
 mod lab;
 mod lake;
 mod links;

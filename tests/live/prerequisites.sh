@@ -21,6 +21,7 @@ lack haproxy haproxy
 lack openssl openssl
 lack tcpdump tcpdump
 lack curl curl
+lack openssl openssl
 lack wrk wrk
 lack h2load nghttp2-client
 lack nsenter util-linux

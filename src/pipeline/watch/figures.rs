@@ -27,8 +27,31 @@ pub struct LaneFigures {
     pub handed_over: AtomicU64,
     /// Segments that found the other shard's queue full.
     pub handover_dropped: AtomicU64,
+    /// TLS sessions that were read with keys.
+    pub tls_read: AtomicU64,
+    /// TLS sessions that were not, for want of keys.
+    pub tls_closed: AtomicU64,
+    /// TLS sessions that wait for keys now.
+    pub tls_waiting: AtomicU64,
     /// When it last went round, in milliseconds since the start.
     pub beat: AtomicU64,
+}
+
+/// What is known of TLS secrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyFigures {
+    /// Secrets that were told.
+    pub told: u64,
+    /// Connections whose secrets are kept now.
+    pub kept: u64,
+    /// Connections whose secrets made room for others'.
+    pub evicted: u64,
+    /// Lines of key logs that are no secrets.
+    pub bad_lines: u64,
+    /// Agents that are connected now.
+    pub agents: u64,
+    /// Connections of agents that were turned away.
+    pub refused: u64,
 }
 
 /// What the kernel counted, by interface.
@@ -77,6 +100,8 @@ pub struct Figures {
     pub lanes: Vec<LaneFigures>,
     interfaces: Mutex<BTreeMap<String, InterfaceFigures>>,
     book: Mutex<BookFigures>,
+    /// Nothing where no keys are given.
+    keys: Mutex<Option<KeyFigures>>,
     /// Packets that the kernel dropped before any socket saw them, since the start.
     pub backlog: AtomicU64,
 }
@@ -104,6 +129,12 @@ pub struct Totals {
     pub backlog: u64,
     /// Segments lost between shards.
     pub handover: u64,
+    /// TLS sessions that were read with keys.
+    pub tls_read: u64,
+    /// TLS sessions that were not, for want of keys.
+    pub tls_closed: u64,
+    /// TLS sessions that wait for keys now.
+    pub tls_waiting: u64,
 }
 
 impl Totals {
@@ -124,6 +155,7 @@ impl Figures {
             lanes: (0..lanes).map(|_| LaneFigures::default()).collect(),
             interfaces: Mutex::default(),
             book: Mutex::default(),
+            keys: Mutex::default(),
             backlog: AtomicU64::new(0),
         }
     }
@@ -172,6 +204,17 @@ impl Figures {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Publishes what is known of TLS secrets.
+    pub fn set_keys(&self, keys: KeyFigures) {
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+    }
+
+    /// What is known of TLS secrets; nothing where no keys are given.
+    #[must_use]
+    pub fn keys(&self) -> Option<KeyFigures> {
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All in one.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -184,6 +227,9 @@ impl Figures {
             totals.bad_log_records += lane.bad_log_records.load(Relaxed);
             totals.handed_over += lane.handed_over.load(Relaxed);
             totals.handover += lane.handover_dropped.load(Relaxed);
+            totals.tls_read += lane.tls_read.load(Relaxed);
+            totals.tls_closed += lane.tls_closed.load(Relaxed);
+            totals.tls_waiting += lane.tls_waiting.load(Relaxed);
         }
         for interface in self.interfaces().values() {
             totals.ring_full += interface.ring_full;
@@ -215,7 +261,7 @@ impl Figures {
             (vec![("severity", severity.to_owned())], book.findings.get(severity).copied().unwrap_or(0))
         });
         let since = |at: u64| self.millis().saturating_sub(at) / 1_000;
-        vec![
+        let mut all = vec![
             Metric {
                 name: "spanlight_dropped_packets",
                 help: "Packets lost before they were read, by where",
@@ -280,6 +326,61 @@ impl Figures {
                 book.forgotten,
             ),
             Metric::one("spanlight_uptime_seconds", "Time since the start", false, self.uptime().as_secs()),
+        ];
+        all.extend(self.tls_metrics(&totals));
+        all
+    }
+
+    /// What is known of TLS and its keys, as metrics.
+    #[cfg(feature = "metrics")]
+    fn tls_metrics(&self, totals: &Totals) -> Vec<Metric> {
+        let keys = self.keys().unwrap_or_default();
+        let sessions = [("read", totals.tls_read), ("closed", totals.tls_closed)]
+            .map(|(content, count)| (vec![("content", content.to_owned())], count));
+        vec![
+            Metric {
+                name: "spanlight_tls_sessions",
+                help: "TLS sessions by whether their content was read with keys, or stayed closed",
+                counter: true,
+                samples: sessions.into(),
+            },
+            Metric::one(
+                "spanlight_tls_sessions_waiting",
+                "TLS sessions that wait for keys now",
+                false,
+                totals.tls_waiting,
+            ),
+            Metric::one("spanlight_tls_secrets", "TLS secrets that key logs told", true, keys.told),
+            Metric::one(
+                "spanlight_tls_secrets_kept",
+                "TLS connections whose secrets are held now",
+                false,
+                keys.kept,
+            ),
+            Metric::one(
+                "spanlight_tls_secrets_evicted",
+                "TLS connections whose secrets made room for others'",
+                true,
+                keys.evicted,
+            ),
+            Metric::one(
+                "spanlight_bad_key_log_lines",
+                "Lines of key logs that are no secrets",
+                true,
+                keys.bad_lines,
+            ),
+            Metric::one(
+                "spanlight_key_agents",
+                "Agents that are connected to key sockets now",
+                false,
+                keys.agents,
+            ),
+            Metric::one(
+                "spanlight_key_agents_refused",
+                "Connections of agents that were turned away",
+                true,
+                keys.refused,
+            ),
         ]
     }
 

@@ -334,6 +334,10 @@ impl Lane {
     fn publish(&self) {
         if let Some(lane) = self.figures.lanes.get(self.number) {
             lane.exchanges.store(self.shard.exchanges(), Relaxed);
+            let sessions = self.shard.sessions();
+            lane.tls_read.store(sessions.read, Relaxed);
+            lane.tls_closed.store(sessions.closed, Relaxed);
+            lane.tls_waiting.store(sessions.waiting, Relaxed);
             lane.beat.store(self.figures.millis(), Relaxed);
         }
     }

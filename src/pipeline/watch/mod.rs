@@ -7,6 +7,8 @@
 //!                 └──┘ tunnelled segments        inventory)
 //!                        │
 //!  ways in ─▶ log lanes ─┘ parts with the positions of their streams
+//!
+//!  key logs, key sockets ─▶ key thread ─▶ Keys, which lanes ask for the secrets of a connection
 //! ```
 //!
 //! Lanes of packets never wait: what cannot be handed over stays or is counted as lost. Lanes of logs wait for the book,
@@ -18,6 +20,7 @@ mod book;
 mod carrier;
 pub mod figures;
 mod interfaces;
+mod key_thread;
 mod lane;
 mod log_lane;
 mod state;
@@ -38,6 +41,8 @@ use crate::pipeline::front::Front;
 use crate::pipeline::shard::{Batch, Shard, ShardSettings};
 use crate::secret::{FingerprintKey, Purpose};
 use crate::source::intake::{self, Courier, Hand, LogSource, Positions, Tally, Way};
+use crate::source::key_log::FollowedKeyLog;
+use crate::source::key_socket::KeySocket;
 use crate::source::live::{self, Interface, LiveError};
 use crate::spec::DocumentSet;
 use book::{Book, News};
@@ -45,6 +50,7 @@ use carrier::Carrier;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use figures::Figures;
 use interfaces::Interfaces;
+use key_thread::KeyThread;
 use lane::{Command, Exchange, Lane};
 use log_lane::LogLane;
 use state::{Ledger, StateFolder};
@@ -67,6 +73,10 @@ pub struct Watch {
     pub interfaces: Vec<Interface>,
     /// The logs it reads, each with its way in.
     pub logs: Vec<(Arc<LogSource>, Box<dyn Way>)>,
+    /// The key logs that are followed.
+    pub key_logs: Vec<PathBuf>,
+    /// The sockets that agents write secrets to.
+    pub key_sockets: Vec<KeySocket>,
     /// How many shards.
     pub lanes: usize,
     /// How each shard works.
@@ -193,6 +203,7 @@ impl Watch {
             &mut commands,
             &mut threads,
         )?;
+        threads.extend(self.start_keys(&figures, &stop)?);
         let name = "book".to_owned();
         let all = lanes + log_lanes;
         threads.push(std::thread::Builder::new().name(name).spawn(move || book.run(&heard, all))?);
@@ -260,6 +271,26 @@ impl Watch {
             ways.push(std::thread::Builder::new().name(name).spawn(move || way.run(hand))?);
         }
         Ok(ways)
+    }
+
+    /// Starts the thread that looks after keys, when any are given. Connections wait for them from now on.
+    fn start_keys(
+        &mut self,
+        figures: &Arc<Figures>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Option<JoinHandle<()>>, WatchError> {
+        let files: Vec<_> = std::mem::take(&mut self.key_logs).into_iter().map(FollowedKeyLog::new).collect();
+        let sockets = std::mem::take(&mut self.key_sockets);
+        if files.is_empty() && sockets.is_empty() {
+            return Ok(None);
+        }
+        let keys = Arc::clone(&self.shard.keys);
+        keys.expect_more();
+        // A connection looks for its keys until it counts as over.
+        let kept = 2 * (self.shard.limits.flow_idle + self.shard.limits.tls_waiting);
+        let (figures, stop) = (Arc::clone(figures), Arc::clone(stop));
+        let thread = KeyThread { files, sockets, keys, kept, figures, stop };
+        Ok(Some(std::thread::Builder::new().name("keys".to_owned()).spawn(move || thread.run())?))
     }
 
     /// Reads what was learnt and counted before, and opens what is written to.
