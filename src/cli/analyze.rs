@@ -11,6 +11,7 @@ use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
 use crate::inventory::vantage::Vantages;
+use crate::lake::rows::{EndpointRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Taken};
@@ -66,13 +67,17 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Where results go")]
     json: bool,
 
-    /// Write a JSON line for each endpoint ('-' for standard output; so for the next three)
+    /// Write a JSON line for each endpoint ('-' for standard output; so for the next ones)
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     inventory: Option<PathBuf>,
 
     /// Write a JSON line for each finding
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     findings: Option<PathBuf>,
+
+    /// Write a JSON line for each service behind TLS: versions, ciphers, certificates, whether or not its keys are known
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    services: Option<PathBuf>,
 
     /// Write a JSON line for each exchange, paths as templates
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
@@ -292,16 +297,21 @@ fn write(
 ) -> Result<()> {
     let endpoints = tables::endpoints(report, &analysis.classifier, &analysis.documents);
     let findings = tables::findings(report);
+    let services = tables::services(taken.delta.services());
     // An output that cannot be written does not cost the others.
     let mut failures = Vec::new();
     if let Some(folder) = &args.lake {
-        failures.extend(write_lake(args, analysis, taken, report, folder, &endpoints, &findings).err());
+        let rows = (endpoints.as_slice(), findings.as_slice(), services.as_slice());
+        failures.extend(write_lake(args, analysis, taken, report, folder, rows).err());
     }
     if let Some(file) = &args.inventory {
         failures.extend(to(file, |out| jsonl::write_inventory(out, &endpoints)).err());
     }
     if let Some(file) = &args.findings {
         failures.extend(to(file, |out| jsonl::write_findings(out, &findings)).err());
+    }
+    if let Some(file) = &args.services {
+        failures.extend(to(file, |out| jsonl::write_services(out, &services)).err());
     }
     if let Some(file) = &args.quarantine {
         failures.extend(to(file, |out| taken.quarantine.write(out)).err());
@@ -319,6 +329,7 @@ fn write(
     let view = summary::View {
         endpoints: &endpoints,
         findings: &findings,
+        services: &services,
         taken,
         documents: spec_given.then_some(&analysis.documents),
         limits: &analysis.shard.limits,
@@ -327,8 +338,10 @@ fn write(
         complaints,
     };
     // Somebody else's lines are on standard output: the summary gives way.
-    let taken_away = [&args.inventory, &args.findings, &args.transactions, &args.tags, &args.quarantine]
+    let lines = [&args.inventory, &args.findings, &args.services, &args.transactions, &args.tags];
+    let taken_away = lines
         .iter()
+        .chain([&&args.quarantine])
         .any(|file| file.as_deref().is_some_and(|file| file.as_os_str() == "-"));
     let shown = if args.json {
         to("-".as_ref(), |out| {
@@ -479,8 +492,7 @@ fn write_lake(
     _: &Taken,
     _: &Report<'_>,
     _: &Path,
-    _: &[crate::lake::rows::EndpointRow],
-    _: &[crate::lake::rows::FindingRow],
+    _: (&[EndpointRow], &[FindingRow], &[ServiceRow]),
 ) -> Result<()> {
     Ok(())
 }
@@ -492,8 +504,7 @@ fn write_lake(
     taken: &Taken,
     report: &Report<'_>,
     folder: &Path,
-    endpoints: &[crate::lake::rows::EndpointRow],
-    findings: &[crate::lake::rows::FindingRow],
+    (endpoints, findings, services): (&[EndpointRow], &[FindingRow], &[ServiceRow]),
 ) -> Result<()> {
     use crate::lake::rows::{ObservationRow, Origin};
     use crate::lake::writer::Writer;
@@ -513,6 +524,7 @@ fn write_lake(
     writer.write(observations).with_context(doing)?;
     writer.write(tables::captures(taken)).with_context(doing)?;
     writer.write(findings.to_vec()).with_context(doing)?;
+    writer.write(services.to_vec()).with_context(doing)?;
     // The endpoints come last: whoever sees them finds the rest.
     writer.write(endpoints.to_vec()).with_context(doing)?;
     Ok(())

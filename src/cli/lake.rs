@@ -1,4 +1,4 @@
-//! `spanlight inventory` and `spanlight findings`: tables of what a lake holds.
+//! `spanlight inventory`, `spanlight findings` and `spanlight services`: tables of what a lake holds.
 
 use super::Outcome;
 use anyhow::Result;
@@ -29,9 +29,27 @@ pub(super) struct FindingsArgs {
     json: bool,
 }
 
+/// Arguments of `services`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServicesArgs {
+    /// The lake's folder
+    #[arg(long, value_name = "DIR")]
+    lake: PathBuf,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
 #[cfg(not(feature = "lake"))]
 mod without {
-    use super::{FindingsArgs, InventoryArgs, Outcome, Result};
+    use super::{FindingsArgs, InventoryArgs, Outcome, Result, ServicesArgs};
+
+    pub(in crate::cli) fn services(args: &ServicesArgs) -> Result<Outcome> {
+        anyhow::bail!(
+            "this build has no lake to read {} with: build with the feature 'lake'",
+            args.lake.display()
+        );
+    }
 
     pub(in crate::cli) fn inventory(args: &InventoryArgs) -> Result<Outcome> {
         anyhow::bail!(
@@ -49,11 +67,11 @@ mod without {
 }
 
 #[cfg(not(feature = "lake"))]
-pub(super) use without::{findings, inventory};
+pub(super) use without::{findings, inventory, services};
 
 #[cfg(feature = "lake")]
 mod with {
-    use super::{FindingsArgs, InventoryArgs, Outcome, Result};
+    use super::{FindingsArgs, InventoryArgs, Outcome, Result, ServicesArgs};
     use crate::cli::output::{complain, to};
     use crate::cli::style::Colours;
     use crate::cli::summary;
@@ -80,6 +98,23 @@ mod with {
         Ok(Outcome::Done)
     }
 
+    pub(in crate::cli) fn services(args: &ServicesArgs) -> Result<Outcome> {
+        let read = reader::latest_services(&args.lake)?;
+        for problem in read.problems.as_slice() {
+            complain(&problem.to_string());
+        }
+        let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
+        to("-".as_ref(), |out| {
+            if args.json {
+                return jsonl::write_services(out, &rows);
+            }
+            let mut text = String::new();
+            summary::services(&mut text, &rows, true, Colours::for_stdout());
+            out.write_all(text.as_bytes())
+        })?;
+        Ok(Outcome::Done)
+    }
+
     pub(in crate::cli) fn findings(args: &FindingsArgs) -> Result<Outcome> {
         let read = reader::latest_findings(&args.lake)?;
         for problem in read.problems.as_slice() {
@@ -99,4 +134,4 @@ mod with {
 }
 
 #[cfg(feature = "lake")]
-pub(super) use with::{findings, inventory};
+pub(super) use with::{findings, inventory, services};

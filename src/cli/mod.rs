@@ -48,6 +48,8 @@ enum Command {
     Inventory(lake::InventoryArgs),
     /// Show the findings that a lake holds
     Findings(lake::FindingsArgs),
+    /// Show the services behind TLS that a lake holds, whether or not their keys are known
+    Services(lake::ServicesArgs),
     /// Test signature packs against their own examples
     #[command(subcommand)]
     Signatures(signatures::Command),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Inventory(args) => lake::inventory(&args),
         Command::Findings(args) => lake::findings(&args),
+        Command::Services(args) => lake::services(&args),
         Command::Signatures(command) => signatures::run(&command),
         Command::Key(command) => key::run(&command),
     };

@@ -2,15 +2,13 @@
 
 use super::style::{Colours, bytes, plural, thousands, wrapped};
 use crate::finding::Severity;
-use crate::lake::rows::{EndpointRow, FindingRow};
+use crate::lake::rows::{EndpointRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::Fate;
 use crate::pipeline::analyze::Taken;
 use crate::pipeline::tables;
 use crate::spec::DocumentSet;
 use crate::time::Timestamp;
-use crate::tls::service::Service;
-use crate::tls::suite::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -18,6 +16,7 @@ use std::path::Path;
 pub(super) struct View<'a> {
     pub(super) endpoints: &'a [EndpointRow],
     pub(super) findings: &'a [FindingRow],
+    pub(super) services: &'a [ServiceRow],
     pub(super) taken: &'a Taken,
     pub(super) documents: Option<&'a DocumentSet>,
     pub(super) limits: &'a Limits,
@@ -44,7 +43,7 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     if view.documents.is_some() || !view.findings.is_empty() {
         findings(&mut out, view.findings, view.all, colours);
     }
-    services(&mut out, view, colours);
+    behind_tls(&mut out, view, colours);
     not_understood(&mut out, view, colours);
     footer(&mut out, view, colours);
     out
@@ -394,74 +393,83 @@ const CLIENTS_SHOWN: usize = 2;
 /// Services shown behind TLS unless all are asked for.
 const SERVICES_SHOWN: usize = 12;
 
-/// The services behind TLS, and how they are protected.
-fn services(out: &mut String, view: &View<'_>, colours: Colours) {
+/// The services behind TLS, with what their connections came to.
+fn behind_tls(out: &mut String, view: &View<'_>, colours: Colours) {
     let http = &view.taken.counters.http;
-    if http.services.is_empty() {
+    if view.services.is_empty() {
         return;
     }
-    let mut rows: Vec<_> = http.services.iter().collect();
     let about = format!(
         "{}: {} ({}) read with keys, {} ({}) not read",
-        plural(rows.len() as u64, "service"),
+        plural(view.services.len() as u64, "service"),
         plural(http.tls_read.flows, "connection"),
         bytes(http.tls_read.bytes),
         thousands(http.tls.flows),
         bytes(http.tls.bytes)
     );
     section(out, "TLS SERVICES", &about, colours);
-    rows.sort_by_key(|(name, service)| (std::cmp::Reverse(service.bytes), *name));
-    let total = rows.len();
-    if !view.all {
-        rows.truncate(SERVICES_SHOWN);
-    }
-    for (name, service) in &rows {
-        let front = format!("  {:<48} {:>8}", name.to_string(), thousands(service.connections));
-        line(out, &format!("{front} {:>9}  {}", bytes(service.bytes), versions(service, colours)));
-        let mut facts: Vec<String> = service.alpn.keys().map(|alpn| alpn.name().to_owned()).collect();
-        facts.extend(service.suites.keys().map(|suite| suite.name()));
-        facts.extend(service.groups.keys().map(|group| group.name()));
-        for (count, what) in [
-            (service.read, "read with keys"),
-            (service.resumed, "resumed"),
-            (service.early_data, "with early data"),
-            (service.encrypted_hellos, "with ECH"),
-            (service.client_certificates.len() as u64, "client certificates"),
-        ] {
-            if count > 0 {
-                facts.push(format!("{} {what}", thousands(count)));
-            }
-        }
-        facts.extend(service.clients.keys().take(CLIENTS_SHOWN).map(|print| format!("JA4 {print}")));
-        let more = service.clients.len().saturating_sub(CLIENTS_SHOWN);
-        if more > 0 {
-            facts.push(format!("{more} more kinds of clients"));
-        }
-        for certificate in &service.certificates {
-            let issuer = certificate.issuer.as_deref().unwrap_or("an unnamed issuer");
-            let ends = certificate.not_after.to_string();
-            let day = ends.split('T').next().unwrap_or_default();
-            facts.push(format!("certificate by {issuer} until {day}"));
-        }
-        line(out, &format!("    {}", colours.dim(&wrapped(&facts.join(" · "), WIDTH, 4))));
-    }
-    if rows.len() < total {
-        line(out, &colours.dim(&format!("    … and {} more (--all)", total - rows.len())));
-    }
-    if http.services.unlisted > 0 {
-        let text = format!("{} to services that found no room", plural(http.services.unlisted, "connection"));
-        line(out, &format!("    {text}"));
+    services(out, view.services, view.all, colours);
+    let unlisted = view.taken.delta.services().unlisted;
+    if unlisted > 0 {
+        line(out, &format!("    {} to services that found no room", plural(unlisted, "connection")));
     }
 }
 
-/// The versions that a service agreed on, old ones in a colour that warns.
-fn versions(service: &Service, colours: Colours) -> String {
-    let mut names: Vec<String> = Vec::new();
-    for version in service.versions.keys().rev() {
-        let name = version.name();
-        names.push(if *version < Version::TLS12 { colours.alarm(&name) } else { name });
+/// Services behind TLS, and how they are protected.
+pub(super) fn services(out: &mut String, rows: &[ServiceRow], all: bool, colours: Colours) {
+    let mut rows: Vec<&ServiceRow> = rows.iter().collect();
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.bytes), &row.host, &row.address));
+    let shown = if all { rows.len() } else { SERVICES_SHOWN };
+    for row in rows.iter().take(shown) {
+        let front = format!("  {:<48} {:>8}", row.host, thousands(row.sessions));
+        let versions: Vec<&str> = row.versions.iter().rev().map(|version| version.name.as_str()).collect();
+        let versions = if versions.is_empty() { "no answer seen".to_owned() } else { versions.join(", ") };
+        line(out, &format!("{front} {:>9}  {versions}", bytes(row.bytes)));
+        if !row.problems.is_empty() {
+            let problems: Vec<&str> = row.problems.iter().map(|problem| problem.name.as_str()).collect();
+            line(out, &format!("    {}", colours.alarm(&wrapped(&problems.join(" · "), WIDTH, 4))));
+        }
+        line(out, &format!("    {}", colours.dim(&wrapped(&posture(row).join(" · "), WIDTH, 4))));
     }
-    if names.is_empty() { "no answer seen".to_owned() } else { names.join(", ") }
+    if rows.len() > shown {
+        line(out, &colours.dim(&format!("    … and {} more (--all)", rows.len() - shown)));
+    }
+}
+
+/// What is known of a service, in words.
+fn posture(row: &ServiceRow) -> Vec<String> {
+    let mut facts = Vec::new();
+    if row.sni.is_some() {
+        let (open, close) = if row.address.contains(':') { ("[", "]") } else { ("", "") };
+        facts.push(format!("{open}{}{close}:{}", row.address, row.port));
+    }
+    for counts in [&row.alpn, &row.ciphers, &row.groups] {
+        facts.extend(counts.iter().map(|count| count.name.clone()));
+    }
+    for (count, what) in [
+        (row.read, "read with keys"),
+        (row.resumed, "resumed"),
+        (row.early_data, "with early data"),
+        (row.encrypted_hellos, "with ECH"),
+        (row.asks_certificate, "asked for client certificates"),
+        (row.with_certificate, "with one"),
+    ] {
+        if count > 0 {
+            facts.push(format!("{} {what}", thousands(count)));
+        }
+    }
+    facts.extend(row.ja4.iter().take(CLIENTS_SHOWN).map(|print| format!("JA4 {}", print.name)));
+    let more = row.ja4.len().saturating_sub(CLIENTS_SHOWN);
+    if more > 0 {
+        facts.push(format!("{more} more kinds of clients"));
+    }
+    for certificate in &row.certificates {
+        let issuer = if certificate.issuer.is_empty() { "an unnamed issuer" } else { &certificate.issuer };
+        let ends = certificate.not_after.to_string();
+        let day = ends.split('T').next().unwrap_or_default();
+        facts.push(format!("certificate by {issuer} until {day}"));
+    }
+    facts
 }
 
 /// What was not understood, and why.

@@ -2,7 +2,7 @@
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
-//! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`). Bodies are
+//! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`, `services`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -11,11 +11,13 @@ mod body;
 mod exchange;
 mod paths;
 mod posture;
+mod services;
 mod vantage;
 
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
 use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
+use crate::tls::service::Services;
 
 /// Where in an exchange data of a class was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +76,8 @@ pub struct Options<'a> {
     pub data: &'a dyn DataClasses,
     /// From which tier on data counts as sensitive.
     pub sensitive_tier: u8,
+    /// The services behind TLS, as far as any are known.
+    pub services: Option<&'a Services>,
     /// Whether bodies of error answers are held against the document too. They are often written by a gateway
     /// that never read it.
     pub error_bodies: bool,
@@ -90,7 +94,7 @@ impl std::fmt::Debug for Options<'_> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { data: &NothingKnown, sensitive_tier: 3, error_bodies: false }
+        Self { data: &NothingKnown, sensitive_tier: 3, services: None, error_bodies: false }
     }
 }
 
@@ -102,6 +106,9 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
     let mut register = Register::default();
     posture::judge(&seen, &mut register);
     vantage::judge(&seen, &mut register);
+    if let Some(known) = options.services {
+        services::judge(known, &mut register);
+    }
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {

@@ -45,11 +45,17 @@ pub enum Kind {
     GatewayBypass,
     /// The same exchanges told differently at two vantages.
     VantageDisagreement,
+    /// A service that agrees on an old version of TLS or a weak cipher suite.
+    WeakTls,
+    /// A certificate that was shown after its end.
+    CertificateExpired,
+    /// A certificate that ends soon after it was last shown.
+    CertificateExpiring,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -71,6 +77,9 @@ impl Kind {
         Self::SensitiveDataOverHttp,
         Self::GatewayBypass,
         Self::VantageDisagreement,
+        Self::WeakTls,
+        Self::CertificateExpired,
+        Self::CertificateExpiring,
     ];
 
     /// The stable name: snake case.
@@ -98,6 +107,9 @@ impl Kind {
             Self::SensitiveDataOverHttp => "sensitive_data_over_http",
             Self::GatewayBypass => "gateway_bypass",
             Self::VantageDisagreement => "vantage_disagreement",
+            Self::WeakTls => "weak_tls",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateExpiring => "certificate_expiring",
         }
     }
 
@@ -129,6 +141,9 @@ impl Kind {
             Self::SensitiveDataInUrl => &["OWASP-API8:2023", "CWE-598"],
             Self::GatewayBypass => &["OWASP-API9:2023", "OWASP-API5:2023", "CWE-288"],
             Self::VantageDisagreement => &["OWASP-API8:2023"],
+            Self::WeakTls => &["OWASP-API8:2023", "CWE-327", "RFC8996", "RFC9325", "PCI-DSS-4.0.1:4.2.1"],
+            Self::CertificateExpired => &["OWASP-API8:2023", "CWE-298", "PCI-DSS-4.0.1:4.2.1"],
+            Self::CertificateExpiring => &["OWASP-API8:2023", "PCI-DSS-4.0.1:4.2.1"],
             Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
         }
     }

@@ -20,6 +20,7 @@ use crate::merge::Merge;
 use crate::secret::{FingerprintKey, Purpose};
 use crate::spec::{DocumentSet, PathSegment, RouteId};
 use crate::time::Timestamp;
+use crate::tls::service::Services;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Delta {
     pub(super) waiting: u64,
     /// Sightings that found no room to wait.
     pub(super) unwatched: u64,
+    /// The services behind TLS.
+    pub(super) services: Services,
 }
 
 /// What was learnt at one vantage.
@@ -96,6 +99,7 @@ pub struct Saved<F> {
     vantages: Vec<(Vantage, SavedLayer<F>)>,
     waiting: u64,
     unwatched: u64,
+    services: Services,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -123,6 +127,7 @@ impl Delta {
             vantages: BTreeMap::new(),
             waiting: 0,
             unwatched: 0,
+            services: Services::default(),
         }
     }
 
@@ -138,7 +143,19 @@ impl Delta {
             vantages: std::mem::take(&mut self.vantages),
             waiting: std::mem::take(&mut self.waiting),
             unwatched: std::mem::take(&mut self.unwatched),
+            services: std::mem::take(&mut self.services),
         }
+    }
+
+    /// Takes in what connections told of services behind TLS.
+    pub fn take_in_services(&mut self, services: Services) {
+        self.services.absorb(services);
+    }
+
+    /// The services behind TLS.
+    #[must_use]
+    pub const fn services(&self) -> &Services {
+        &self.services
     }
 
     /// Finds out which sightings at several vantages are of one exchange: those that are older than `before`, or all.
@@ -289,6 +306,7 @@ impl Delta {
                 .collect(),
             waiting: self.waiting,
             unwatched: self.unwatched,
+            services: self.services.clone(),
         }
     }
 
@@ -313,6 +331,7 @@ impl Delta {
                 .collect(),
             waiting: saved.waiting,
             unwatched: saved.unwatched,
+            services: saved.services,
         };
         let numbers: Vec<Option<ClassId>> = saved.classes.iter().map(|name| classifier.find(name)).collect();
         delta.facts_mut().for_each(|facts| facts.renumber(&numbers));
@@ -409,6 +428,7 @@ impl Merge for Delta {
         self.vantages.absorb(other.vantages);
         self.waiting.absorb(other.waiting);
         self.unwatched.absorb(other.unwatched);
+        self.services.absorb(other.services);
     }
 }
 

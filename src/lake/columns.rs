@@ -3,7 +3,7 @@
 //! One definition serves both ways, so what is written is what is read. Counts are `INT64`, for many engines
 //! know no unsigned numbers; instants are microseconds UTC, for many know no nanoseconds.
 
-use super::rows::{BucketRow, Count, DataClassRow};
+use super::rows::{BucketRow, CertificateRow, Count, DataClassRow};
 use crate::finding::DocumentPlace;
 use crate::time::Timestamp;
 use arrow::array::{
@@ -41,6 +41,7 @@ pub(super) enum Place<R> {
     Statuses(Lens<R, Vec<(u16, u64)>>),
     Buckets(Lens<R, Vec<BucketRow>>),
     DataClasses(Lens<R, Vec<DataClassRow>>),
+    Certificates(Lens<R, Vec<CertificateRow>>),
     Document(Lens<R, Option<DocumentPlace>>),
 }
 
@@ -82,6 +83,16 @@ fn data_class_fields() -> Fields {
     ])
 }
 
+fn certificate_fields() -> Fields {
+    fields(&[
+        ("subject", DataType::Utf8),
+        ("issuer", DataType::Utf8),
+        ("not_after", instant_type()),
+        ("shown", DataType::Int64),
+        ("last_shown", instant_type()),
+    ])
+}
+
 fn document_fields() -> Fields {
     Fields::from(vec![
         Field::new("file", DataType::Utf8, false),
@@ -111,6 +122,7 @@ impl<R> Column<R> {
             }
             Place::Buckets(_) => (list_of(DataType::Struct(counted("bucket", DataType::Int32))), false),
             Place::DataClasses(_) => (list_of(DataType::Struct(data_class_fields())), false),
+            Place::Certificates(_) => (list_of(DataType::Struct(certificate_fields())), false),
             Place::Document(_) => (DataType::Struct(document_fields()), true),
         };
         Field::new(self.name, kind, nullable)
@@ -171,6 +183,17 @@ impl<R> Column<R> {
                     texts(flat().map(|item| item.reason.as_str())),
                 ];
                 structs(rows.iter().map(|row| of(row).len()), data_class_fields(), columns)
+            }
+            Place::Certificates((of, _)) => {
+                let flat = || rows.iter().flat_map(of);
+                let columns = vec![
+                    texts(flat().map(|item| item.subject.as_str())),
+                    texts(flat().map(|item| item.issuer.as_str())),
+                    instants(flat().map(|item| Some(item.not_after))),
+                    counts(flat().map(|item| item.shown)),
+                    instants(flat().map(|item| Some(item.last_shown))),
+                ];
+                structs(rows.iter().map(|row| of(row).len()), certificate_fields(), columns)
             }
             Place::Document((of, _)) => documents(rows.iter().map(|row| of(row).as_ref())),
         }
@@ -249,6 +272,11 @@ impl<R> Column<R> {
             Place::DataClasses((_, of)) => {
                 let list = Items::of(array).ok_or_else(wrong)?;
                 let item = DataClassColumns::of(&list).ok_or_else(wrong)?;
+                each(rows, |at, row| *of(row) = list.at(at, |at| item.at(at)));
+            }
+            Place::Certificates((_, of)) => {
+                let list = Items::of(array).ok_or_else(wrong)?;
+                let item = CertificateColumns::of(&list).ok_or_else(wrong)?;
                 each(rows, |at, row| *of(row) = list.at(at, |at| item.at(at)));
             }
             Place::Document((_, of)) => {
@@ -362,6 +390,38 @@ impl<'a> Items<'a> {
         let columns = downcast::<StructArray>(self.0.values().as_ref())?.columns();
         let [first, second] = columns else { return None };
         Some((downcast(first.as_ref())?, downcast(second.as_ref())?))
+    }
+}
+
+/// The members of a list of certificates.
+struct CertificateColumns<'a> {
+    subject: &'a StringArray,
+    issuer: &'a StringArray,
+    not_after: &'a TimestampMicrosecondArray,
+    shown: &'a Int64Array,
+    last_shown: &'a TimestampMicrosecondArray,
+}
+
+impl<'a> CertificateColumns<'a> {
+    fn of(list: &Items<'a>) -> Option<Self> {
+        let array: &'a StructArray = downcast(list.0.values().as_ref())?;
+        Some(Self {
+            subject: member(array, "subject")?,
+            issuer: member(array, "issuer")?,
+            not_after: member(array, "not_after")?,
+            shown: member(array, "shown")?,
+            last_shown: member(array, "last_shown")?,
+        })
+    }
+
+    fn at(&self, at: usize) -> CertificateRow {
+        CertificateRow {
+            subject: text_at(self.subject, at).to_owned(),
+            issuer: text_at(self.issuer, at).to_owned(),
+            not_after: instant_at(self.not_after, at).unwrap_or_default(),
+            shown: count_at(self.shown, at),
+            last_shown: instant_at(self.last_shown, at).unwrap_or_default(),
+        }
     }
 }
 

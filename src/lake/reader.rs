@@ -3,7 +3,7 @@
 //! Files are read in the order of their names. One that cannot be read is a problem with its place; the
 //! others are read all the same.
 
-use super::rows::{EndpointRow, FindingRow, Stored};
+use super::rows::{EndpointRow, FindingRow, ServiceRow, Stored};
 use super::tables::{Table, from_batch, schema_id};
 use super::writer::{LakeError, SCHEMA_KEY};
 use crate::problem::Problems;
@@ -52,6 +52,11 @@ pub fn latest_findings(root: &Path) -> Result<Rows<FindingRow>, LakeError> {
     read(root).map(latest)
 }
 
+/// The services behind TLS as of their latest snapshot each, by sensor, name and socket.
+pub fn latest_services(root: &Path) -> Result<Rows<ServiceRow>, LakeError> {
+    read(root).map(latest)
+}
+
 /// A row that says something of a subject that other rows tell of, too.
 trait Snapshot: Table {
     fn subject(&self) -> &str;
@@ -77,6 +82,16 @@ impl Snapshot for FindingRow {
     fn learn(&mut self, older: &Self) {
         let seen: [Option<Timestamp>; 2] = [self.first_seen, older.first_seen];
         self.first_seen = seen.into_iter().flatten().min();
+    }
+}
+
+impl Snapshot for ServiceRow {
+    fn subject(&self) -> &str {
+        &self.id
+    }
+
+    fn learn(&mut self, older: &Self) {
+        self.first_seen = self.first_seen.min(older.first_seen);
     }
 }
 
@@ -149,7 +164,9 @@ fn read_batches<R: Table>(path: &Path, into: &mut Rows<R>) -> Result<(), Box<dyn
 mod tests {
     use super::*;
     use crate::finding::DocumentPlace;
-    use crate::lake::rows::{BucketRow, CaptureRow, Count, DataClassRow, ObservationRow, Origin};
+    use crate::lake::rows::{
+        BucketRow, CaptureRow, CertificateRow, Count, DataClassRow, ObservationRow, Origin,
+    };
     use crate::lake::writer::Writer;
 
     fn origin(run: &str, end: i64) -> Origin {
@@ -262,6 +279,48 @@ mod tests {
         assert_eq!(observed.rows[0].origin.window_end, Timestamp::from_secs(6 * 3_600, 0));
         assert!((observed.rows[0].origin.coverage - 0.5).abs() < f64::EPSILON);
         assert!(observed.problems.is_empty());
+    }
+
+    #[test]
+    fn so_is_every_column_of_services() {
+        let lake = tempfile::tempdir().unwrap();
+        let writer = Writer::new(lake.path(), origin("a", 7_200)).unwrap();
+        let at = |micros| Timestamp::from_micros(micros);
+        let services = vec![ServiceRow {
+            id: "s".into(),
+            host: "api.example".into(),
+            sni: Some("api.example".into()),
+            address: "198.18.0.1".into(),
+            port: 443,
+            sessions: 1,
+            read: 2,
+            resumed: 3,
+            bytes: 4,
+            packets: 5,
+            first_seen: at(6),
+            last_seen: at(7),
+            versions: Count::list([("TLS 1.2", 8)]),
+            ciphers: Count::list([("a", 9)]),
+            groups: Count::list([("b", 10)]),
+            alpn: Count::list([("h2", 11)]),
+            ja4: Count::list([("c", 12)]),
+            encrypted_hellos: 13,
+            early_data: 14,
+            post_quantum: 15,
+            asks_certificate: 16,
+            with_certificate: 17,
+            client_issuers: vec!["d".into()],
+            certificates: vec![CertificateRow {
+                subject: "e".into(),
+                issuer: "f".into(),
+                not_after: at(18),
+                shown: 19,
+                last_shown: at(20),
+            }],
+            problems: Count::list([("g", 21)]),
+        }];
+        writer.write(services.clone()).unwrap();
+        assert_eq!(latest_services(lake.path()).unwrap().rows[0].row, services[0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::inventory::facts::Latencies;
 use crate::inventory::vantage::Hop;
 use crate::merge::Merge;
 use crate::time::Timestamp;
+use crate::tls::service::{Service, ServiceKey};
 use std::collections::BTreeMap;
 
 /// What every row of one run rests on.
@@ -292,6 +293,123 @@ impl ObservationRow {
             callers_sketch: facts.callers.to_bytes(),
             data_classes: Count::list(facts.data_classes.iter().map(|(name, count)| (*name, *count))),
         })
+    }
+}
+
+/// A server's certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CertificateRow {
+    /// The host or organisation that it names; empty where it is neither.
+    pub subject: String,
+    /// Who issued it; empty where that has no name.
+    pub issuer: String,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// Handshakes that showed it.
+    pub shown: u64,
+    /// The last of them.
+    pub last_shown: Timestamp,
+}
+
+/// A row of `services`: what is behind TLS at one socket under one name, as of the end of its window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRow {
+    /// The stable id of name and socket.
+    pub id: String,
+    /// The name it is shown under: the host that clients ask for, else the socket.
+    pub host: String,
+    /// The host that clients ask for (SNI).
+    pub sni: Option<String>,
+    /// The server's address.
+    pub address: String,
+    /// Its port.
+    pub port: u64,
+    /// Connections.
+    pub sessions: u64,
+    /// Those among them that were read with keys.
+    pub read: u64,
+    /// Those that resumed a session.
+    pub resumed: u64,
+    /// Their bytes, as far as captured.
+    pub bytes: u64,
+    /// Packets that brought them.
+    pub packets: u64,
+    /// The first packet.
+    pub first_seen: Timestamp,
+    /// The last one.
+    pub last_seen: Timestamp,
+    /// Connections by version.
+    pub versions: Vec<Count>,
+    /// Connections by cipher suite.
+    pub ciphers: Vec<Count>,
+    /// Connections by group of the key exchange.
+    pub groups: Vec<Count>,
+    /// Connections by protocol.
+    pub alpn: Vec<Count>,
+    /// Connections by JA4 fingerprint of the client, the most frequent first.
+    pub ja4: Vec<Count>,
+    /// Those whose client hid its real hello.
+    pub encrypted_hellos: u64,
+    /// Those whose client sent data before the server answered.
+    pub early_data: u64,
+    /// Those with a key exchange that withstands a quantum computer.
+    pub post_quantum: u64,
+    /// Those whose server asked for the client's certificate, where that shows.
+    pub asks_certificate: u64,
+    /// Those whose client showed one.
+    pub with_certificate: u64,
+    /// Who issued clients' certificates.
+    pub client_issuers: Vec<String>,
+    /// The server's certificates that are in use.
+    pub certificates: Vec<CertificateRow>,
+    /// What is wrong with it, and the connections that show it.
+    pub problems: Vec<Count>,
+}
+
+impl From<(&ServiceKey, &Service)> for ServiceRow {
+    fn from((key, service): (&ServiceKey, &Service)) -> Self {
+        let (first_seen, last_seen) = service.span.unwrap_or_default();
+        let mut ja4 = Count::list(service.clients.iter().map(|(print, count)| (print.as_str(), *count)));
+        ja4.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+        let issuers = service.client_certificates.iter().filter_map(|known| known.issuer.clone());
+        let mut client_issuers: Vec<String> = issuers.collect();
+        client_issuers.dedup();
+        Self {
+            id: key.id(),
+            host: key.name(),
+            sni: key.host.clone(),
+            address: key.server.ip().to_string(),
+            port: key.server.port().into(),
+            sessions: service.connections,
+            read: service.read,
+            resumed: service.resumed,
+            bytes: service.bytes,
+            packets: service.packets,
+            first_seen,
+            last_seen,
+            versions: Count::list(service.versions.iter().map(|(version, count)| (version.name(), *count))),
+            ciphers: Count::list(service.suites.iter().map(|(suite, count)| (suite.name(), *count))),
+            groups: Count::list(service.groups.iter().map(|(group, count)| (group.name(), *count))),
+            alpn: Count::list(service.alpn.iter().map(|(alpn, count)| (alpn.name(), *count))),
+            ja4,
+            encrypted_hellos: service.encrypted_hellos,
+            early_data: service.early_data,
+            post_quantum: service.post_quantum(),
+            asks_certificate: service.asks_certificate,
+            with_certificate: service.with_certificate,
+            client_issuers,
+            certificates: service
+                .certificates_in_use()
+                .map(|(certificate, shown)| CertificateRow {
+                    subject: certificate.subject.clone().unwrap_or_default(),
+                    issuer: certificate.issuer.clone().unwrap_or_default(),
+                    not_after: certificate.not_after,
+                    shown: shown.times,
+                    last_shown: shown.last,
+                })
+                .collect(),
+            problems: Count::list(service.problems().map(|(problem, count)| (problem.to_string(), count))),
+        }
     }
 }
 

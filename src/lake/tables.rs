@@ -7,7 +7,7 @@
 use super::columns::{
     self, Column, Lens, Place, WrongType, downcast, instant_at, instant_type, instants, reals, text_at,
 };
-use super::rows::{CaptureRow, EndpointRow, FindingRow, ObservationRow, Origin, Stored};
+use super::rows::{CaptureRow, EndpointRow, FindingRow, ObservationRow, Origin, ServiceRow, Stored};
 use crate::time::Timestamp;
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -241,6 +241,81 @@ impl Table for FindingRow {
 
     fn sort_key(&self) -> [&str; 4] {
         [&self.kind, &self.host, &self.path_template, &self.id]
+    }
+}
+
+impl Table for ServiceRow {
+    const NAME: &'static str = "services";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{Certificates, Count, Counts, Instant, MaybeText, Text, Texts};
+        vec![
+            column("service_id", Text(lens!(id)), "stable id of name and socket"),
+            column(
+                "server_address",
+                Text(lens!(host)),
+                "the host that clients ask for, or the server's socket where they name none",
+            ),
+            column("tls_client_server_name", MaybeText(lens!(sni)), "the host that clients ask for (SNI)"),
+            column("network_local_address", Text(lens!(address)), "the server's address"),
+            column("server_port", Count(lens!(port)), "the server's port"),
+            column("session_count", Count(lens!(sessions)), "TLS connections"),
+            column("read_count", Count(lens!(read)), "those that were read with keys"),
+            column("resumed_count", Count(lens!(resumed)), "those that resumed a session"),
+            column("byte_count", Count(lens!(bytes)), "their stream bytes"),
+            column("packet_count", Count(lens!(packets)), "packets that brought them"),
+            column("first_seen", Instant(lens!(first_seen)), "first packet"),
+            column("last_seen", Instant(lens!(last_seen)), "last packet"),
+            column("tls_versions", Counts(lens!(versions)), "connections by version agreed on"),
+            column("tls_ciphers", Counts(lens!(ciphers)), "connections by cipher suite agreed on"),
+            column("tls_groups", Counts(lens!(groups)), "connections by group of the key exchange"),
+            column(
+                "alpn_protocols",
+                Counts(lens!(alpn)),
+                "connections by protocol agreed on, else the client's first choice",
+            ),
+            column("ja4", Counts(lens!(ja4)), "connections by JA4 fingerprint of the client, at most 32"),
+            column(
+                "ech_count",
+                Count(lens!(encrypted_hellos)),
+                "connections whose client hid its real hello",
+            ),
+            column("early_data_count", Count(lens!(early_data)), "connections with data before the answer"),
+            column(
+                "post_quantum_count",
+                Count(lens!(post_quantum)),
+                "connections whose key exchange withstands a quantum computer",
+            ),
+            column(
+                "client_certificate_asked_count",
+                Count(lens!(asks_certificate)),
+                "connections whose server asked for the client's certificate, where that shows",
+            ),
+            column(
+                "client_certificate_count",
+                Count(lens!(with_certificate)),
+                "connections whose client showed a certificate",
+            ),
+            column(
+                "client_certificate_issuers",
+                Texts(lens!(client_issuers)),
+                "organisations that issued clients' certificates",
+            ),
+            column(
+                "certificates",
+                Certificates(lens!(certificates)),
+                "the server's certificates that are in use, where they show: under TLS 1.2, or with keys",
+            ),
+            column(
+                "problems",
+                Counts(lens!(problems)),
+                "what is wrong with it, and the connections that show it",
+            ),
+        ]
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.host, &self.address, &self.id, ""]
     }
 }
 

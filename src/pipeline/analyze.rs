@@ -167,6 +167,7 @@ impl Analysis {
         for counted in by_input.values() {
             counters.absorb(counted.clone());
         }
+        delta.take_in_services(std::mem::take(&mut counters.http.services));
         delta.settle(None);
         let rows_dropped = all.rows.dropped();
         Ok(Taken {
@@ -279,7 +280,8 @@ impl Analysis {
 pub fn conclude<'a>(delta: &'a Delta, documents: &DocumentSet, classifier: &Classifier) -> Report<'a> {
     let snapshot = delta.snapshot(documents);
     let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
-    let options = compare::Options { data: &carried, ..compare::Options::default() };
+    let options =
+        compare::Options { data: &carried, services: Some(delta.services()), ..compare::Options::default() };
     let findings = compare(&snapshot.inventory, documents, &options);
     Report { snapshot, findings }
 }

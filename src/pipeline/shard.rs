@@ -155,11 +155,13 @@ impl Shard {
         self.flows.lose_patience(now, &mut self.exchanges);
         self.flows.expire(now, &mut self.exchanges);
         self.exchanges.look_at_parked(now);
-        let counters = self.take_counters();
+        let mut counters = self.take_counters();
         self.told += counters.http.transactions;
         self.sessions_told.read += counters.http.tls_read.flows;
         self.sessions_told.closed += counters.http.tls.flows;
-        (self.exchanges.sink.collector.take(), counters)
+        let mut delta = self.exchanges.sink.collector.take();
+        delta.take_in_services(std::mem::take(&mut counters.http.services));
+        (delta, counters)
     }
 
     /// Exchanges since the start.

@@ -5,12 +5,13 @@ use crate::classify::evidence::{Location, State};
 use crate::compare::{Carried, Carrier};
 use crate::inventory::inspect::{DataField, data_fields};
 use crate::inventory::{Endpoint, EndpointClass};
-use crate::lake::rows::{CaptureRow, Count, DataClassRow, EndpointRow, FindingRow};
+use crate::lake::rows::{CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
 use crate::pipeline::analyze::{Report, Taken};
 use crate::pipeline::read::InputStats;
 use crate::pipeline::shard::ShardCounters;
 use crate::spec::{DocumentSet, RouteId};
 use crate::time::Timestamp;
+use crate::tls::service::Services;
 use std::collections::BTreeMap;
 
 /// The data classes that an endpoint is confirmed to carry, by class and carrier.
@@ -126,6 +127,12 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
 #[must_use]
 pub fn findings(report: &Report<'_>) -> Vec<FindingRow> {
     report.findings.iter().map(FindingRow::from).collect()
+}
+
+/// A row for each service behind TLS.
+#[must_use]
+pub fn services(services: &Services) -> Vec<ServiceRow> {
+    services.iter().map(ServiceRow::from).collect()
 }
 
 /// A row for each input. A connection that goes on in a later input is told of where it ended.

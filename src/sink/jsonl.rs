@@ -4,7 +4,7 @@
 //! keeps microseconds.
 
 use crate::finding::DocumentPlace;
-use crate::lake::rows::{Count, DataClassRow, EndpointRow, FindingRow};
+use crate::lake::rows::{CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -23,6 +23,14 @@ pub fn write_findings<'a>(
     rows: impl IntoIterator<Item = &'a FindingRow>,
 ) -> io::Result<()> {
     rows.into_iter().try_for_each(|row| write_line(out, &FindingLine::from(row)))
+}
+
+/// Writes a line for each service behind TLS.
+pub fn write_services<'a>(
+    out: &mut dyn Write,
+    rows: impl IntoIterator<Item = &'a ServiceRow>,
+) -> io::Result<()> {
+    rows.into_iter().try_for_each(|row| write_line(out, &ServiceLine::from(row)))
 }
 
 /// Writes any value as one line.
@@ -139,6 +147,73 @@ impl<'a> From<&'a FindingRow> for FindingLine<'a> {
             state: &row.state,
             references: &row.references,
             document: row.document.as_ref(),
+        }
+    }
+}
+
+/// A line of `services --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceLine<'a> {
+    id: &'a str,
+    host: &'a str,
+    sni: Option<&'a str>,
+    address: &'a str,
+    port: u64,
+    sessions: u64,
+    read: u64,
+    resumed: u64,
+    bytes: u64,
+    packets: u64,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    versions: &'a [Count],
+    ciphers: &'a [Count],
+    groups: &'a [Count],
+    alpn: &'a [Count],
+    ja4: &'a [Count],
+    ech: u64,
+    early_data: u64,
+    post_quantum: u64,
+    client_certificate_asked: u64,
+    client_certificates: u64,
+    client_certificate_issuers: &'a [String],
+    certificates: Vec<CertificateRow>,
+    problems: &'a [Count],
+}
+
+impl<'a> From<&'a ServiceRow> for ServiceLine<'a> {
+    fn from(row: &'a ServiceRow) -> Self {
+        let certificates = row.certificates.iter().map(|certificate| CertificateRow {
+            not_after: micros(certificate.not_after),
+            last_shown: micros(certificate.last_shown),
+            ..certificate.clone()
+        });
+        Self {
+            id: &row.id,
+            host: &row.host,
+            sni: row.sni.as_deref(),
+            address: &row.address,
+            port: row.port,
+            sessions: row.sessions,
+            read: row.read,
+            resumed: row.resumed,
+            bytes: row.bytes,
+            packets: row.packets,
+            first_seen: micros(row.first_seen),
+            last_seen: micros(row.last_seen),
+            versions: &row.versions,
+            ciphers: &row.ciphers,
+            groups: &row.groups,
+            alpn: &row.alpn,
+            ja4: &row.ja4,
+            ech: row.encrypted_hellos,
+            early_data: row.early_data,
+            post_quantum: row.post_quantum,
+            client_certificate_asked: row.asks_certificate,
+            client_certificates: row.with_certificate,
+            client_certificate_issuers: &row.client_issuers,
+            certificates: certificates.collect(),
+            problems: &row.problems,
         }
     }
 }

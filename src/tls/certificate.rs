@@ -5,10 +5,11 @@
 
 use super::fields::Fields;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 /// What is kept of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Certificate {
     /// The host or organisation that it names; `None` of a client's, and where it is neither.
     pub subject: Option<String>,
@@ -24,6 +25,12 @@ pub struct Certificate {
 const MAX_NAME: usize = 128;
 
 impl Certificate {
+    /// The day it ends on: `2026-11-27`.
+    #[must_use]
+    pub fn last_day(&self) -> String {
+        self.not_after.to_string().split('T').next().unwrap_or_default().to_owned()
+    }
+
     /// Reads the first certificate of a message; `tls13` says in which form it is.
     pub(super) fn parse(body: &[u8], tls13: bool, of_client: bool) -> Option<Self> {
         let mut fields = Fields(body);
@@ -34,13 +41,17 @@ impl Certificate {
         let (_, certificate) = X509Certificate::from_der(first.0).ok()?;
         let (subject, issuer) = (certificate.subject(), certificate.issuer());
         let ends = certificate.validity().not_after.timestamp();
+        let self_issued = subject == issuer;
         let common = || first_text(subject.iter_common_name()).filter(|name| is_host(name));
         Some(Self {
             subject: if of_client { None } else { common().or_else(|| organisation(subject)) },
-            issuer: organisation(issuer)
+            // Of a client that issued its own, the issuer is whom it names.
+            issuer: (!of_client || !self_issued)
+                .then(|| organisation(issuer))
+                .flatten()
                 .or_else(|| first_text(issuer.iter_common_name()).filter(|_| !of_client)),
             not_after: Timestamp::from_nanos(ends.saturating_mul(1_000_000_000)),
-            self_issued: subject == issuer,
+            self_issued,
         })
     }
 }

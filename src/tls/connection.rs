@@ -21,7 +21,7 @@ use super::handshake::{self, Message, Messages};
 use super::hello::{Alpn, ClientHello, EncryptedExtensions, ServerHello};
 use super::keylog::{Keys, Label};
 use super::record::{self, HEADER, Header, Item, Records};
-use super::service::{Name, Posture, Services};
+use super::service::{Moved, Posture, ServiceKey, Services};
 use super::suite::{Group, Protection, Version};
 use crate::anomaly::Anomaly;
 use crate::flow::{Chunk, Direction, FlowKey, Moment};
@@ -320,10 +320,12 @@ pub struct Connection {
     progress: bool,
     /// TLS 1.2: a new handshake was begun inside the connection.
     renegotiates: bool,
-    /// Bytes that its service was not told of yet.
-    untold: u64,
-    /// What the service is called, once it was told of the connection.
-    listed: Option<Name>,
+    /// TLS 1.2, or read with keys: the server asked for the client's certificate.
+    asks_certificate: bool,
+    /// What its service was not told of yet.
+    untold: Moved,
+    /// The service, once it was told of the connection.
+    listed: Option<ServiceKey>,
 }
 
 /// Bytes after which a connection's service is told of it.
@@ -350,7 +352,8 @@ impl Connection {
             reading: Reading::Undecided,
             progress: false,
             renegotiates: false,
-            untold: 0,
+            asks_certificate: false,
+            untold: Moved { bytes: 0, packets: 0, span: None },
             listed: None,
         }
     }
@@ -376,7 +379,7 @@ impl Connection {
     /// Takes the next bytes of a direction. What comes of it is in [`Workspace::events`].
     pub fn chunk(&mut self, direction: Direction, chunk: Chunk<'_>, at: &Moment, work: &mut Workspace) {
         if let Chunk::Data(bytes) = chunk {
-            self.untold += bytes.len() as u64;
+            self.untold.packet(bytes.len() as u64, at.ts);
         }
         if self.reading == Reading::Closed {
             return;
@@ -437,24 +440,25 @@ impl Connection {
 
     /// Tells the service of the connection and its bytes, once what there is to know is known.
     pub fn tell_service(&mut self, services: &mut Services, over: bool, work: &Workspace) {
-        let is_due = self.untold >= TOLD_AFTER && self.waits_since.is_none();
+        let is_due = self.untold.bytes >= TOLD_AFTER && self.waits_since.is_none();
         if !is_due && !over {
             return;
         }
         let limit = work.bounds.services;
-        let name = if let Some(name) = self.listed.take() {
-            name
+        let key = if let Some(key) = self.listed.take() {
+            key
         } else {
             // Joined midway, neither end can be told from the other.
             let Some(client) = self.client else { return };
             let server = self.key.sender(client.reverse());
             let host = self.hello.as_ref().and_then(|hello| hello.server_name.clone());
-            let name = host.map_or(Name::Address(server), Name::Host);
-            services.connection(&name, server, self.posture(), limit);
-            name
+            let key = ServiceKey { host, server };
+            let began = self.untold.span.map_or(Timestamp::EPOCH, |(first, _)| first);
+            services.connection(&key, self.posture(), began, limit);
+            key
         };
-        services.bytes(&name, std::mem::take(&mut self.untold), limit);
-        self.listed = Some(name);
+        services.moved(&key, std::mem::take(&mut self.untold), limit);
+        self.listed = Some(key);
     }
 
     fn posture(&mut self) -> Posture {
@@ -467,6 +471,7 @@ impl Connection {
             alpn: self.alpn.or_else(|| hello.and_then(|hello| hello.alpn.first().copied())),
             ja4: hello.map(|hello| hello.ja4.clone()),
             certificate: of_server,
+            asks_certificate: self.asks_certificate,
             client_certificate: of_client,
             resumed: self.server.is_some_and(|server| server.resumed),
             encrypted_hello: hello.is_some_and(|hello| hello.encrypted_hello),
@@ -903,6 +908,7 @@ impl Connection {
                 self.progress = true;
             }
             handshake::CERTIFICATE => self.certificate(direction, body),
+            handshake::CERTIFICATE_REQUEST => self.asks_certificate = true,
             // A named curve (RFC 8422 section 5.4).
             handshake::SERVER_KEY_EXCHANGE => {
                 if let [3, high, low, ..] = body {
@@ -937,6 +943,7 @@ impl Connection {
                 }
             }
             handshake::CERTIFICATE => self.certificate(direction, body),
+            handshake::CERTIFICATE_REQUEST => self.asks_certificate = true,
             handshake::END_OF_EARLY_DATA if half.stage == Stage::Early => half.enter(Stage::Handshake),
             handshake::FINISHED if is_tls13 && half.stage < Stage::Application => {
                 half.enter(Stage::Application);

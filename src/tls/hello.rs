@@ -30,7 +30,7 @@ mod extension {
 }
 
 /// A protocol that ALPN names (RFC 7301), of those that mean something here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Alpn {
     /// `h2`.
     Http2,

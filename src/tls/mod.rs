@@ -12,7 +12,7 @@
 //! and hands on what is inside as if it were the stream. Secrets are never printed or written, and what
 //! they are kept in is wiped when it is dropped.
 
-mod certificate;
+pub mod certificate;
 pub mod connection;
 mod decrypt;
 mod fields;

@@ -2,9 +2,10 @@
 
 use ring::aead::{AES_128_GCM, AES_256_GCM, Algorithm, CHACHA20_POLY1305};
 use ring::{hkdf, hmac};
+use serde::{Deserialize, Serialize};
 
 /// A cipher suite by its number in the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CipherSuite(pub u16);
 
 /// How a suite protects records.
@@ -102,7 +103,128 @@ const SUITES: &[(u16, &str, Kind)] = &[
     (0xccaa, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256", ChaCha),
 ];
 
+/// What is wrong with a cipher suite, whatever key it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weakness {
+    /// It does not encrypt at all.
+    NoEncryption,
+    /// Nobody proves who they are.
+    Anonymous,
+    /// Its cipher is broken: RC4 (RFC 7465), DES and triple DES (RFC 9325 section 4.1), export grades.
+    BrokenCipher,
+    /// Whoever gets the server's key later reads what was recorded (RFC 9325 section 4.1).
+    NoForwardSecrecy,
+}
+
+impl Weakness {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoEncryption => "encrypts nothing",
+            Self::Anonymous => "lets nobody prove who they are",
+            Self::BrokenCipher => "has a broken cipher",
+            Self::NoForwardSecrecy => "has no forward secrecy",
+        }
+    }
+}
+
 impl CipherSuite {
+    /// What is wrong with it, by its number in the registry.
+    #[must_use]
+    pub const fn weakness(self) -> Option<Weakness> {
+        Some(match self.0 {
+            0x0001
+            | 0x0002
+            | 0x002c..=0x002e
+            | 0x003b
+            | 0x00b0
+            | 0x00b1
+            | 0x00b4
+            | 0x00b5
+            | 0x00b8
+            | 0x00b9
+            | 0xc001
+            | 0xc006
+            | 0xc00b
+            | 0xc010
+            | 0xc015
+            | 0xc039..=0xc03b
+            | 0xc0b4
+            | 0xc0b5 => Weakness::NoEncryption,
+            0x0017..=0x001b | 0x0034 | 0x003a | 0x006c | 0x006d | 0x00a6 | 0x00a7 | 0xc016..=0xc019 => {
+                Weakness::Anonymous
+            }
+            0x0003..=0x0016
+            | 0x001e..=0x002b
+            | 0x0062..=0x0066
+            | 0x008a
+            | 0x008b
+            | 0x008e
+            | 0x008f
+            | 0x0092
+            | 0x0093
+            | 0xc002
+            | 0xc003
+            | 0xc007
+            | 0xc008
+            | 0xc00c
+            | 0xc00d
+            | 0xc011
+            | 0xc012
+            | 0xc01a..=0xc01c
+            | 0xc033
+            | 0xc034 => Weakness::BrokenCipher,
+            // RSA carries the key, or a fixed key of Diffie-Hellman or a shared one is it.
+            0x002f..=0x0031
+            | 0x0035..=0x0037
+            | 0x003c..=0x003f
+            | 0x0041
+            | 0x0068
+            | 0x0069
+            | 0x0084
+            | 0x008c
+            | 0x008d
+            | 0x0094
+            | 0x0095
+            | 0x0096
+            | 0x009c
+            | 0x009d
+            | 0x00a0
+            | 0x00a1
+            | 0x00a4
+            | 0x00a5
+            | 0x00a8
+            | 0x00a9
+            | 0x00ac..=0x00af
+            | 0x00b6
+            | 0x00b7
+            | 0x00ba
+            | 0x00c0
+            | 0xc004
+            | 0xc005
+            | 0xc00e
+            | 0xc00f
+            | 0xc025
+            | 0xc026
+            | 0xc029
+            | 0xc02a
+            | 0xc02d
+            | 0xc02e
+            | 0xc031
+            | 0xc032
+            | 0xc09c
+            | 0xc09d
+            | 0xc0a0
+            | 0xc0a1
+            | 0xc0a4
+            | 0xc0a5
+            | 0xc0a8
+            | 0xc0a9 => Weakness::NoForwardSecrecy,
+            _ => return None,
+        })
+    }
+
     fn entry(self) -> Option<&'static (u16, &'static str, Kind)> {
         let place = SUITES.binary_search_by_key(&self.0, |(number, ..)| *number).ok()?;
         SUITES.get(place)
@@ -135,10 +257,12 @@ impl CipherSuite {
 }
 
 /// A protocol version as peers name it (RFC 8446 section 4.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Version(pub u16);
 
 impl Version {
+    /// TLS 1.0.
+    pub const TLS10: Self = Self(0x0301);
     /// TLS 1.2.
     pub const TLS12: Self = Self(0x0303);
     /// TLS 1.3.
@@ -159,10 +283,16 @@ impl Version {
 }
 
 /// A group of key exchange by its number in the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Group(pub u16);
 
 impl Group {
+    /// Whether a part of it withstands a quantum computer (ML-KEM, FIPS 203, and its drafts).
+    #[must_use]
+    pub const fn is_post_quantum(self) -> bool {
+        matches!(self.0, 0x0200..=0x0202 | 0x11eb..=0x11ed | 0x6399 | 0x639a)
+    }
+
     /// Its name in the registry, or its number.
     #[must_use]
     pub fn name(self) -> String {
@@ -175,10 +305,14 @@ impl Group {
             256 => "ffdhe2048",
             257 => "ffdhe3072",
             258 => "ffdhe4096",
+            0x0200 => "MLKEM512",
+            0x0201 => "MLKEM768",
+            0x0202 => "MLKEM1024",
             0x11eb => "SecP256r1MLKEM768",
             0x11ec => "X25519MLKEM768",
             0x11ed => "SecP384r1MLKEM1024",
             0x6399 => "X25519Kyber768Draft00",
+            0x639a => "SecP256r1Kyber768Draft00",
             other => return format!("group {other:#06x}"),
         };
         name.to_owned()
@@ -196,5 +330,23 @@ mod tests {
         assert_eq!(CipherSuite(0x9999).name(), "0x9999");
         assert!(CipherSuite(0xc028).protection().is_some());
         assert!(CipherSuite(0x1304).protection().is_none());
+    }
+
+    #[test]
+    fn what_is_weak_follows_from_the_name() {
+        for (number, name, _) in SUITES {
+            let expected = if name.contains("_NULL_") {
+                Some(Weakness::NoEncryption)
+            } else if name.contains("RC4") || name.contains("3DES") {
+                Some(Weakness::BrokenCipher)
+            } else if name.starts_with("TLS_RSA_") || name.starts_with("TLS_PSK_") {
+                Some(Weakness::NoForwardSecrecy)
+            } else {
+                None
+            };
+            assert_eq!(CipherSuite(*number).weakness(), expected, "{name}");
+        }
+        assert_eq!(CipherSuite(0x0034).weakness(), Some(Weakness::Anonymous));
+        assert!(Group(0x11ec).is_post_quantum() && !Group(29).is_post_quantum());
     }
 }

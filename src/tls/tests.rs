@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Reading, UNKNOWN, What, Workspace, fuzz};
 use super::keylog::{KeyLogReader, Keys};
-use super::service::{Name, Services};
+use super::service::Services;
 use crate::anomaly::Anomaly;
 use crate::flow::{Chunk, Direction, FlowKey, Moment};
 use crate::limits::Limits;
@@ -254,10 +254,10 @@ fn every_suite_is_read_in_any_segments() {
             assert!(heard.odd.is_empty() && heard.unknown == [false; 2], "{suite:?}: {:?}", heard.odd);
             let mut services = Services::default();
             connection.tell_service(&mut services, true, &work);
-            let (name, service) = services.iter().next().unwrap();
-            assert_eq!(*name, Name::Host("api.tls.example".to_owned()));
+            let (key, service) = services.iter().next().unwrap();
+            assert_eq!(key.host.as_deref(), Some("api.tls.example"));
             assert_eq!((service.connections, service.read), (1, 1));
-            let certificate = service.certificates.first().unwrap();
+            let (certificate, _) = service.certificates.first_key_value().unwrap();
             assert_eq!(certificate.subject.as_deref(), Some("api.tls.example"));
             assert_eq!(certificate.issuer.as_deref(), Some("Example Bank"));
         }

@@ -21,7 +21,7 @@ use crate::classify::Classifier;
 use crate::inventory::EndpointClass;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
-use crate::lake::rows::{CaptureRow, Count, EndpointRow, FindingRow, ObservationRow, Origin};
+use crate::lake::rows::{CaptureRow, Count, EndpointRow, FindingRow, ObservationRow, Origin, ServiceRow};
 use crate::lake::spool::Spool;
 use crate::lake::writer::{LakeError, Writer};
 use crate::merge::Merge;
@@ -458,6 +458,8 @@ impl Book {
             }
         }
         let told_endpoints = told_endpoints(&self.ledger.endpoints, &mut endpoints);
+        let mut services = tables::services(self.delta.services());
+        let told_services = told_services(&self.ledger.services, &mut services);
         let told_findings = told_findings(&self.ledger.findings, &mut findings, closed);
         let mut capture: Vec<CaptureRow> = self.ledger.capture.values().cloned().collect();
         for row in &mut capture {
@@ -467,6 +469,7 @@ impl Book {
         writer.write(endpoints)?;
         writer.write(observations)?;
         writer.write(findings)?;
+        writer.write(services)?;
         writer.write(capture)?;
         spool.finish(number)?;
         self.delta.forget_hours();
@@ -478,6 +481,7 @@ impl Book {
             capture: BTreeMap::new(),
             endpoints: told_endpoints,
             findings: told_findings,
+            services: told_services,
             positions: std::mem::take(&mut self.ledger.positions),
         };
         self.waiting.rolled(number);
@@ -517,6 +521,17 @@ fn told_endpoints(
             ..EndpointRow::default()
         });
     }
+    told
+}
+
+/// Leaves the rows that the lake has not been told, and returns what it then knows.
+fn told_services(known: &BTreeMap<String, u64>, rows: &mut Vec<ServiceRow>) -> BTreeMap<String, u64> {
+    let mut told = BTreeMap::new();
+    rows.retain(|row| {
+        let digest = digest(row);
+        told.insert(row.id.clone(), digest);
+        known.get(&row.id) != Some(&digest)
+    });
     told
 }
 

@@ -312,6 +312,7 @@ impl Watch {
                 // Under another name nothing has been told yet.
                 ledger.endpoints.clear();
                 ledger.findings.clear();
+                ledger.services.clear();
             }
             let away = now.since(ledger.saved).as_secs();
             tracing::info!(saved = %ledger.saved, away_secs = away, "resuming from {}", self.state.display());

@@ -48,6 +48,8 @@ pub(super) struct Ledger {
     pub(super) endpoints: BTreeMap<String, ToldEndpoint>,
     /// The findings that the lake has been told of and that were open then, by id.
     pub(super) findings: BTreeMap<String, ToldFinding>,
+    /// The services that the lake has been told of, by id, with what tells whether a row has changed.
+    pub(super) services: BTreeMap<String, u64>,
     /// Up to where logs are counted, by source: what was learnt holds what is before, and nothing of what is behind.
     pub(super) positions: BTreeMap<String, Positions>,
 }
@@ -91,7 +93,7 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight state4";
+const MAGIC: &[u8; 16] = b"spanlight state5";
 const DIGEST: usize = 32;
 /// The largest state that is believed, unpacked.
 const MAX_BYTES: usize = 4 << 30;
