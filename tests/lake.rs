@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use spanlight::finding::DocumentPlace;
 use spanlight::inventory::sketch::{CallerSketch, Seat};
 use spanlight::lake::rows::{
-    BucketRow, CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ObservationRow, Origin,
+    BucketRow, CaptureRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, ObservationRow,
+    Origin, ServiceRow,
 };
 use spanlight::lake::writer::Writer;
 use spanlight::secret::{FingerprintKey, Purpose};
@@ -101,6 +102,15 @@ fn write(lake: &Path) {
         }])
         .unwrap();
     writer
+        .write(vec![ServiceRow {
+            host: "api.example".into(),
+            port: 443,
+            versions: Count::list([("TLS 1.2", 5)]),
+            certificates: vec![CertificateRow { issuer: "Example CA".into(), ..Default::default() }],
+            ..Default::default()
+        }])
+        .unwrap();
+    writer
         .write(vec![CaptureRow {
             source: "a.pcap".into(),
             fates: Count::list([("not_ip", 2), ("tcp", 7)]),
@@ -140,7 +150,7 @@ fn duckdb_and_pyarrow_read_what_was_written() {
     let lake = tempfile::tempdir().unwrap();
     write(lake.path());
     let seen = read_with_python(lake.path());
-    let rows = json!({"endpoints": 3, "observations": 3, "findings": 1, "capture": 1});
+    let rows = json!({"endpoints": 3, "observations": 3, "findings": 1, "services": 1, "capture": 1});
     let classes = json!([["/a/{id}", "fin.iban", 9], ["/a/{id}", "person.name", 9], ["/c", "fin.pan", 9]]);
 
     let duckdb = &seen["duckdb"];
@@ -151,6 +161,7 @@ fn duckdb_and_pyarrow_read_what_was_written() {
     assert_eq!(duckdb["first_seen"], at(0).as_micros());
     assert_eq!(duckdb["shadows"], json!([["shadow_endpoint", "high", "api.example", 3, "OWASP-API9:2023"]]));
     assert_eq!(duckdb["fates"], json!([["not_ip", 2], ["tcp", 7]]));
+    assert_eq!(duckdb["services"], json!([["api.example", 443, "TLS 1.2", 5, "Example CA"]]));
     let window = [at(0).as_micros(), at(90_000).as_micros()];
     let origin = json!([["sensor-1", "0123456789abcdef", "cafe0123", 0.75, window[0], window[1]]]);
     assert_eq!(duckdb["origin"], origin);

@@ -1,11 +1,11 @@
-//! What a lossy tap costs: exchanges, and parts of them, but no request takes another's answer.
+//! What a lossy tap costs: exchanges, and parts of them, but no request takes another's answer, and no byte is forgotten.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
 
 use common::fixture;
-use spanlight::flow::{FlowLimits, FlowTable, OverlapPolicy};
+use spanlight::flow::{FlowCounters, FlowLimits, FlowTable, OverlapPolicy};
 use spanlight::limits::Limits;
 use spanlight::packet::{Frame, LinkType, Options, Separate};
 use spanlight::pipeline::front::Front;
@@ -14,7 +14,7 @@ use spanlight::source::capture_file::CaptureReader;
 use spanlight::source::open::open;
 use spanlight::time::Timestamp;
 use spanlight::tls::keylog::{KeyLogReader, Keys};
-use spanlight::transaction::pairing::{Conversation, Exchanges, Sink};
+use spanlight::transaction::pairing::{Conversation, Exchanges, HttpCounters, Sink};
 use spanlight::transaction::{Protocol, Transaction};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -41,11 +41,20 @@ impl Capture {
 
     /// What is read of it when some frames are missing.
     fn read(&self, is_lost: &dyn Fn(usize) -> bool) -> Heard {
+        self.read_counted(is_lost, self.keys.as_deref()).0
+    }
+
+    /// The same, with what was counted, and other keys.
+    fn read_counted(
+        &self,
+        is_lost: &dyn Fn(usize) -> bool,
+        key_log: Option<&[u8]>,
+    ) -> (Heard, FlowCounters, HttpCounters) {
         let (limits, keys) = (Limits::default(), Arc::new(Keys::new(1 << 12)));
-        if let Some(log) = &self.keys {
+        if let Some(log) = key_log {
             KeyLogReader::default().feed(log, &keys);
         }
-        let mut exchanges = Exchanges::new(&limits, false, Heard::default()).with_keys(&limits, keys);
+        let mut exchanges = Exchanges::new(&limits, true, Heard::default()).with_keys(&limits, keys);
         let mut flows: FlowTable<Conversation<Heard>> =
             FlowTable::new(FlowLimits::new(&limits, OverlapPolicy::default()));
         let options = Options {
@@ -65,7 +74,8 @@ impl Capture {
         }
         flows.finish(&mut exchanges);
         exchanges.finish();
-        exchanges.sink
+        let counted = (flows.take_counters(), exchanges.take_counters());
+        (exchanges.sink, counted.0, counted.1)
     }
 }
 
@@ -192,5 +202,57 @@ fn no_request_takes_the_answer_of_another() {
             (found + more, seen + of)
         });
         assert!(found * 100 >= seen * least, "{found} of {seen} requests of {folder} have their answer");
+    }
+}
+
+/// Ways of losing frames, by their number; the first loses none.
+fn loses(way: u64, number: usize) -> bool {
+    let number = number as u64;
+    match way {
+        0 => false,
+        1 => number < 7,
+        2 => number < 40,
+        _ => mixed(way, number).is_multiple_of(20),
+    }
+}
+
+#[test]
+fn every_byte_of_a_stream_is_understood_or_has_its_reason() {
+    let mut met: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
+    for capture in ["tls", "http2", "wire", "openbanking"].into_iter().flat_map(captures) {
+        for keys in [capture.keys.as_deref(), None] {
+            for way in 0..8 {
+                let (_, flows, http) = capture.read_counted(&|number| loses(way, number), keys);
+                let reasons = http.not_understood();
+                let not: u64 = reasons.iter().map(|(_, bytes)| bytes).sum();
+                let told = || format!("{}, way {way}: {reasons:?}", capture.path.display());
+                assert_eq!(http.stream_bytes, flows.stream_bytes, "{}", told());
+                assert_eq!(http.understood() + not, http.stream_bytes, "{}", told());
+                met.extend(reasons.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, _)| name));
+            }
+        }
+    }
+    // What each reason is for is held below; here all must have come up.
+    let all = HttpCounters::default().not_understood();
+    assert_eq!(met, all.iter().map(|(name, _)| *name).collect());
+}
+
+#[test]
+fn what_is_not_understood_has_the_reason_that_it_should() {
+    let reasons = |case: &str, keyed: bool| -> Vec<&'static str> {
+        let capture = Capture::load(fixture(case));
+        let (_, _, http) = capture.read_counted(&|_| false, capture.keys.as_deref().filter(|_| keyed));
+        http.not_understood().into_iter().filter(|(_, bytes)| *bytes > 0).map(|(name, _)| name).collect()
+    };
+    for (case, keyed, expected) in [
+        ("tls/tls13_aes_128_gcm_sha256.pcap", true, &[][..]),
+        ("tls/tls13_aes_128_gcm_sha256.pcap", false, &["tls"]),
+        ("wire/not_http.pcap", true, &["other_protocol"]),
+        ("wire/midstream_body.pcap", true, &["joined_midway"]),
+        ("wire/unknown_coding.pcap", true, &["unknown_coding"]),
+        ("wire/chunked.pcap", true, &[]),
+        ("http2/nginx.pcap.gz", true, &[]),
+    ] {
+        assert_eq!(reasons(case, keyed), expected, "{case}");
     }
 }

@@ -22,7 +22,7 @@ except ImportError:
     datasketches = None
 
 lake = Path(sys.argv[1])
-tables = ["endpoints", "observations", "findings", "capture"]
+tables = ["endpoints", "observations", "findings", "services", "capture"]
 
 
 def files(table: str) -> str:
@@ -54,6 +54,10 @@ seen_by_duckdb = {
         f" from {files('findings')} order by all"
     ),
     "fates": query(f"select f.name, f.count from (select unnest(fates) as f from {files('capture')}) order by 1"),
+    "services": query(
+        f"select server_address, server_port, v.name, v.count, c.issuer from (select server_address, server_port,"
+        f" unnest(tls_versions) as v, unnest(certificates) as c from {files('services')})"
+    ),
     "origin": query(
         f"select distinct sensor_id, run_id, key_id, coverage, epoch_us(window_start), epoch_us(window_end)"
         f" from {files('endpoints')}"

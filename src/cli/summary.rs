@@ -452,7 +452,7 @@ fn posture(row: &ServiceRow) -> Vec<String> {
         (row.early_data, "with early data"),
         (row.encrypted_hellos, "with ECH"),
         (row.asks_certificate, "asked for client certificates"),
-        (row.with_certificate, "with one"),
+        (row.with_certificate, "client certificates"),
     ] {
         if count > 0 {
             facts.push(format!("{} {what}", thousands(count)));
@@ -485,6 +485,14 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
     opaque(http.tls, "spoke TLS and were not read: their keys are not known (--keylog)");
     opaque(http.upgraded, "changed to another protocol by Upgrade, such as WebSocket");
     opaque(http.other, "spoke no HTTP");
+    opaque(http.midway, "were joined midway, and nothing in them was recognised");
+    if http.unopened_bytes > 0 {
+        lines.push(format!("{} of TLS records did not open with their keys", bytes(http.unopened_bytes)));
+    }
+    if http.unknown_coding_bytes > 0 {
+        let sent = bytes(http.unknown_coding_bytes);
+        lines.push(format!("{sent} of bodies have a content coding that is not known"));
+    }
     if flows.gaps > 0 || flows.lost_bytes > 0 {
         lines.push(format!(
             "{} ({}) of streams were not captured; the exchanges they hit say so",

@@ -214,6 +214,7 @@ impl Connection {
             other.received = at.ack;
         }
         if !bytes.is_empty() {
+            to.counters.stream_bytes += bytes.len() as u64;
             to.app.chunk(to.shared, direction, Chunk::Data(bytes), at);
         }
         if cut > 0 {

@@ -72,6 +72,8 @@ pub struct FlowCounters {
     pub reordered_segments: u64,
     /// Holes that were given up.
     pub gaps: u64,
+    /// Bytes of streams that were handed on, in order and once.
+    pub stream_bytes: u64,
     /// Bytes in holes and behind cut packets.
     pub lost_bytes: u64,
     /// Oddities.
@@ -89,6 +91,7 @@ impl Merge for FlowCounters {
         self.repeated_segments.absorb(other.repeated_segments);
         self.reordered_segments.absorb(other.reordered_segments);
         self.gaps.absorb(other.gaps);
+        self.stream_bytes.absorb(other.stream_bytes);
         self.lost_bytes.absorb(other.lost_bytes);
         self.anomalies.absorb(other.anomalies);
     }

@@ -891,6 +891,34 @@ pub(crate) mod tests {
             }
         }
 
+        /// The same of an encoder that others wrote: static and dynamic tables, Huffman or not, what is never indexed, and
+        /// tables that shrink and grow.
+        #[test]
+        fn what_another_encoder_encoded_is_decoded(
+            blocks in blocks(),
+            forms in proptest::collection::vec(0_u8..32, 24),
+        ) {
+            let mut encoder = httlib_hpack::Encoder::with_dynamic_size(4_096);
+            let mut decoder = Decoder::new(1 << 16);
+            let mut forms = forms.into_iter().cycle();
+            for (given, size, _) in blocks {
+                let mut block = Vec::new();
+                if let Some(size) = size {
+                    let size = u32::try_from(size).unwrap();
+                    encoder.update_max_dynamic_size(size, &mut block).unwrap();
+                }
+                let wanted: Vec<Field> = given.iter().map(|given| field(*given)).collect();
+                for (name, value) in &wanted {
+                    let flags = forms.next().unwrap();
+                    // A field is either added to the table or never to be.
+                    let flags = if flags & 0xc == 0xc { flags & !0x8 } else { flags };
+                    let input = (name.clone().into_bytes(), value.clone().into_bytes(), flags);
+                    encoder.encode(input, &mut block).unwrap();
+                }
+                prop_assert_eq!(decode(&mut decoder, &block), (wanted, 0));
+            }
+        }
+
         /// Whoever misses blocks, from the first or in between, makes nothing up and counts what it misses.
         #[test]
         fn nothing_is_guessed_after_a_loss(

@@ -505,7 +505,12 @@ pub struct CaptureRow {
     /// Frames that were lost before they could be read, by where: `ring_full`, `interface`, `kernel_backlog`,
     /// `handover`.
     pub dropped: Vec<Count>,
-    /// Stream bytes that were not understood, by reason.
+    /// Bytes of streams of which it is known what became of them.
+    pub stream_bytes: u64,
+    /// Those among them that were understood.
+    pub understood_bytes: u64,
+    /// The others, by reason: `tls` for want of keys, `tls_unopened`, `upgraded`, `other_protocol`, `joined_midway`,
+    /// `outside_messages`, `unknown_coding`.
     pub unparsed_bytes: Vec<Count>,
     /// Anomalies by kind.
     pub anomalies: Vec<Count>,
@@ -525,6 +530,8 @@ impl Merge for CaptureRow {
         self.flows.absorb(other.flows);
         self.gaps.absorb(other.gaps);
         self.missing_bytes.absorb(other.missing_bytes);
+        self.stream_bytes.absorb(other.stream_bytes);
+        self.understood_bytes.absorb(other.understood_bytes);
         for (mine, theirs) in [
             (&mut self.fates, other.fates),
             (&mut self.dropped, other.dropped),

@@ -343,7 +343,17 @@ impl Table for CaptureRow {
             column("gap_count", Count(lens!(gaps)), "holes in streams"),
             column("missing_bytes", Count(lens!(missing_bytes)), "bytes missing in holes"),
             column("exchanges", Counts(lens!(exchanges)), "exchanges by protocol"),
-            column("unparsed_bytes", Counts(lens!(unparsed_bytes)), "stream bytes not understood, by reason"),
+            column(
+                "stream_bytes",
+                Count(lens!(stream_bytes)),
+                "bytes of streams: understood_bytes and unparsed_bytes together",
+            ),
+            column("understood_bytes", Count(lens!(understood_bytes)), "stream bytes that were understood"),
+            column(
+                "unparsed_bytes",
+                Counts(lens!(unparsed_bytes)),
+                "stream bytes not understood, by reason: tls (no keys), tls_unopened, upgraded, other_protocol, joined_midway, outside_messages, unknown_coding",
+            ),
             column("anomalies", Counts(lens!(anomalies)), "oddities by kind"),
             column("first_seen", MaybeInstant(lens!(first_seen)), "first frame, line or entry"),
             column("last_seen", MaybeInstant(lens!(last_seen)), "last frame, line or entry"),

@@ -162,16 +162,8 @@ pub fn add_counters(row: &mut CaptureRow, counters: &ShardCounters) {
     row.missing_bytes = flows.lost_bytes;
     let http1 = http.transactions.saturating_sub(http.http2_transactions);
     row.exchanges = Count::list([("http1", http1), ("http2", http.http2_transactions)]);
-    row.unparsed_bytes = Count::list(
-        [
-            ("tls", http.tls.bytes),
-            ("upgraded", http.upgraded.bytes),
-            ("other_protocol", http.other.bytes),
-            ("outside_messages", http.unread_bytes),
-        ]
-        .into_iter()
-        .filter(|(_, bytes)| *bytes > 0),
-    );
+    (row.stream_bytes, row.understood_bytes) = (http.stream_bytes, http.understood());
+    row.unparsed_bytes = Count::list(http.not_understood().into_iter().filter(|(_, bytes)| *bytes > 0));
     let mut anomalies = flows.anomalies.clone();
     crate::merge::Merge::absorb(&mut anomalies, http.anomalies.clone());
     row.anomalies = Count::list(anomalies.met().map(|(anomaly, count)| (anomaly.name(), count)));

@@ -320,6 +320,8 @@ pub struct Connection {
     progress: bool,
     /// TLS 1.2: a new handshake was begun inside the connection.
     renegotiates: bool,
+    /// Bytes of records that did not open, since they were last taken.
+    unopened: u64,
     /// TLS 1.2, or read with keys: the server asked for the client's certificate.
     asks_certificate: bool,
     /// What its service was not told of yet.
@@ -352,6 +354,7 @@ impl Connection {
             reading: Reading::Undecided,
             progress: false,
             renegotiates: false,
+            unopened: 0,
             asks_certificate: false,
             untold: Moved { bytes: 0, packets: 0, span: None },
             listed: None,
@@ -368,6 +371,11 @@ impl Connection {
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.server.is_some()
+    }
+
+    /// Bytes of records that did not open, since this was last asked.
+    pub const fn take_unopened(&mut self) -> u64 {
+        std::mem::replace(&mut self.unopened, 0)
     }
 
     /// Since when records wait for keys.
@@ -697,6 +705,9 @@ impl Connection {
             }
         };
         if self.half(direction).dead {
+            if let Item::Record(header) = item {
+                self.unopened += (HEADER + header.length) as u64;
+            }
             work.recycle(body);
             return None;
         }
@@ -820,6 +831,8 @@ impl Connection {
         let half = self.half_mut(direction);
         half.protected = true;
         let Some(found) = half.open(header, &mut body, &mut work.trial, limit) else {
+            self.unopened += (HEADER + header.length) as u64;
+            let half = self.half_mut(direction);
             work.recycle(body);
             if skips_early && half.stage == Stage::Handshake {
                 return;

@@ -46,6 +46,14 @@ pub struct HttpCounters {
     pub upgraded: Opaque,
     /// Connections that spoke nothing known, and their bytes.
     pub other: Opaque,
+    /// Connections that were joined midway and in which nothing was recognised, and bytes before anything was.
+    pub midway: Opaque,
+    /// Bytes of bodies whose content coding is not known, as they were sent.
+    pub unknown_coding_bytes: u64,
+    /// Bytes of TLS records that did not open on connections that are read with keys.
+    pub unopened_bytes: u64,
+    /// Bytes of streams of which it is known by now what became of them: understood, or one of the above.
+    pub stream_bytes: u64,
     /// Bytes on HTTP connections that belong to no message that could be read.
     pub unread_bytes: u64,
     /// Interim responses.
@@ -70,6 +78,30 @@ impl Merge for Opaque {
     }
 }
 
+impl HttpCounters {
+    /// Bytes of streams that were not understood, by reason: those of TLS and HTTP stand for themselves, not for what is
+    /// inside or around them, so that no byte has two.
+    #[must_use]
+    pub const fn not_understood(&self) -> [(&'static str, u64); 7] {
+        [
+            ("tls", self.tls.bytes),
+            ("tls_unopened", self.unopened_bytes),
+            ("upgraded", self.upgraded.bytes),
+            ("other_protocol", self.other.bytes),
+            ("joined_midway", self.midway.bytes),
+            ("outside_messages", self.unread_bytes),
+            ("unknown_coding", self.unknown_coding_bytes),
+        ]
+    }
+
+    /// Bytes of streams that were understood.
+    #[must_use]
+    pub fn understood(&self) -> u64 {
+        let not: u64 = self.not_understood().iter().map(|(_, bytes)| bytes).sum();
+        self.stream_bytes.saturating_sub(not)
+    }
+}
+
 impl Merge for HttpCounters {
     fn absorb(&mut self, other: Self) {
         self.transactions.absorb(other.transactions);
@@ -81,6 +113,10 @@ impl Merge for HttpCounters {
         self.services.absorb(other.services);
         self.upgraded.absorb(other.upgraded);
         self.other.absorb(other.other);
+        self.midway.absorb(other.midway);
+        self.unknown_coding_bytes.absorb(other.unknown_coding_bytes);
+        self.unopened_bytes.absorb(other.unopened_bytes);
+        self.stream_bytes.absorb(other.stream_bytes);
         self.unread_bytes.absorb(other.unread_bytes);
         self.interim.absorb(other.interim);
         self.anomalies.absorb(other.anomalies);
@@ -233,13 +269,16 @@ impl<S: Sink> Exchanges<S> {
         if body.bytes.expose().is_empty() {
             return;
         }
-        let mut anomaly = None;
+        let (mut anomaly, sent) = (None, body.len);
         if let Some(encoding) = fields.get("content-encoding") {
             match self.decoder.decode(encoding.expose(), body.bytes.expose_mut(), self.body_bytes) {
                 Decoded::Whole => {}
                 Decoded::Front => body.whole = false,
                 Decoded::Damaged => anomaly = Some(Anomaly::BadContentCoding),
-                Decoded::Unknown => anomaly = Some(Anomaly::UnknownContentCoding),
+                Decoded::Unknown => {
+                    self.counters.unknown_coding_bytes += sent;
+                    anomaly = Some(Anomaly::UnknownContentCoding);
+                }
             }
             if anomaly.is_some() {
                 body.whole = false;

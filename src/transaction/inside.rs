@@ -151,9 +151,14 @@ impl<S: Sink> Inside<S> {
                 &mut shared.counters.tls
             }
         };
-        counter.bytes += std::mem::take(&mut self.uncounted);
+        let bytes = std::mem::take(&mut self.uncounted);
+        counter.bytes += bytes;
+        if self.tls.reading() == Reading::Open {
+            shared.counters.unopened_bytes += self.tls.take_unopened();
+        }
         // What is inside TLS is told of the service of that.
         if self.depth == 1 {
+            shared.counters.stream_bytes += bytes;
             self.tls.tell_service(&mut shared.counters.services, is_over, &shared.tls);
         }
     }

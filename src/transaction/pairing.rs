@@ -70,6 +70,13 @@ pub struct Conversation<S> {
     sink: std::marker::PhantomData<fn(S)>,
 }
 
+/// Books stream bytes of which it is known now what becomes of them. Those inside TLS were booked with what is around them.
+const fn account<S>(shared: &mut Exchanges<S>, depth: u8, bytes: usize) {
+    if depth == 0 {
+        shared.counters.stream_bytes += bytes as u64;
+    }
+}
+
 /// First bytes of a direction that are kept while they leave the protocol open.
 const MAX_SEEN: usize = 16 << 10;
 
@@ -124,6 +131,7 @@ impl<S: Sink> Conversation<S> {
         let (looks, bytes) = match header {
             Ok(Some((source, rest))) => {
                 (self.introduced, self.proxied) = (true, source);
+                account(shared, self.depth, bytes.len() - rest.len());
                 (detect(rest), rest)
             }
             Ok(None) => (Looks::Unsure, bytes),
@@ -151,7 +159,11 @@ impl<S: Sink> Conversation<S> {
                         self.begin_http2(shared, direction.reverse(), direction, bytes, at);
                     }
                     None if record::looks_protected(bytes) => self.begin_tls(shared, direction, bytes, at),
-                    None => shared.counters.unread_bytes += bytes.len() as u64,
+                    None => {
+                        let passed = bytes.len();
+                        shared.counters.midway.bytes += passed as u64;
+                        account(shared, self.depth, passed);
+                    }
                 }
                 return;
             }
@@ -217,6 +229,9 @@ impl<S: Sink> Conversation<S> {
     }
 
     fn read_http2(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
+        if let Chunk::Data(bytes) = chunk {
+            account(shared, self.depth, bytes.len());
+        }
         let Talk::Http2 { streams, frames } = &mut self.talk else { return };
         let toward = if direction == streams.origin.client { Toward::Server } else { Toward::Client };
         let (limits, mut fields) = (shared.read_h2, std::mem::take(&mut shared.fields));
@@ -228,14 +243,19 @@ impl<S: Sink> Conversation<S> {
         shared.fields = fields;
     }
 
-    fn give_up(&mut self, shared: &mut Exchanges<S>, kind: Kind, bytes: usize) {
+    fn give_up(&mut self, shared: &mut Exchanges<S>, kind: Kind, mut bytes: usize) {
+        if let Talk::Unknown { seen } = &self.talk {
+            bytes += seen.iter().map(Vec::len).sum::<usize>();
+        }
         self.talk = Talk::Opaque(kind);
+        account(shared, self.depth, bytes);
         let counter = kind.counter(shared);
         counter.flows += 1;
         counter.bytes += bytes as u64;
     }
 
     fn read(&mut self, shared: &mut Exchanges<S>, direction: Direction, bytes: &[u8], at: &Moment) {
+        account(shared, self.depth, bytes.len());
         let Talk::Http1 { pairing, requests, responses } = &mut self.talk else { return };
         let limits = shared.read;
         let tunnelled = if direction == pairing.origin.client {
@@ -246,6 +266,10 @@ impl<S: Sink> Conversation<S> {
             let connects = pairing.pending.front().is_some_and(|pending| pending.connect);
             let rest = responses.feed(bytes, at, limits, &mut Responses { pairing, shared });
             if let Some(rest) = rest {
+                if self.depth == 0 {
+                    // They are booked by whoever takes them.
+                    shared.counters.stream_bytes -= rest.len() as u64;
+                }
                 self.change_protocol(shared, connects, direction, rest, at);
             } else if responses.is_lost() {
                 pairing.goes_on(false, true);
@@ -335,13 +359,18 @@ impl<S: Sink> Application for Conversation<S> {
         shared.look_at_parked(at.ts);
         match (&mut self.talk, chunk) {
             (Talk::Tls(inside), chunk) => inside.chunk(shared, direction, chunk, at),
-            (Talk::Opaque(kind), Chunk::Data(bytes)) => kind.counter(shared).bytes += bytes.len() as u64,
+            (Talk::Opaque(kind), Chunk::Data(bytes)) => {
+                kind.counter(shared).bytes += bytes.len() as u64;
+                account(shared, self.depth, bytes.len());
+            }
             (Talk::Opaque(_), Chunk::Gap(_)) => {}
             (Talk::Unknown { .. }, Chunk::Data(bytes)) => self.recognise(shared, direction, bytes, at),
             (Talk::Unknown { seen }, Chunk::Gap(_)) => {
                 self.from_start = false;
                 if let Some(seen) = seen.get_mut(direction as usize) {
-                    seen.clear();
+                    let passed = std::mem::take(seen).len();
+                    shared.counters.midway.bytes += passed as u64;
+                    account(shared, self.depth, passed);
                 }
             }
             (Talk::Http2 { .. }, chunk) => self.read_http2(shared, direction, chunk, at),
@@ -394,10 +423,11 @@ impl<S: Sink> Application for Conversation<S> {
         }
         if let Talk::Unknown { seen } = &self.talk {
             let bytes: usize = seen.iter().map(Vec::len).sum();
-            if bytes > 0 || !self.from_start {
-                shared.counters.other.flows += 1;
-                shared.counters.other.bytes += bytes as u64;
-            }
+            account(shared, self.depth, bytes);
+            let counters = &mut shared.counters;
+            let counter = if self.from_start { &mut counters.other } else { &mut counters.midway };
+            counter.flows += u64::from(bytes > 0 || !self.from_start);
+            counter.bytes += bytes as u64;
         }
         self.close_messages(shared, how);
     }
