@@ -92,6 +92,14 @@ fn a_key_log_that_grows_and_is_rotated_opens_what_passes() {
         lab.served_by_endpoint().into_iter().map(|(endpoint, count)| (endpoint, count * 18 / 20)).collect();
     assert!(served.values().all(|count| count % 18 == 0), "each round calls the same: {served:?}");
     assert_eq!(seen, served, "the inventory, and access.log but for the calls without keys");
+    // The service is known whether or not its sessions were read.
+    let services = lake::table("services", sensor.lake());
+    let [service] = services.as_slice() else { panic!("one service: {services:?}") };
+    assert_eq!((service["host"].as_str(), service["port"].as_u64()), (Some("api.shop.example"), Some(443)));
+    assert_eq!((service["sessions"].as_u64(), service["read"].as_u64()), (Some(20), Some(18)));
+    assert_eq!(service["certificates"][0]["issuer"], "Shop Example");
+    let problem = service["problems"][0]["name"].as_str().unwrap();
+    assert!(problem.starts_with("certificate ends on "), "{problem}");
 }
 
 #[test]
