@@ -69,7 +69,7 @@ anomalies! {
     CutPacket => "cut_packet",
     /// A log line or entry that lacks what an exchange needs.
     IncompleteEntry => "incomplete_entry",
-    /// Bytes where an HTTP/2 frame was expected that are none, or a frame where it must not stand.
+    /// Bytes where a frame of HTTP/2 or WebSocket was expected that are none, or a frame where it must not stand.
     BadFrame => "bad_frame",
     /// An HTTP/2 header block that cannot be decoded.
     BadHeaderBlock => "bad_header_block",
@@ -85,7 +85,7 @@ anomalies! {
     RapidReset => "rapid_reset",
     /// More HTTP/2 streams open at a time than are kept.
     StreamLimit => "stream_limit",
-    /// gRPC messages whose framing or compression cannot be read.
+    /// Messages of gRPC or WebSocket whose framing or compression cannot be read.
     BadMessage => "bad_message",
     /// TLS records that did not open with the keys of their connection.
     TlsUnopened => "tls_unopened",
@@ -103,6 +103,11 @@ anomalies! {
     HandshakeLimit => "handshake_limit",
     /// An answer that a collection of requests keeps as an example: it came once, and was not watched.
     SavedExample => "saved_example",
+    /// A WebSocket message that decompresses to more than the limit, or compressed messages on more connections at a
+    /// time than the limit allows; they were counted, not read.
+    InflateLimit => "inflate_limit",
+    /// A WebSocket handshake whose answer does not fit its question (RFC 6455 section 4.1).
+    BadHandshake => "bad_handshake",
 }
 
 const KINDS: usize = Anomaly::ALL.len();

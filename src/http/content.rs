@@ -118,6 +118,70 @@ impl ContentDecoder {
     }
 }
 
+/// Undoes one direction of permessage-deflate (RFC 7692), or any bare deflate stream that comes in pieces.
+pub struct Inflater(Decompress);
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self(Decompress::new(false))
+    }
+}
+
+impl std::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inflater")
+    }
+}
+
+/// What came of some bytes of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inflated {
+    /// More may follow.
+    Going,
+    /// The bytes are not deflated.
+    Damaged,
+    /// More would come out than is allowed.
+    TooMuch,
+}
+
+impl Inflater {
+    /// Forgets what came before.
+    pub fn reset(&mut self) {
+        self.0.reset(false);
+    }
+
+    /// Inflates the next bytes. What comes out is kept in `out` up to `cap` bytes; `most` may come out. Returns how much
+    /// did.
+    pub fn feed(&mut self, mut input: &[u8], out: &mut Vec<u8>, cap: usize, most: u64) -> (Inflated, u64) {
+        let mut produced = 0;
+        let mut piece = [0; 4_096];
+        loop {
+            let (taken, made) = (self.0.total_in(), self.0.total_out());
+            let status = self.0.decompress(input, &mut piece, FlushDecompress::Sync);
+            let taken = usize::try_from(self.0.total_in() - taken).unwrap_or(usize::MAX);
+            let made = self.0.total_out() - made;
+            input = input.get(taken..).unwrap_or_default();
+            produced += made;
+            let fresh = piece.get(..usize::try_from(made).unwrap_or(usize::MAX)).unwrap_or_default();
+            let is_all = input.is_empty() && fresh.len() < piece.len();
+            let room = cap.saturating_sub(out.len());
+            out.extend_from_slice(fresh.get(..room).unwrap_or(fresh));
+            match status {
+                Err(_) => return (Inflated::Damaged, produced),
+                _ if produced > most => return (Inflated::TooMuch, produced),
+                // Senders may end the stream with a message; what follows is another (RFC 7692 section 7.2.3.4).
+                Ok(Status::StreamEnd) => self.reset(),
+                // Output that does not fill the piece was all there is.
+                Ok(Status::Ok | Status::BufError) if is_all => return (Inflated::Going, produced),
+                Ok(Status::Ok | Status::BufError) if taken == 0 && made == 0 => {
+                    return (Inflated::Damaged, produced);
+                }
+                Ok(Status::Ok | Status::BufError) => {}
+            }
+        }
+    }
+}
+
 /// Reads from a decoder up to `cap` bytes.
 fn pull(decoder: impl Read, out: &mut Vec<u8>, cap: usize) -> Decoded {
     let limit = u64::try_from(cap).unwrap_or(u64::MAX);

@@ -3,7 +3,7 @@
 //! [`detect`] looks at content, never at port numbers. [`h1::Reader`] turns one direction of an HTTP/1
 //! connection into heads, body bytes and ends, across any segmentation and around gaps; [`h2::Connection`] does so
 //! for both directions of an HTTP/2 connection, with fields from [`hpack`]. [`grpc`] tells the messages of a call
-//! apart. [`proxy`] reads what a balancer puts in front of it all. [`content`] is the one place that decompresses, and it caps what comes out.
+//! apart, [`websocket`] those behind a handshake. [`proxy`] reads what a balancer puts in front of it all. [`content`] is the one place that decompresses, and it caps what comes out.
 
 pub mod content;
 pub mod detect;
@@ -15,6 +15,7 @@ pub mod head;
 pub mod hpack;
 pub mod huffman;
 pub mod proxy;
+pub mod websocket;
 
 /// How a message's body ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
