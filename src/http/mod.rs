@@ -3,10 +3,11 @@
 //! [`detect`] looks at content, never at port numbers. [`h1::Reader`] turns one direction of an HTTP/1
 //! connection into heads, body bytes and ends, across any segmentation and around gaps; [`h2::Connection`] does so
 //! for both directions of an HTTP/2 connection, with fields from [`hpack`]. [`grpc`] tells the messages of a call
-//! apart, [`websocket`] those behind a handshake. [`proxy`] reads what a balancer puts in front of it all. [`content`] is the one place that decompresses, and it caps what comes out.
+//! apart, [`websocket`] those behind a handshake, [`event_stream`] the events of an answer. [`proxy`] reads what a balancer puts in front of it all. [`content`] is the one place that decompresses, and it caps what comes out.
 
 pub mod content;
 pub mod detect;
+pub mod event_stream;
 pub mod grpc;
 pub mod h1;
 pub mod h2;
