@@ -54,6 +54,10 @@ pub struct Limits {
     pub tls_services: usize,
     /// Bytes of one body that are kept for inspection, before and after content decoding.
     pub body_bytes: usize,
+    /// Bytes that one message of a WebSocket may decompress to; what is beyond `body_bytes` is not kept.
+    pub inflated_bytes: u64,
+    /// Directions of WebSocket connections per shard whose compressed messages are read; about 50 kilobytes each.
+    pub inflaters: usize,
     /// Nested encapsulations of one frame.
     pub tunnel_depth: usize,
     /// Lines of `--transactions` that are held until path templates are known.
@@ -98,6 +102,8 @@ impl Default for Limits {
             tls_lost_records: 64,
             tls_services: 4_096,
             body_bytes: 256 << 10,
+            inflated_bytes: 16 << 20,
+            inflaters: 4_096,
             tunnel_depth: 8,
             transaction_rows: 4_000_000,
             shape_nodes: 2_048,

@@ -311,6 +311,10 @@ pub enum Location {
     ResponseHeader,
     /// The response's body.
     ResponseBody,
+    /// What a client says on a WebSocket.
+    ClientMessage,
+    /// What a server says on a WebSocket or in a stream of events.
+    ServerMessage,
 }
 
 impl Location {
@@ -324,6 +328,8 @@ impl Location {
             Self::RequestBody => "request.body",
             Self::ResponseHeader => "response.header",
             Self::ResponseBody => "response.body",
+            Self::ClientMessage => "client.message",
+            Self::ServerMessage => "server.message",
         }
     }
 }

@@ -39,6 +39,12 @@ impl ClassSet {
         self.0 |= other.0;
     }
 
+    /// The classes that another set does not have.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Adds a class.
     pub const fn insert(&mut self, class: ClassId) {
         self.0 |= 1 << (class.0 & 127);

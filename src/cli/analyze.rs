@@ -422,6 +422,12 @@ fn transaction(
                 "response_messages": call.responses.count,
                 "response_message_bytes": call.responses.bytes,
             })),
+            "dialogue": row.dialogue.as_deref().map(|said| json!({
+                "kind": said.kind.name(),
+                "to_server": said.to_server,
+                "to_client": said.to_client,
+                "close_code": said.close,
+            })),
             "completeness": row.completeness.name(),
             "endpoint": endpoint.map(|endpoint| endpoint.key.id().to_string()),
             "caller": row.caller,

@@ -2,7 +2,7 @@
 
 use super::style::{Colours, bytes, plural, thousands, wrapped};
 use crate::finding::Severity;
-use crate::lake::rows::{EndpointRow, FindingRow, ServiceRow};
+use crate::lake::rows::{Count, EndpointRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::Fate;
 use crate::pipeline::analyze::Taken;
@@ -189,7 +189,42 @@ fn endpoint(out: &mut String, row: &EndpointRow, colours: Colours) {
     } else {
         line(out, &format!("{front}{:pad$}{rest}", ""));
     }
+    if !row.messages.is_empty() {
+        line(out, &colours.dim(&format!("             {}", dialogue(row))));
+    }
 }
+
+/// What was said on an endpoint: `client: 7 messages (type=pay 3) · server: 23 messages (type=price 18)`.
+fn dialogue(row: &EndpointRow) -> String {
+    let side = |side: &str| {
+        let sum = |sorts: [&str; 2]| -> u64 {
+            let is_of = |count: &&Count| {
+                count.name.strip_prefix(side).is_some_and(|sort| sorts.contains(&sort.trim_start()))
+            };
+            row.messages.iter().filter(is_of).map(|count| count.count).sum()
+        };
+        let messages = sum(["text", "binary"]);
+        let mut kinds: Vec<(&str, u64)> = row
+            .message_kinds
+            .iter()
+            .filter_map(|count| Some((count.name.strip_prefix(side)?.strip_prefix(' ')?, count.count)))
+            .collect();
+        kinds.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+        let more = kinds.len().saturating_sub(KINDS_SHOWN);
+        let mut named: Vec<String> = kinds
+            .iter()
+            .take(KINDS_SHOWN)
+            .map(|(name, count)| format!("{name} {}", thousands(*count)))
+            .collect();
+        named.extend((more > 0).then(|| format!("+{more}")));
+        let named = if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) };
+        (messages > 0).then(|| format!("{side}: {}{named}", plural(messages, "message")))
+    };
+    ["client", "server"].into_iter().filter_map(side).collect::<Vec<_>>().join(" · ")
+}
+
+/// Kinds of messages that are named for a side.
+const KINDS_SHOWN: usize = 3;
 
 /// How most of an endpoint's requests authenticate, with a `+` when some do not.
 fn authentication(row: &EndpointRow) -> String {
@@ -483,7 +518,7 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
         }
     };
     opaque(http.tls, "spoke TLS and were not read: their keys are not known (--keylog)");
-    opaque(http.upgraded, "changed to another protocol by Upgrade, such as WebSocket");
+    opaque(http.upgraded, "changed to a protocol that is not read, by Upgrade or CONNECT");
     opaque(http.other, "spoke no HTTP");
     opaque(http.midway, "were joined midway, and nothing in them was recognised");
     if http.unopened_bytes > 0 {

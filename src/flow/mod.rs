@@ -73,6 +73,9 @@ pub trait Application: Sized {
     /// Something odd on this connection.
     fn anomaly(&mut self, shared: &mut Self::Shared, anomaly: Anomaly);
 
+    /// A good time, on a live sensor, to tell of what lasts.
+    fn tell(&mut self, _: &mut Self::Shared, _: Timestamp) {}
+
     /// Nothing more will come.
     fn close(self, shared: &mut Self::Shared, how: Close);
 }

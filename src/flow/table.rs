@@ -298,6 +298,17 @@ impl<A: Application> FlowTable<A> {
         }
     }
 
+    /// Lets every open connection tell of what lasts, those first that were idle for longest.
+    pub fn tell(&mut self, now: Timestamp, shared: &mut A::Shared) {
+        let mut id = self.open.oldest;
+        while let Some(slot) = self.slots.get_mut(id as usize) {
+            id = slot.newer;
+            if let Some(open) = &mut slot.open {
+                open.app.tell(shared, now);
+            }
+        }
+    }
+
     /// Ends all connections: nothing more will come. In the order in which they were last active.
     pub fn finish(&mut self, shared: &mut A::Shared) {
         while self.open.oldest != NONE {

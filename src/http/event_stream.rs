@@ -6,9 +6,9 @@
 
 /// Who is told of events.
 pub trait Receiver {
-    /// An event is over: its type, `message` where none was given, and its data, lines joined by LF. `is_whole` says
-    /// that no more of it came than is kept.
-    fn event(&mut self, name: &[u8], data: &[u8], is_whole: bool);
+    /// An event is over: its type, `message` where none was given, and its data, lines joined by LF, as much as is
+    /// kept of its `length` in bytes.
+    fn event(&mut self, name: &[u8], data: &[u8], length: u64);
     /// A line that is a comment, which keeps connections alive.
     fn comment(&mut self);
 }
@@ -30,7 +30,8 @@ pub struct Reader {
     event: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
-    cut: bool,
+    /// Bytes of the data, with those that are not kept.
+    length: u64,
     /// The byte before was a CR: a LF behind it ends no line.
     after_cr: bool,
     /// Bytes of a byte order mark that were passed.
@@ -144,7 +145,7 @@ impl Reader {
                     };
                     let room = most.saturating_sub(kept.len());
                     kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-                    self.cut |= field == Field::Data && bytes.len() > room;
+                    self.length += if field == Field::Data { bytes.len() as u64 } else { 0 };
                     return;
                 }
                 Place::UnknownLine => self.place = Place::Unknown,
@@ -167,10 +168,9 @@ impl Reader {
             Field::Event => self.event.clear(),
             Field::Data => {
                 if self.has_data {
+                    self.length += 1;
                     if self.data.len() < cap {
                         self.data.push(b'\n');
-                    } else {
-                        self.cut = true;
                     }
                 }
                 self.has_data = true;
@@ -185,7 +185,7 @@ impl Reader {
             Place::Start | Place::Line => {
                 if self.has_data {
                     let name = if self.event.is_empty() { b"message" } else { self.event.as_slice() };
-                    receiver.event(name, &self.data, !self.cut);
+                    receiver.event(name, &self.data, self.length);
                 }
                 self.forget();
             }
@@ -207,7 +207,7 @@ impl Reader {
     fn forget(&mut self) {
         self.event.clear();
         self.has_data = false;
-        self.cut = false;
+        self.length = 0;
         if self.data.capacity() > MAX_SPARE {
             self.data = Vec::new();
         } else {
@@ -232,13 +232,13 @@ pub fn fuzz(data: &[u8]) {
 /// What a fuzzed reader told.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Told {
-    events: Vec<(Vec<u8>, Vec<u8>, bool)>,
+    events: Vec<(Vec<u8>, Vec<u8>, u64)>,
     comments: usize,
 }
 
 impl Receiver for Told {
-    fn event(&mut self, name: &[u8], data: &[u8], is_whole: bool) {
-        self.events.push((name.to_vec(), data.to_vec(), is_whole));
+    fn event(&mut self, name: &[u8], data: &[u8], length: u64) {
+        self.events.push((name.to_vec(), data.to_vec(), length));
     }
 
     fn comment(&mut self) {
@@ -257,8 +257,8 @@ mod tests {
         told
     }
 
-    fn event(name: &str, data: &str) -> (Vec<u8>, Vec<u8>, bool) {
-        (name.as_bytes().to_vec(), data.as_bytes().to_vec(), true)
+    fn event(name: &str, data: &str) -> (Vec<u8>, Vec<u8>, u64) {
+        (name.as_bytes().to_vec(), data.as_bytes().to_vec(), data.len() as u64)
     }
 
     #[test]
@@ -321,7 +321,7 @@ mod tests {
         let stream = format!("data: {}\n\ndata: next\n\n", "x".repeat(500));
         assert_eq!(
             read(stream.as_bytes()).events,
-            [(b"message".to_vec(), vec![b'x'; 100], false), event("message", "next")]
+            [(b"message".to_vec(), vec![b'x'; 100], 500), event("message", "next")]
         );
     }
 

@@ -5,6 +5,7 @@
 //! Base64. [`MessageReader`] counts messages as bytes pass; [`unframe`] makes a kept body readable for scanners.
 
 use super::content::{ContentDecoder, Decoded};
+use crate::merge::Merge;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -51,6 +52,14 @@ pub struct Messages {
     pub bytes: u64,
     /// Bytes of the largest.
     pub largest: u32,
+}
+
+impl Merge for Messages {
+    fn absorb(&mut self, other: Self) {
+        self.count.absorb(other.count);
+        self.bytes.absorb(other.bytes);
+        self.largest = self.largest.max(other.largest);
+    }
 }
 
 /// Set in the flags of a message that is compressed.

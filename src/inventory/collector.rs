@@ -8,19 +8,20 @@ use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::parts::Parts;
-use super::learner::{self, Sighting};
+use super::learner::{self, Learner, Sighting};
 use super::privacy;
 use super::sketch::{Seat, Seats};
-use super::vantage::{MAX_WAITING, Vantages, sighting};
+use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::caller::{Caller, CallerReader, Client, Forwarding, TrustedProxies};
-use crate::classify::Classifier;
+use crate::classify::{ClassSet, Classifier};
 use crate::limits::Limits;
 use crate::merge::Merge as _;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
 use crate::time::Timestamp;
-use crate::transaction::{Completeness, Transaction};
+use crate::transaction::dialogue::DialogueKind;
+use crate::transaction::{Completeness, Part, Provenance, Transaction};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -74,6 +75,34 @@ pub struct Collector {
     sent_host: Vec<u8>,
     /// Whether a log told it.
     host_logged: bool,
+    open: Open,
+}
+
+/// Which data classes were counted of exchanges that go on.
+#[derive(Debug, Default)]
+struct Open(HashMap<Provenance, ClassSet, RandomState>);
+
+/// Exchanges that go on whose data classes are remembered; beyond, one may count again.
+const MAX_OPEN: usize = 65_536;
+
+impl Open {
+    /// The classes that an exchange was not known to carry before.
+    fn fresh(&mut self, exchange: &Transaction, classes: ClassSet) -> ClassSet {
+        let place = exchange.provenance;
+        match exchange.part {
+            Part::Whole => classes,
+            Part::Last => self.0.remove(&place).map_or(classes, |known| classes.without(known)),
+            Part::First | Part::Further if self.0.len() >= MAX_OPEN && !self.0.contains_key(&place) => {
+                classes
+            }
+            Part::First | Part::Further => {
+                let known = self.0.entry(place).or_default();
+                let fresh = classes.without(*known);
+                known.insert_all(classes);
+                fresh
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Collector {
@@ -103,6 +132,7 @@ impl Collector {
             host: String::new(),
             sent_host: Vec::new(),
             host_logged: false,
+            open: Open::default(),
         }
     }
 
@@ -127,6 +157,7 @@ impl Collector {
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
         let client = self.trusted.client(exchange);
         let address = client.address.map(|(address, _)| self.address(address));
+        let begins = exchange.part.begins();
         let (path, query) = exchange.path_and_query();
         self.parts.begin();
         let known_by = address.map(|address| address.caller);
@@ -165,6 +196,19 @@ impl Collector {
             response_bytes: exchange.response.body.len,
             client,
         };
+        if !begins {
+            let vantage = self.vantages.of(exchange.provenance.input);
+            let facts = observed_at(&mut self.delta, vantage, &self.key).observed(&seen, &mut self.parts);
+            let counted = vantage.is_none_or(Vantage::is_outermost);
+            growth(exchange, facts, counted);
+            if self.inspect {
+                let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
+                observed.tags.extend_from_slice(inspection.tags);
+                let classes = self.open.fresh(exchange, inspection.classes);
+                count_classes(facts, exchange.response.ended.hour(), classes, &self.classifier);
+            }
+            return observed;
+        }
         let Delta { learner, issuers, all_callers, schemes, vantages, waiting, unwatched, .. } =
             &mut self.delta;
         // Sightings further in count in their hour once it is known that they are no echoes.
@@ -187,12 +231,8 @@ impl Collector {
         } else {
             sums(exchange, facts);
         }
-        if let Some(media) = response_media.filter(|_| exchange.response.body.len > 0) {
-            count_response_media(facts, status, &media);
-        }
-        if let Some(media) = request_media {
-            count(&mut facts.request_media, &media);
-        }
+        dialogue(exchange, facts);
+        count_media(exchange, facts, request_media.as_deref(), response_media.as_deref());
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         if let Some(fingerprint) = caller.fingerprint {
@@ -218,7 +258,8 @@ impl Collector {
         if self.inspect {
             let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
             observed.tags.extend_from_slice(inspection.tags);
-            facts.carry(inspection.classes, (at.hour(), hourly), &self.classifier);
+            let classes = self.open.fresh(exchange, inspection.classes);
+            facts.carry(classes, (at.hour(), hourly), &self.classifier);
         }
         observed
     }
@@ -325,9 +366,78 @@ fn sums(exchange: &Transaction, facts: &mut EndpointFacts) {
     }
 }
 
+/// Counts what came of an exchange since it was last observed.
+fn growth(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
+    let (request, response) = (exchange.request.body.len, exchange.response.body.len);
+    facts.request_bytes += request;
+    facts.response_bytes += response;
+    dialogue(exchange, facts);
+    if hourly && request + response > 0 {
+        let hour = facts.hours.entry(exchange.response.ended.hour()).or_default();
+        hour.request_bytes += request;
+        hour.response_bytes += response;
+    }
+}
+
+/// Counts what was said in an exchange, but for what its messages hold.
+fn dialogue(exchange: &Transaction, facts: &mut EndpointFacts) {
+    let Some(said) = &exchange.dialogue else { return };
+    // An endpoint that is talking is in use.
+    facts.last_seen = facts.last_seen.max(exchange.response.ended);
+    let known = facts.dialogue.get_or_insert_default();
+    known.to_server.tally.absorb(said.to_server);
+    known.to_client.tally.absorb(said.to_client);
+    if exchange.part.ends()
+        && let Some(code) = said.close.filter(|_| said.kind == DialogueKind::WebSocket)
+    {
+        *known.close_codes.entry(code).or_default() += 1;
+    }
+}
+
+/// Counts an exchange for each data class it carries.
+fn count_classes(facts: &mut EndpointFacts, hour: i64, classes: ClassSet, classifier: &Classifier) {
+    if classes.is_empty() {
+        return;
+    }
+    let hour = facts.hours.entry(hour).or_default();
+    for class in classes.iter() {
+        *hour.data_classes.entry(classifier.name(class)).or_default() += 1;
+    }
+}
+
 fn count_banking(facts: &mut EndpointFacts, caller: &Caller) {
     if !caller.banking.is_empty() || caller.provider.is_some() {
         facts.banking.get_or_insert_default().count(caller.banking, caller.provider.as_deref());
+    }
+}
+
+/// Where what is seen at a vantage is learnt.
+fn observed_at<'a>(
+    delta: &'a mut Delta,
+    vantage: Option<&Vantage>,
+    key: &FingerprintKey,
+) -> &'a mut Learner<EndpointFacts> {
+    match vantage {
+        None => &mut delta.learner,
+        Some(vantage) => {
+            &mut delta.vantages.entry(vantage.clone()).or_insert_with(|| Layer::new(key)).learner
+        }
+    }
+}
+
+fn count_media(
+    exchange: &Transaction,
+    facts: &mut EndpointFacts,
+    request: Option<&str>,
+    response: Option<&str>,
+) {
+    // Of a dialogue nothing may have been said yet.
+    let has_body = exchange.response.body.len > 0 || exchange.dialogue.is_some();
+    if let Some(media) = response.filter(|_| has_body) {
+        count_response_media(facts, exchange.response.status, media);
+    }
+    if let Some(media) = request {
+        count(&mut facts.request_media, media);
     }
 }
 

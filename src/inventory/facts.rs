@@ -3,6 +3,7 @@
 //! [`EndpointFacts`] hang on what the learner knows of a path before it has decided on a template; the
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
+use super::dialogue::{DialogueFacts, SideFacts};
 use super::running::Running;
 use super::sketch::{CallerSketch, Seat};
 use super::vantage::VantageFacts;
@@ -265,6 +266,8 @@ pub struct EndpointFacts {
     pub callers: CallerSketch,
     /// What calls told of open banking, when any did.
     pub banking: Option<Box<BankingFacts>>,
+    /// What was said over WebSocket and in streams of events, when anything was.
+    pub dialogue: Option<Box<DialogueFacts>>,
     /// What answers said of their retirement.
     pub retirement: Retirement,
     /// By hour since the epoch of packet time.
@@ -299,6 +302,7 @@ impl Default for EndpointFacts {
             response_bytes: 0,
             callers: CallerSketch::default(),
             banking: None,
+            dialogue: None,
             retirement: Retirement::default(),
             hours: BTreeMap::new(),
             vantage: None,
@@ -322,7 +326,10 @@ impl EndpointFacts {
     /// Gives each data class its number in another classifier.
     pub(crate) fn renumber(&mut self, numbers: &[Option<ClassId>]) {
         let shapes = self.response_shapes.values_mut().chain(self.response_other.values_mut());
-        for shape in shapes.chain([&mut self.request_shape, &mut self.request_other]) {
+        let sides =
+            self.dialogue.iter_mut().flat_map(|dialogue| [&mut dialogue.to_server, &mut dialogue.to_client]);
+        let messages = sides.flat_map(SideFacts::shapes_mut);
+        for shape in shapes.chain([&mut self.request_shape, &mut self.request_other]).chain(messages) {
             shape.evidences_mut().for_each(|evidence| evidence.renumber(numbers));
         }
         self.fields.evidence_mut().for_each(|evidence| evidence.renumber(numbers));
@@ -364,6 +371,7 @@ impl Merge for EndpointFacts {
         self.response_bytes.absorb(other.response_bytes);
         self.callers.absorb(other.callers);
         absorb_some(&mut self.banking, other.banking);
+        absorb_some(&mut self.dialogue, other.dialogue);
         self.retirement.absorb(other.retirement);
         self.hours.absorb(other.hours);
         absorb_some(&mut self.vantage, other.vantage);

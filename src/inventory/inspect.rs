@@ -6,16 +6,19 @@
 //! counts distinct ones. Every value is looked at, none is sampled, so that the evidence does not depend on
 //! which shard saw which exchange. [`data_fields`] reads the evidence back, field by field.
 
+use super::dialogue::{self, DialogueFacts};
 use super::facts::{BodyShape, EndpointFacts};
 use super::learner::parts::{Part, Parts, kind};
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
     is_dull_number,
 };
+use crate::http::h2::Toward;
 use crate::limits::Limits;
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
 use crate::secret::{FingerprintKey, HashKey, Purpose, Sensitive};
+use crate::transaction::dialogue::Dialogue;
 use crate::transaction::{Fields, Transaction};
 use hashbrown::HashMap;
 use std::sync::Arc;
@@ -206,10 +209,24 @@ impl Inspector {
         self.work.classes = ClassSet::default();
         self.work.tags.clear();
         self.work.fresh = self.limits.fresh_keys;
-        self.path(path, facts);
-        self.query(query, facts);
-        self.headers(&transaction.request.fields, Location::RequestHeader, facts);
-        self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
+        if transaction.part.begins() {
+            self.path(path, facts);
+            self.query(query, facts);
+            self.headers(&transaction.request.fields, Location::RequestHeader, facts);
+            self.headers(&transaction.response.fields, Location::ResponseHeader, facts);
+        }
+        if let Some(dialogue) = &transaction.dialogue {
+            self.dialogue(dialogue, facts.dialogue.get_or_insert_default());
+        }
+        if transaction.part.ends() {
+            self.bodies(transaction, facts);
+        }
+        self.work.tags.sort_unstable();
+        self.work.tags.dedup();
+        Inspection { classes: self.work.classes, tags: &self.work.tags }
+    }
+
+    fn bodies(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) {
         let (request, response) = (&transaction.request, &transaction.response);
         let (body, format) =
             (request.body.bytes.expose(), format_of(&request.fields, request.body.bytes.expose()));
@@ -226,9 +243,29 @@ impl Inspector {
             let shape = shapes.entry(response.status).or_default();
             self.body(&response.fields, body, format, (Location::ResponseBody, response.status), shape);
         }
-        self.work.tags.sort_unstable();
-        self.work.tags.dedup();
-        Inspection { classes: self.work.classes, tags: &self.work.tags }
+    }
+
+    /// Messages, each under its kind.
+    fn dialogue(&mut self, dialogue: &Dialogue, facts: &mut DialogueFacts) {
+        let unlabelled = Fields::default();
+        for message in dialogue.messages() {
+            let (side, location) = match message.toward {
+                Toward::Server => (&mut facts.to_server, Location::ClientMessage),
+                Toward::Client => (&mut facts.to_client, Location::ServerMessage),
+            };
+            let kind = dialogue::kind(message.name, message.content.expose());
+            let known = side.kind(&kind);
+            known.messages += 1;
+            let format = format_of(&unlabelled, kind.content);
+            if format != Format::Opaque {
+                let shape = if is_schematic(format) { &mut known.shape } else { &mut known.other };
+                let before = self.work.tags.len();
+                self.body(&unlabelled, kind.content, format, (location, 0), shape);
+                for tag in self.work.tags.iter_mut().skip(before) {
+                    tag.path = message_path(&kind.label(), &tag.path);
+                }
+            }
+        }
     }
 
     fn path(&mut self, (path, parts): (Sensitive<&[u8]>, &mut Parts), facts: &mut EndpointFacts) {
@@ -1311,10 +1348,29 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
             }
         });
     }
+    let sides = facts.dialogue.iter().flat_map(|dialogue| {
+        [(Location::ClientMessage, &dialogue.to_server), (Location::ServerMessage, &dialogue.to_client)]
+    });
+    for (location, side) in sides {
+        for (name, kind) in side.kinds() {
+            for shape in [&kind.shape, &kind.other] {
+                shape.walk(&mut |path, node| {
+                    if let Some(evidence) = node.evidence() {
+                        add(location, &message_path(&name, &display_path(path)), 0, evidence);
+                    }
+                });
+            }
+        }
+    }
     all.sort_by(|a, b| {
         (a.location, &a.path, a.status, a.class).cmp(&(b.location, &b.path, b.status, b.class))
     });
     all
+}
+
+/// The path of a field in messages of a kind: `type=price $.iban`.
+fn message_path(kind: &str, path: &str) -> String {
+    if kind.is_empty() { path.to_owned() } else { format!("{kind} {path}") }
 }
 
 /// The path of a node as it is shown: XML's without `$.` and dots.

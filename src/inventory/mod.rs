@@ -7,6 +7,7 @@ mod by_address;
 pub mod capability;
 pub mod collector;
 pub mod delta;
+pub mod dialogue;
 pub mod facts;
 pub mod inspect;
 pub mod learner;

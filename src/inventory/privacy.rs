@@ -11,7 +11,7 @@ use super::learner::{EndpointClass, Learnt, TemplateSegment};
 use std::borrow::Cow;
 
 /// What stands for a name that may not be shown.
-const MASKED: &str = "{…}";
+pub(super) const MASKED: &str = "{…}";
 
 /// The path template of a learnt endpoint, as far as it may be shown.
 #[must_use]
@@ -54,6 +54,12 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
 #[must_use]
 pub fn may_store(name: &str, host: bool, proven: bool) -> bool {
     if host { shown_host(name) == name } else { may_show(name, true, !proven) || is_version(name) }
+}
+
+/// Whether a name that a message gives its kind may be shown: nothing more is known of it.
+#[must_use]
+pub fn may_name_kind(name: &str) -> bool {
+    may_show(name, true, false)
 }
 
 /// Whether a path segment reads like a name rather than a value.

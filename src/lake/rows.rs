@@ -4,6 +4,7 @@
 
 use crate::finding::{DocumentPlace, Finding};
 use crate::inventory::Endpoint;
+use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::Latencies;
 use crate::inventory::vantage::Hop;
 use crate::merge::Merge;
@@ -142,6 +143,15 @@ pub struct EndpointRow {
     pub vantage_differences: Vec<Count>,
     /// Sightings by vantage that none further out had, though one was watching.
     pub unseen_outside: Vec<Count>,
+    /// Messages over WebSocket and events of streams by side and sort: `client text`, `server binary`, `server unread`.
+    pub messages: Vec<Count>,
+    /// Their bytes by side: `client`, `server`.
+    pub message_bytes: Vec<Count>,
+    /// Those whose content was read, by side and kind: `client type=subscribe`, `server event=price`; only the side where
+    /// nothing names a kind.
+    pub message_kinds: Vec<Count>,
+    /// Exchanges over WebSocket by why they were closed: `1000`.
+    pub close_codes: Vec<Count>,
     /// Exchanges by status; 0 for those without response.
     pub statuses: Vec<(u16, u64)>,
     /// Latencies.
@@ -182,7 +192,14 @@ impl From<&Endpoint> for EndpointRow {
     fn from(endpoint: &Endpoint) -> Self {
         let facts = &endpoint.facts;
         let banking = facts.banking.as_deref().cloned().unwrap_or_default();
+        let dialogue = facts.dialogue.as_deref();
         Self {
+            messages: dialogue.map(messages).unwrap_or_default(),
+            message_bytes: dialogue.map(message_bytes).unwrap_or_default(),
+            message_kinds: dialogue.map(message_kinds).unwrap_or_default(),
+            close_codes: Count::list(dialogue.iter().flat_map(|dialogue| {
+                dialogue.close_codes.iter().map(|(code, count)| (code.to_string(), *count))
+            })),
             dialects: Count::list(banking.dialects.iter().map(|(dialect, count)| (dialect.name(), *count))),
             banking_signs: Count::list(banking.signs.iter().map(|(sign, count)| (sign.name(), *count))),
             tpp_roles: Count::list(banking.roles.iter().map(|(role, count)| (role.name(), *count))),
@@ -221,6 +238,35 @@ impl From<&Endpoint> for EndpointRow {
             ..Self::default()
         }
     }
+}
+
+/// The sides of a dialogue by name.
+fn sides(dialogue: &DialogueFacts) -> [(&'static str, &SideFacts); 2] {
+    [("client", &dialogue.to_server), ("server", &dialogue.to_client)]
+}
+
+fn messages(dialogue: &DialogueFacts) -> Vec<Count> {
+    let counts = sides(dialogue).into_iter().flat_map(|(side, facts)| {
+        let tally = facts.tally;
+        [("text", tally.text), ("binary", tally.binary), ("control", tally.control), ("unread", tally.unread)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(move |(sort, count)| (format!("{side} {sort}"), count))
+    });
+    Count::list(counts)
+}
+
+fn message_bytes(dialogue: &DialogueFacts) -> Vec<Count> {
+    Count::list(sides(dialogue).map(|(side, facts)| (side, facts.tally.bytes)))
+}
+
+fn message_kinds(dialogue: &DialogueFacts) -> Vec<Count> {
+    let counts = sides(dialogue).into_iter().flat_map(|(side, facts)| {
+        facts.kinds().into_iter().map(move |(kind, facts)| {
+            (if kind.is_empty() { side.to_owned() } else { format!("{side} {kind}") }, facts.messages)
+        })
+    });
+    Count::list(counts)
 }
 
 fn differences(hops: &[Hop]) -> Vec<Count> {

@@ -132,6 +132,18 @@ impl Table for EndpointRow {
                 Counts(lens!(unseen_outside)),
                 "sightings by vantage that none further out had, though one was watching",
             ),
+            column(
+                "messages",
+                Counts(lens!(messages)),
+                "messages over WebSocket and events of streams by side and sort: client text, server binary",
+            ),
+            column("message_bytes", Counts(lens!(message_bytes)), "their bytes by side, compressed as sent"),
+            column(
+                "message_kinds",
+                Counts(lens!(message_kinds)),
+                "messages that were read by side and kind: client type=subscribe, server event=price",
+            ),
+            column("close_codes", Counts(lens!(close_codes)), "exchanges over WebSocket by why they were closed (RFC 6455)"),
             column("statuses", Statuses(lens!(statuses)), "exchanges by status, 0 without response"),
             column("latency", Buckets(lens!(latencies)), LATENCY),
             column("request_body_bytes", Count(lens!(request_bytes)), "bytes of request bodies"),

@@ -126,8 +126,7 @@ impl Analysis {
         let key_logs = KeyLogs::open(&self.key_logs, keys, self.follow.is_some())?;
         // Logs are read on this thread: their exchanges need no connection to be put together. Those with bodies stay here,
         // as they are large.
-        let mut logs =
-            Intake { collector: collector(), rows: Rows::new(self.shard.rows, limits.transaction_rows) };
+        let mut logs = Intake::new(collector(), Rows::new(self.shard.rows, limits.transaction_rows));
         let mut quarantine = Quarantine::default();
         let mut inputs = Vec::with_capacity(self.inputs.len());
         let (mut bytes_before, mut records_before) = (0, 0);
@@ -158,7 +157,7 @@ impl Analysis {
         let last = u32::try_from(last).unwrap_or(u32::MAX);
         let mut by_input: BTreeMap<u32, ShardCounters> = BTreeMap::new();
         for (intake, (booked, rest)) in shards.finish() {
-            let Intake { mut collector, rows } = intake;
+            let Intake { mut collector, rows, .. } = intake;
             delta.absorb(collector.take());
             all.rows.absorb(rows);
             by_input.absorb(booked);

@@ -6,6 +6,7 @@ use crate::inventory::inspect::Tag;
 use crate::merge::Merge;
 use crate::secret::{Fingerprint, Sensitive};
 use crate::time::Timestamp;
+use crate::transaction::dialogue::{DialogueKind, Tally};
 use crate::transaction::{Call, Completeness, Protocol, Provenance, Transaction};
 use std::net::{IpAddr, SocketAddr};
 
@@ -54,6 +55,8 @@ pub struct Row {
     pub latency_us: Option<u64>,
     /// The call, when this is gRPC.
     pub call: Option<Call>,
+    /// What was said, when this is a WebSocket or a stream of events.
+    pub dialogue: Option<Box<Said>>,
     /// How much was seen.
     pub completeness: Completeness,
     /// Whose credential.
@@ -62,6 +65,19 @@ pub struct Row {
     pub anomalies: AnomalySet,
     /// Which data classes it carried where, for `--tags`.
     pub tags: Box<[Tag]>,
+}
+
+/// How much was said in an exchange.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// How it went on.
+    pub kind: DialogueKind,
+    /// What the client said.
+    pub to_server: Tally,
+    /// What the server said.
+    pub to_client: Tally,
+    /// Why it was closed.
+    pub close: Option<u16>,
 }
 
 impl Row {
@@ -77,8 +93,8 @@ impl Row {
             path: Sensitive::new((*transaction.path().expose()).into()),
             query: transaction.query().map(|query| Sensitive::new((*query.expose()).into())),
             status: transaction.response.status,
-            request_body_len: transaction.request.body.len,
-            response_body_len: transaction.response.body.len,
+            request_body_len: transaction.request_bytes(),
+            response_body_len: transaction.response_bytes(),
             response_content_type: media
                 .and_then(|media| crate::inventory::collector::media_essence(media.expose()))
                 .map(Into::into),
@@ -86,7 +102,12 @@ impl Row {
             server: transaction.server,
             started: transaction.started(),
             latency_us: transaction.latency_us,
-            call: transaction.call,
+            call: transaction.whole_call(),
+            dialogue: transaction.dialogue.as_deref().zip(transaction.whole_dialogue()).map(
+                |(dialogue, [to_server, to_client])| {
+                    Box::new(Said { kind: dialogue.kind, to_server, to_client, close: dialogue.close })
+                },
+            ),
             completeness: transaction.completeness,
             caller: observed.caller,
             anomalies: transaction.anomalies.union(observed.anomalies),

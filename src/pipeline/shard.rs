@@ -4,6 +4,7 @@ use crate::caller::TrustedProxies;
 use crate::flow::{FlowCounters, FlowKey, FlowLimits, FlowTable, OverlapPolicy};
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
+use crate::inventory::inspect::Tag;
 use crate::inventory::vantage::Vantages;
 use crate::limits::Limits;
 use crate::merge::Merge;
@@ -11,8 +12,8 @@ use crate::packet::{Flags, Segment};
 use crate::pipeline::rows::{Row, Rows, RowsWanted};
 use crate::time::Timestamp;
 use crate::tls::keylog::Keys;
-use crate::transaction::Transaction;
 use crate::transaction::pairing::{self, Conversation, HttpCounters, Sink};
+use crate::transaction::{Provenance, Transaction};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,14 +45,41 @@ pub struct Intake {
     pub collector: Collector,
     /// Lines of `--transactions`.
     pub rows: Rows,
+    /// What exchanges that go on were found to carry.
+    tags: BTreeMap<Provenance, Vec<Tag>>,
+}
+
+impl Intake {
+    /// An intake that has taken nothing.
+    #[must_use]
+    pub const fn new(collector: Collector, rows: Rows) -> Self {
+        Self { collector, rows, tags: BTreeMap::new() }
+    }
 }
 
 impl Sink for Intake {
     fn transaction(&mut self, transaction: &Transaction) {
-        let observed = self.collector.observe(transaction);
-        if self.rows.wanted() {
-            self.rows.push(Row::new(transaction, &observed));
+        let mut observed = self.collector.observe(transaction);
+        if !self.rows.wanted() {
+            return;
         }
+        // An exchange is one line, when it is over; what its parts carried is told there.
+        let place = transaction.provenance;
+        if !transaction.part.ends() {
+            if !observed.tags.is_empty() {
+                let tags = self.tags.entry(place).or_default();
+                tags.append(&mut observed.tags);
+                tags.sort_unstable();
+                tags.dedup();
+            }
+            return;
+        }
+        if let Some(mut earlier) = self.tags.remove(&place) {
+            observed.tags.append(&mut earlier);
+            observed.tags.sort_unstable();
+            observed.tags.dedup();
+        }
+        self.rows.push(Row::new(transaction, &observed));
     }
 }
 
@@ -105,7 +133,7 @@ impl Shard {
     /// A shard that has seen nothing.
     #[must_use]
     pub fn new(settings: &ShardSettings, collector: Collector) -> Self {
-        let intake = Intake { collector, rows: Rows::new(settings.rows, settings.limits.transaction_rows) };
+        let intake = Intake::new(collector, Rows::new(settings.rows, settings.limits.transaction_rows));
         Self {
             flows: FlowTable::new(FlowLimits::new(&settings.limits, settings.overlap)),
             exchanges: pairing::Exchanges::new(&settings.limits, settings.inspect_bodies, intake)
@@ -155,6 +183,7 @@ impl Shard {
         self.flows.lose_patience(now, &mut self.exchanges);
         self.flows.expire(now, &mut self.exchanges);
         self.exchanges.look_at_parked(now);
+        self.flows.tell(now, &mut self.exchanges);
         let mut counters = self.take_counters();
         self.told += counters.http.transactions;
         self.sessions_told.read += counters.http.tls_read.flows;
@@ -329,5 +358,293 @@ impl Exchanges {
             shard.exchange(exchange);
         }
         self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::Classifier;
+    use crate::flow::{Direction, SeqNum};
+    use crate::inventory::inspect::data_fields;
+    use crate::secret::FingerprintKey;
+    use crate::spec::DocumentSet;
+    use proptest::prelude::*;
+
+    /// A connection as two peers write to it, one line a second.
+    struct Wire {
+        shard: Shard,
+        delta: Delta,
+        key: FlowKey,
+        client: Direction,
+        next: [u32; 2],
+        second: i64,
+        frame: u64,
+        exchanges: u64,
+    }
+
+    const KEY: [u8; 32] = [9; 32];
+
+    fn settings() -> ShardSettings {
+        ShardSettings {
+            limits: Limits::default(),
+            overlap: OverlapPolicy::default(),
+            inspect_bodies: true,
+            rows: RowsWanted::Unredacted,
+            tags: false,
+            trusted: Arc::default(),
+            vantages: Arc::default(),
+            keys: Arc::new(Keys::new(0)),
+        }
+    }
+
+    impl Wire {
+        fn new() -> Self {
+            let key = FingerprintKey::new(KEY);
+            let collector = Collector::new(&Limits::default(), &key, &Classifier::built_in(), true);
+            let end = |text: &str, port| (text.parse().unwrap(), port);
+            let (flow, client) = FlowKey::new(end("198.18.0.1", 40_000), end("198.18.0.2", 80), 0);
+            let mut wire = Self {
+                shard: Shard::new(&settings(), collector).of_live_inputs(),
+                delta: Delta::new(&key),
+                key: flow,
+                client,
+                next: [1_000, 5_000],
+                second: 1_776_211_200,
+                frame: 0,
+                exchanges: 0,
+            };
+            wire.segment(true, Flags { syn: true, ..Flags::default() }, b"");
+            wire.segment(false, Flags { syn: true, ..Flags::default() }, b"");
+            wire
+        }
+
+        fn segment(&mut self, of_client: bool, flags: Flags, payload: &[u8]) {
+            let [client, server] = self.next;
+            let (seq, ack) = if of_client { (client, server) } else { (server, client) };
+            let segment = Segment {
+                ts: Timestamp::from_secs(self.second, 0),
+                key: self.key,
+                direction: if of_client { self.client } else { self.client.reverse() },
+                seq: SeqNum(seq),
+                ack: Some(SeqNum(ack)),
+                flags,
+                payload,
+                cut: 0,
+                identity: 0,
+            };
+            self.shard.segment(&segment, 0, self.frame);
+            self.frame += 1;
+            let moved = u32::try_from(payload.len()).unwrap() + u32::from(flags.syn || flags.fin);
+            self.next[usize::from(!of_client)] += moved;
+        }
+
+        fn send(&mut self, of_client: bool, payload: &[u8]) {
+            self.second += 1;
+            self.segment(of_client, Flags::default(), payload);
+        }
+
+        fn tick(&mut self) {
+            let (delta, counters) = self.shard.tick(Timestamp::from_secs(self.second, 0));
+            self.delta.absorb(delta);
+            self.exchanges += counters.http.transactions;
+        }
+
+        fn end(&mut self) {
+            self.segment(true, Flags { fin: true, ..Flags::default() }, b"");
+            self.segment(false, Flags { fin: true, ..Flags::default() }, b"");
+            self.shard.end_flows();
+            self.tick();
+        }
+
+        /// What the inventory tells, hours apart: each counts what came in it.
+        fn told(&self) -> Vec<String> {
+            let snapshot = self.delta.snapshot(&DocumentSet::default());
+            let endpoints = snapshot.inventory.endpoints.iter().map(|endpoint| {
+                let row = crate::lake::rows::EndpointRow::from(endpoint);
+                let facts = &endpoint.facts;
+                let fields: Vec<String> = data_fields(&Classifier::built_in(), facts)
+                    .into_iter()
+                    .map(|field| {
+                        format!("{} {} {} {}", field.location.name(), field.path, field.class, field.valid)
+                    })
+                    .collect();
+                let hours: Vec<u64> = (0..6)
+                    .map(|class| facts.hours.values().map(|hour| hour.by_status_class[class]).sum())
+                    .collect();
+                let classes: u64 = facts.hours.values().flat_map(|hour| hour.data_classes.values()).sum();
+                format!("{} {row:?} {fields:?} {hours:?} {classes}", endpoint.key)
+            });
+            endpoints.collect()
+        }
+    }
+
+    const UPGRADE: &[u8] =
+        b"GET /v1/quotes HTTP/1.1\r\nHost: ws.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    const SWITCHED: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    fn frame(of_client: bool, first: u8, content: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(content.len()).unwrap();
+        if of_client {
+            [&[first, 0x80 | length, 0, 0, 0, 0], content].concat()
+        } else {
+            [&[first, length], content].concat()
+        }
+    }
+
+    fn message(of_client: bool, number: usize) -> Vec<u8> {
+        let kind = if of_client { "pay" } else { "paid" };
+        let text = format!(r#"{{"type":"{kind}","iban":"DE8937040044053201300{}"}}"#, number % 10);
+        frame(of_client, 0x81, text.as_bytes())
+    }
+
+    fn chunk(content: &str) -> Vec<u8> {
+        format!("{:x}\r\n{content}\r\n", content.len()).into_bytes()
+    }
+
+    /// A WebSocket, a stream of events, an upload and a long download, in turns of one second.
+    fn exchange(what: usize) -> Vec<(bool, Vec<u8>)> {
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: ws.example\r\n\r\n").into_bytes();
+        let answer = |media: &str| {
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nTransfer-Encoding: chunked\r\n\r\n")
+                .into_bytes()
+        };
+        let mut turns = Vec::new();
+        match what {
+            0 => {
+                turns.extend([(true, UPGRADE.to_vec()), (false, SWITCHED.to_vec())]);
+                turns.extend((0..20).map(|number| (number % 3 == 0, message(number % 3 == 0, number))));
+                turns
+                    .extend([(true, frame(true, 0x88, &[3, 0xe8])), (false, frame(false, 0x88, &[3, 0xe8]))]);
+            }
+            1 => {
+                turns.extend([(true, get("/v1/events")), (false, answer("text/event-stream"))]);
+                turns.extend((0..9).map(|number| {
+                    (
+                        false,
+                        chunk(&format!("event: tick\ndata: {{\"email\":\"anna{number}@mail.example\"}}\n\n")),
+                    )
+                }));
+                turns.push((false, b"0\r\n\r\n".to_vec()));
+            }
+            2 => {
+                use std::io::Write;
+                let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                for number in 0..9 {
+                    write!(packed, "event: tick\ndata: {{\"email\":\"anna{number}@mail.example\"}}\n\n")
+                        .unwrap();
+                }
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+                turns.extend([(true, get("/v1/packed")), (false, head.as_bytes().to_vec())]);
+                turns.extend(packed.finish().unwrap().chunks(9).map(|piece| {
+                    (false, [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat())
+                }));
+                turns.push((false, b"0\r\n\r\n".to_vec()));
+            }
+            _ => {
+                turns.extend([(true, get("/v1/export")), (false, answer("application/json"))]);
+                turns.extend((0..9).map(|number| {
+                    let front = if number == 0 { "[" } else { "," };
+                    (false, chunk(&format!("{front}{{\"iban\":\"DE89370400440532013000\"}}")))
+                }));
+                turns.extend([(false, chunk("]")), (false, b"0\r\n\r\n".to_vec())]);
+            }
+        }
+        turns
+    }
+
+    fn run(what: usize, ticks: impl Fn(usize) -> bool) -> Wire {
+        let mut wire = Wire::new();
+        for (at, (of_client, bytes)) in exchange(what).iter().enumerate() {
+            wire.send(*of_client, bytes);
+            if ticks(at) {
+                wire.tick();
+            }
+        }
+        wire.end();
+        wire
+    }
+
+    #[test]
+    fn what_lasts_is_told_while_it_lives_and_counts_once() {
+        let paths = ["/v1/quotes", "/v1/events", "/v1/packed", "/v1/export"];
+        for (what, path) in paths.into_iter().enumerate() {
+            let mut wire = Wire::new();
+            for (at, (of_client, bytes)) in exchange(what).iter().enumerate() {
+                wire.send(*of_client, bytes);
+                wire.tick();
+                let snapshot = wire.delta.snapshot(&DocumentSet::default());
+                let known = snapshot.inventory.endpoints.first();
+                // The answer's head came a second before.
+                let wanted = (at >= 2).then(|| (path.to_owned(), 1));
+                let got = known.map(|endpoint| (endpoint.key.template.clone(), endpoint.facts.requests));
+                assert_eq!(got, wanted, "{path} after {at}");
+            }
+            wire.end();
+            assert_eq!(wire.exchanges, 1, "{path}");
+            let (intake, _) = wire.shard.finish();
+            let rows = intake.rows.into_sorted();
+            assert_eq!(rows.len(), 1, "{path}");
+            assert_eq!(rows[0].completeness, crate::transaction::Completeness::Complete, "{path}");
+        }
+    }
+
+    #[test]
+    fn events_in_a_content_coding_are_read_when_they_are_all_there() {
+        for what in [1, 2] {
+            let wire = run(what, |_| true);
+            let snapshot = wire.delta.snapshot(&DocumentSet::default());
+            let row = crate::lake::rows::EndpointRow::from(&snapshot.inventory.endpoints[0]);
+            let count = |name: &str, count| crate::lake::rows::Count { name: name.into(), count };
+            assert_eq!(row.message_kinds, [count("server event=tick", 9)], "{what}");
+        }
+    }
+
+    #[test]
+    fn messages_are_counted_by_side_and_kind_and_classified() {
+        let wire = run(0, |at| at % 4 == 0);
+        let snapshot = wire.delta.snapshot(&DocumentSet::default());
+        let endpoint = &snapshot.inventory.endpoints[0];
+        let row = crate::lake::rows::EndpointRow::from(endpoint);
+        let count = |name: &str, count| crate::lake::rows::Count { name: name.into(), count };
+        assert_eq!(endpoint.key.to_string(), "GET ws.example/v1/quotes");
+        assert_eq!(row.statuses, [(101, 1)]);
+        assert_eq!(row.class, "api");
+        assert_eq!(
+            row.messages,
+            [
+                count("client text", 7),
+                count("client control", 1),
+                count("server text", 13),
+                count("server control", 1)
+            ]
+        );
+        assert_eq!(row.message_kinds, [count("client type=pay", 7), count("server type=paid", 13)]);
+        assert_eq!(row.close_codes, [count("1000", 1)]);
+        let ibans = data_fields(&Classifier::built_in(), &endpoint.facts);
+        let found: Vec<_> = ibans
+            .iter()
+            .filter(|field| field.class == "fin.iban")
+            .map(|field| (field.location.name(), field.path.as_str(), field.present))
+            .collect();
+        assert_eq!(
+            found,
+            [("client.message", "type=pay $.iban", 7), ("server.message", "type=paid $.iban", 13)]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// However often what lasts is told, the sums are those of telling it once.
+        #[test]
+        fn when_it_is_told_does_not_matter(what in 0_usize..4, ticks in proptest::collection::vec(any::<bool>(), 32)) {
+            let (often, once) = (run(what, |at| ticks[at]), run(what, |_| false));
+            prop_assert_eq!(often.told(), once.told());
+            prop_assert_eq!((often.exchanges, once.exchanges), (1, 1));
+        }
     }
 }

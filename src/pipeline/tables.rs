@@ -26,8 +26,8 @@ pub fn carried(classifier: &Classifier, endpoint: &Endpoint) -> Vec<Carried> {
             Location::RequestPath => Carrier::RequestPath,
             Location::RequestQuery => Carrier::RequestQuery,
             Location::RequestHeader => Carrier::RequestHeader,
-            Location::RequestBody => Carrier::RequestBody,
-            Location::ResponseHeader | Location::ResponseBody => Carrier::Response,
+            Location::RequestBody | Location::ClientMessage => Carrier::RequestBody,
+            Location::ResponseHeader | Location::ResponseBody | Location::ServerMessage => Carrier::Response,
         };
         let slot = by_place.entry((field.class, carrier)).or_insert_with(|| Carried {
             class: field.class.to_owned(),

@@ -3,25 +3,29 @@
 //! Whatever paired a request with its response hands it to [`Exchanges::hand_on`], which judges how much was
 //! seen, undoes content codings and gives it to the [`Sink`]. Its buffers are used again.
 
+use super::dialogue::{Dialogue, DialogueKind, Listener};
 use super::inside::Parked;
-use super::{Body, Call, Completeness, End, Protocol, Transaction};
+use super::{Body, Call, Completeness, End, Part, Protocol, Transaction};
 use crate::anomaly::{Anomaly, AnomalyCounts, AnomalySet};
 use crate::flow::{Direction, FlowKey, Moment, SeqNum};
 use crate::http::content::{ContentDecoder, Decoded};
+use crate::http::event_stream;
 use crate::http::grpc::{self, MessageReader};
 use crate::http::hpack::{HeaderList, ListLimits};
-use crate::http::{h1, h2};
+use crate::http::{h1, h2, websocket};
 use crate::limits::Limits;
 use crate::merge::Merge;
+use crate::time::Timestamp;
 use crate::tls::connection::Workspace;
 use crate::tls::keylog::Keys;
 use crate::tls::service::Services;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Whoever finished exchanges are handed to.
 pub trait Sink {
-    /// An exchange is over. It is borrowed: its buffers are used again.
+    /// An exchange is over, or a part of one that lasts. It is borrowed: its buffers are used again.
     fn transaction(&mut self, transaction: &Transaction);
 }
 
@@ -147,10 +151,16 @@ pub struct Exchanges<S> {
     pub(super) early_resets: u32,
     /// Bytes of a body that are kept; 0 when bodies are not inspected.
     pub(super) body_bytes: usize,
+    /// How much of messages is read.
+    pub(super) messages: websocket::ReadLimits,
+    /// How many more directions of WebSocket connections may be decompressed.
+    pub(super) inflaters: usize,
 }
 
 /// Finished exchanges whose buffers are kept for reuse.
 const MAX_SPARE: usize = 256;
+/// How long an answer has been coming before its exchange is told of while it lasts.
+const LASTING: Duration = Duration::from_secs(1);
 /// A body buffer larger than this is not kept for reuse.
 const MAX_SPARE_BYTES: usize = 64 << 10;
 
@@ -177,6 +187,11 @@ impl<S: Sink> Exchanges<S> {
             stream_bytes: limits.stream_bytes,
             early_resets: limits.early_resets,
             body_bytes: if inspect_bodies { limits.body_bytes } else { 0 },
+            messages: websocket::ReadLimits {
+                content: if inspect_bodies { limits.body_bytes } else { 0 },
+                inflated: limits.inflated_bytes,
+            },
+            inflaters: limits.inflaters,
         }
     }
 
@@ -208,46 +223,91 @@ impl<S: Sink> Exchanges<S> {
         self.spare.pop().unwrap_or_default()
     }
 
-    pub(super) fn hand_on(&mut self, pending: Pending) {
-        let Pending { mut exchange, request_over, answered, fields_missing, calls, .. } = pending;
+    pub(super) fn hand_on(&mut self, mut pending: Pending) {
+        self.stop_listening(&mut pending);
+        let exchange = &mut *pending.exchange;
         let asked = !exchange.request.method.is_empty();
         if !asked && exchange.response.status == 0 {
             // Neither head could be read: nothing is known of it.
-            exchange.clear();
-            self.spare.push(exchange);
-            return;
+            return self.recycle(pending.exchange);
         }
-        if !request_over && asked && exchange.request.body.end == End::Complete {
+        if !pending.request_over && asked && exchange.request.body.end == End::Complete {
             exchange.request.body.end = End::Closed;
         }
-        exchange.completeness = match (asked, answered) {
+        exchange.completeness = match (asked, pending.answered) {
             (true, false) => Completeness::RequestOnly,
             (false, _) => Completeness::ResponseOnly,
             (true, true) => {
                 let whole = [&exchange.request.body, &exchange.response.body]
                     .iter()
                     .all(|body| body.end == End::Complete);
-                if whole && !fields_missing { Completeness::Complete } else { Completeness::Partial }
+                if whole && !pending.fields_missing { Completeness::Complete } else { Completeness::Partial }
             }
         };
-        if asked && answered {
-            let latency = exchange.response.started.since(exchange.request.ended);
-            exchange.latency_us = Some(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
-        }
-        if let Some([requests, responses]) = calls.as_deref() {
-            let call = exchange.call.get_or_insert_default();
-            (call.requests, call.responses) = (requests.messages, responses.messages);
+        pending.time();
+        pending.count_messages();
+        if let Some([_, responses]) = pending.calls.as_deref() {
+            let call = pending.exchange.call.get_or_insert_default();
             call.status = call.status.or(responses.status);
         }
-        if pending.keep_request {
-            self.decode(&mut exchange, true);
+        if std::mem::take(&mut pending.keep_request) {
+            self.decode(&mut pending.exchange, true);
         }
         if pending.keep_response {
-            self.decode(&mut exchange, false);
+            self.decode(&mut pending.exchange, false);
         }
-        self.counters.transactions += 1;
-        self.counters.http2_transactions += u64::from(exchange.protocol == Protocol::Http2);
-        self.sink.transaction(&exchange);
+        if pending.coded_events {
+            self.read_events(&mut pending);
+        }
+        pending.exchange.part = if pending.told { Part::Last } else { Part::Whole };
+        self.count(&pending.exchange);
+        self.sink.transaction(&pending.exchange);
+        self.recycle(pending.exchange);
+    }
+
+    /// Tells of an exchange that goes on: what came of it since it was last told of.
+    pub(super) fn tell(&mut self, pending: &mut Pending) {
+        pending.exchange.part = if pending.told { Part::Further } else { Part::First };
+        pending.time();
+        pending.count_messages();
+        // A request that is over is told as it is, from now on decoded; what is still coming is read when it is there.
+        if pending.request_over && std::mem::take(&mut pending.keep_request) {
+            self.decode(&mut pending.exchange, true);
+        }
+        let exchange = &mut *pending.exchange;
+        let response = std::mem::take(exchange.response.body.bytes.expose_mut());
+        let coming = pending.keep_request;
+        let request =
+            if coming { std::mem::take(exchange.request.body.bytes.expose_mut()) } else { Vec::new() };
+        self.count(exchange);
+        self.sink.transaction(exchange);
+        *exchange.response.body.bytes.expose_mut() = response;
+        if coming {
+            *exchange.request.body.bytes.expose_mut() = request;
+        }
+        pending.told = true;
+        exchange.grow();
+    }
+
+    /// Tells of an exchange whose answer has been coming for a while, if there is anything to tell.
+    pub(super) fn report(&mut self, pending: &mut Pending, now: Timestamp) {
+        let exchange = &*pending.exchange;
+        let lasts = pending.answered && now.since(exchange.response.started) >= LASTING;
+        let said = exchange.dialogue.as_deref().is_some_and(Dialogue::has_news);
+        let grown = exchange.request.body.len > 0 || exchange.response.body.len > 0 || said;
+        if lasts && !pending.response_over && (!pending.told || grown) {
+            self.tell(pending);
+        }
+    }
+
+    fn count(&mut self, exchange: &Transaction) {
+        if exchange.part.begins() {
+            self.counters.transactions += 1;
+            self.counters.http2_transactions += u64::from(exchange.protocol == Protocol::Http2);
+        }
+    }
+
+    fn recycle(&mut self, mut exchange: Box<Transaction>) {
         if self.spare.len() < MAX_SPARE {
             exchange.clear();
             for body in [&mut exchange.request.body, &mut exchange.response.body] {
@@ -324,13 +384,87 @@ pub(super) struct Pending {
     pub(super) keep_response: bool,
     /// The connection speaks something else if this request is accepted.
     pub(super) connect: bool,
-    /// The connection goes on with HTTP/2, and the first stream of that answers this request.
-    pub(super) upgrades: bool,
+    /// What the connection speaks behind the answer.
+    pub(super) upgrades: Option<Upgrade>,
+    /// Who reads what is said in it.
+    pub(super) listener: Option<Listener>,
+    /// The answer is a stream of events in a content coding.
+    coded_events: bool,
+    /// It was told of while it lasts.
+    told: bool,
     /// The messages of a gRPC call, to the server and to the client.
     calls: Option<Box<[MessageReader; 2]>>,
 }
 
+/// What a connection of HTTP/1 goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    /// HTTP/2, and the first stream of that answers the request.
+    Http2,
+    /// A WebSocket, which is part of the exchange.
+    WebSocket,
+}
+
 impl Pending {
+    /// How long the answer took.
+    fn time(&mut self) {
+        let exchange = &mut *self.exchange;
+        if self.answered && !self.told && !exchange.request.method.is_empty() {
+            let latency = exchange.response.started.since(exchange.request.ended);
+            exchange.latency_us = Some(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Takes over the messages of a call since it was last told of.
+    fn count_messages(&mut self) {
+        let Some([requests, responses]) = self.calls.as_deref() else { return };
+        let earlier = self.exchange.earlier.as_deref().map_or_else(Call::default, |earlier| earlier.call);
+        let call = self.exchange.call.get_or_insert_default();
+        call.requests = since(requests.messages, earlier.requests);
+        call.responses = since(responses.messages, earlier.responses);
+    }
+
+    /// The exchange goes on as a WebSocket, if the heads of its messages say so.
+    pub(super) fn become_websocket<S>(&mut self, shared: &mut Exchanges<S>) {
+        let exchange = &mut *self.exchange;
+        let mut extensions = websocket::Extensions::default();
+        for value in exchange.response.fields.all("sec-websocket-extensions") {
+            extensions.add(value.expose());
+        }
+        let key = exchange.request.fields.get("sec-websocket-key");
+        let accept = exchange.response.fields.get("sec-websocket-accept");
+        // Over HTTP/2 there is neither (RFC 8441 section 5).
+        let asked_over_http1 = exchange.protocol != Protocol::Http2 && !exchange.request.method.is_empty();
+        let fits =
+            key.zip(accept).is_some_and(|(key, accept)| websocket::accepts(key.expose(), accept.expose()));
+        if asked_over_http1 && !fits {
+            exchange.anomalies.insert(Anomaly::BadHandshake);
+            shared.counters.anomalies.count(Anomaly::BadHandshake);
+        }
+        if exchange.request.method == b"CONNECT" {
+            // What HTTP/1 asks for by GET: one endpoint under one name.
+            exchange.request.method.clear();
+            exchange.request.method.extend_from_slice(b"GET");
+        }
+        exchange.dialogue = Some(Box::new(Dialogue::new(DialogueKind::WebSocket)));
+        self.listener = Some(Listener::websocket(extensions));
+    }
+
+    /// Takes the content type and coding of an answer, which may be a stream of events.
+    pub(super) fn answer_media(&mut self, media: &[u8], coding: Option<&[u8]>, body_bytes: usize) {
+        self.keep_response = self.media(media) && body_bytes > 0;
+        if !event_stream::is_event_stream(media) {
+            return;
+        }
+        self.exchange.dialogue = Some(Box::new(Dialogue::new(DialogueKind::EventStream)));
+        let is_coded = coding.is_some_and(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"));
+        self.coded_events = is_coded && self.keep_response;
+        if !is_coded {
+            self.listener = Some(Listener::Events(Box::default()));
+            self.keep_response = false;
+        }
+    }
+
     /// Takes the content type of a message: whether its body is worth keeping, and whether this is gRPC.
     pub(super) fn media(&mut self, media: &[u8]) -> bool {
         if self.calls.is_none()
@@ -432,9 +566,21 @@ impl Origin {
             keep_request: false,
             keep_response: false,
             connect: false,
-            upgrades: false,
+            upgrades: None,
+            listener: None,
+            coded_events: false,
+            told: false,
             calls: None,
         }
+    }
+}
+
+/// Messages that came since others were told.
+const fn since(all: grpc::Messages, told: grpc::Messages) -> grpc::Messages {
+    grpc::Messages {
+        count: all.count.saturating_sub(told.count),
+        bytes: all.bytes.saturating_sub(told.bytes),
+        largest: all.largest,
     }
 }
 

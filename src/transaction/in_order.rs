@@ -9,12 +9,14 @@
 //! connection that pipelines, neither order nor acknowledgements tell how many messages a hole took: from then on
 //! nothing is paired there.
 
-use super::exchanges::{Exchanges, Origin, Pending, Sink};
+use super::dialogue::Heard;
+use super::exchanges::{Exchanges, Origin, Pending, Sink, Upgrade};
 use super::{End, Protocol};
 use crate::anomaly::Anomaly;
 use crate::flow::Moment;
 use crate::http::grpc;
 use crate::http::h1::{BodyRule, Receiver};
+use crate::http::h2::Toward;
 use crate::http::head::{Head, Start};
 use std::collections::VecDeque;
 
@@ -251,7 +253,7 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         let Some(pending) = self.pairing.pending.front_mut() else { return BodyRule::AsFramed };
         let exchange = &mut *pending.exchange;
         exchange.response.status = status;
-        let (mut media, mut outcome) = (None, None);
+        let (mut media, mut coding, mut outcome) = (None, None, None);
         let lines = head.fields.iter().map(|field| (field.name, field.value));
         exchange.response.fields.copy_head(head.bytes, lines);
         for field in head.fields {
@@ -260,8 +262,19 @@ impl<S: Sink> Receiver for Responses<'_, S> {
             } else if field.name.eq_ignore_ascii_case(b"grpc-status") {
                 outcome = grpc::status(field.value);
             } else if status == 101 && field.name.eq_ignore_ascii_case(b"upgrade") {
-                let mut offers = field.value.split(|byte| *byte == b',');
-                pending.upgrades |= offers.any(|offer| offer.trim_ascii().eq_ignore_ascii_case(b"h2c"));
+                let names = |wanted: &[u8]| {
+                    field
+                        .value
+                        .split(|byte| *byte == b',')
+                        .any(|name| name.trim_ascii().eq_ignore_ascii_case(wanted))
+                };
+                if names(b"h2c") {
+                    pending.upgrades = Some(Upgrade::Http2);
+                } else if names(b"websocket") {
+                    pending.upgrades = Some(Upgrade::WebSocket);
+                }
+            } else if field.name.eq_ignore_ascii_case(b"content-encoding") {
+                coding = Some(field.value);
             }
         }
         exchange.response.started = first.ts;
@@ -272,7 +285,7 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         }
         let is_head = exchange.request.method == b"HEAD";
         pending.answered = true;
-        pending.keep_response = pending.media(media.unwrap_or_default()) && self.shared.body_bytes > 0;
+        pending.answer_media(media.unwrap_or_default(), coding, self.shared.body_bytes);
         if let Some(call) = &mut pending.exchange.call {
             call.status = outcome;
         }
@@ -290,12 +303,14 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         if let Some(pending) = self.pairing.pending.front_mut() {
             pending.exchange.response.ended = at.ts;
             pending.response_bytes(bytes, self.shared.body_bytes);
+            self.shared.listen(pending, Toward::Client, Heard::Bytes(bytes));
         }
     }
 
     fn body_gap(&mut self, lost: u64) {
         if let Some(pending) = self.pairing.pending.front_mut() {
             pending.response_gap(lost);
+            self.shared.listen(pending, Toward::Client, Heard::Gap(lost));
         }
     }
 
@@ -304,7 +319,7 @@ impl<S: Sink> Receiver for Responses<'_, S> {
             if let Some(at) = at {
                 pending.exchange.response.ended = at.ts;
             }
-            if pending.upgrades {
+            if pending.upgrades.is_some() {
                 return;
             }
             let body = &mut pending.exchange.response.body;

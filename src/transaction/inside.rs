@@ -69,6 +69,13 @@ impl<S: Sink> Inside<S> {
         }
     }
 
+    /// Tells of exchanges inside that have been going on for a while.
+    pub(super) fn tell(&mut self, shared: &mut Exchanges<S>, now: Timestamp) {
+        if let Some(content) = &mut self.content {
+            content.tell(shared, now);
+        }
+    }
+
     /// Whether it may yet be read, when its keys come.
     pub(super) fn is_waiting(&self, shared: &Exchanges<S>, now: Timestamp) -> bool {
         self.tls.waits_since().is_some_and(|since| shared.tls.may_still_come(since, now))

@@ -4,6 +4,7 @@
 //! inside are reused: whoever is handed a transaction borrows it and keeps nothing but verdicts, counts,
 //! shapes and fingerprints. Values of a target, header or body come out as [`Sensitive`].
 
+pub mod dialogue;
 mod exchanges;
 mod in_order;
 mod inside;
@@ -14,8 +15,10 @@ pub use crate::http::End;
 pub use crate::http::grpc::Messages;
 
 use crate::anomaly::AnomalySet;
+use crate::merge::Merge;
 use crate::secret::Sensitive;
 use crate::time::Timestamp;
+use dialogue::{Dialogue, Tally};
 use std::net::{IpAddr, SocketAddr};
 
 /// Where an exchange was read: the input's position among all inputs, and the frame, line or entry in it.
@@ -84,6 +87,50 @@ impl Completeness {
             Self::Logged => "logged",
         }
     }
+}
+
+/// Which part of an exchange is told. One that lasts is told while it lives: its bodies and messages then count from the
+/// part before, and what was told of its heads stays as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Its heads, and what came of it until now.
+    First,
+    /// What came since.
+    Further,
+    /// What came since, and that it is over.
+    Last,
+}
+
+impl Part {
+    /// Whether the exchange was not told of before: this is where it counts.
+    #[must_use]
+    pub const fn begins(self) -> bool {
+        matches!(self, Self::Whole | Self::First)
+    }
+
+    /// Whether the exchange is over: now its bodies are there.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Whole | Self::Last)
+    }
+}
+
+/// What the parts before told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Bytes of the request's body.
+    pub request_bytes: u64,
+    /// Bytes of the response's body.
+    pub response_bytes: u64,
+    /// Messages of a call.
+    pub call: Call,
+    /// What the client said.
+    pub to_server: Tally,
+    /// What the server said.
+    pub to_client: Tally,
 }
 
 /// The header fields of one message in one buffer, in order, names as sent.
@@ -202,7 +249,8 @@ impl Body {
 /// The request's side of an exchange.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// The method as sent; empty when no request was seen.
+    /// The method as sent; empty when no request was seen. A WebSocket over HTTP/2 is asked for by CONNECT (RFC 8441), and
+    /// told as `GET`, as over HTTP/1.
     pub method: Vec<u8>,
     /// The target as sent: path and query, or absolute form, or authority for CONNECT.
     pub target: Sensitive<Vec<u8>>,
@@ -272,6 +320,12 @@ pub struct Transaction {
     pub latency_us: Option<u64>,
     /// The call, when this is gRPC or gRPC-Web.
     pub call: Option<Call>,
+    /// What is said, when this is a WebSocket or a stream of events.
+    pub dialogue: Option<Box<Dialogue>>,
+    /// Which part of the exchange this is.
+    pub part: Part,
+    /// What the parts before told.
+    pub earlier: Option<Box<Earlier>>,
     /// A host that the source tells apart from `Host` and the target (a log's server name).
     pub logged_host: Option<String>,
     /// Oddities met while reading it.
@@ -279,6 +333,22 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// What was told is told: bodies and messages count from here on.
+    fn grow(&mut self) {
+        let earlier = self.earlier.get_or_insert_default();
+        earlier.request_bytes += std::mem::take(&mut self.request.body.len);
+        earlier.response_bytes += std::mem::take(&mut self.response.body.len);
+        if let Some(call) = &mut self.call {
+            earlier.call.requests.absorb(std::mem::take(&mut call.requests));
+            earlier.call.responses.absorb(std::mem::take(&mut call.responses));
+        }
+        if let Some(dialogue) = &mut self.dialogue {
+            earlier.to_server.absorb(dialogue.to_server);
+            earlier.to_client.absorb(dialogue.to_client);
+            dialogue.clear();
+        }
+    }
+
     /// Empties it for reuse and keeps the buffers.
     pub fn clear(&mut self) {
         self.provenance = Provenance::default();
@@ -303,6 +373,9 @@ impl Transaction {
         self.completeness = Completeness::Complete;
         self.latency_us = None;
         self.call = None;
+        self.dialogue = None;
+        self.part = Part::Whole;
+        self.earlier = None;
         self.logged_host = None;
         self.anomalies = AnomalySet::default();
     }
@@ -324,6 +397,9 @@ impl Transaction {
             completeness,
             latency_us,
             call,
+            dialogue,
+            part,
+            earlier,
             logged_host,
             anomalies,
         } = other;
@@ -349,6 +425,9 @@ impl Transaction {
         self.completeness = *completeness;
         self.latency_us = *latency_us;
         self.call = *call;
+        self.dialogue.clone_from(dialogue);
+        self.part = *part;
+        self.earlier.clone_from(earlier);
         self.logged_host.clone_from(logged_host);
         self.anomalies = *anomalies;
     }
@@ -420,6 +499,41 @@ impl Transaction {
             }
             Some(_) => (self.path(), self.query()),
         }
+    }
+
+    /// Bytes of the request's body, with those that earlier parts told.
+    #[must_use]
+    pub fn request_bytes(&self) -> u64 {
+        self.request.body.len + self.earlier.as_deref().map_or(0, |earlier| earlier.request_bytes)
+    }
+
+    /// Bytes of the response's body, with those that earlier parts told.
+    #[must_use]
+    pub fn response_bytes(&self) -> u64 {
+        self.response.body.len + self.earlier.as_deref().map_or(0, |earlier| earlier.response_bytes)
+    }
+
+    /// The call with the messages that earlier parts told.
+    #[must_use]
+    pub fn whole_call(&self) -> Option<Call> {
+        let mut call = self.call?;
+        if let Some(earlier) = &self.earlier {
+            call.requests.absorb(earlier.call.requests);
+            call.responses.absorb(earlier.call.responses);
+        }
+        Some(call)
+    }
+
+    /// What the client said, and the server, with what earlier parts told.
+    #[must_use]
+    pub fn whole_dialogue(&self) -> Option<[Tally; 2]> {
+        let dialogue = self.dialogue.as_deref()?;
+        let (mut to_server, mut to_client) = (dialogue.to_server, dialogue.to_client);
+        if let Some(earlier) = &self.earlier {
+            to_server.absorb(earlier.to_server);
+            to_client.absorb(earlier.to_client);
+        }
+        Some([to_server, to_client])
     }
 
     /// When it began: the first byte seen of it.

@@ -8,7 +8,8 @@
 pub use super::exchanges::{Exchanges, HttpCounters, Opaque, Sink};
 
 use super::End;
-use super::exchanges::Origin;
+use super::dialogue::Heard;
+use super::exchanges::{Origin, Pending, Upgrade};
 use super::in_order::{Pairing, Requests, Responses};
 use super::inside::{Inside, MAX_DEPTH};
 use super::streams::{Messages, Streams};
@@ -18,6 +19,7 @@ use crate::http::detect::{Looks, detect};
 use crate::http::h1::Reader;
 use crate::http::h2::{self, Toward};
 use crate::http::proxy;
+use crate::time::Timestamp;
 use crate::tls::record;
 use std::net::SocketAddr;
 
@@ -30,6 +32,8 @@ enum Talk<S> {
     Http1 { pairing: Pairing, requests: Reader, responses: Reader },
     /// HTTP/2.
     Http2 { streams: Streams, frames: Box<h2::Connection> },
+    /// A WebSocket, which is the rest of an exchange, and who is its client.
+    WebSocket { pending: Box<Pending>, client: Direction },
     /// TLS, and what is inside.
     Tls(Box<Inside<S>>),
     /// Something that is counted, not read.
@@ -289,11 +293,19 @@ impl<S: Sink> Conversation<S> {
         at: &Moment,
     ) {
         if let Talk::Http1 { pairing, .. } = &mut self.talk
-            && pairing.pending.front().is_some_and(|pending| pending.upgrades)
-            && let Some(pending) = pairing.pending.pop_front()
+            && let Some(upgrade) = pairing.pending.front().and_then(|pending| pending.upgrades)
+            && let Some(mut pending) = pairing.pending.pop_front()
         {
             let client = pairing.origin.client;
             self.close_messages(shared, Close::Finished);
+            if upgrade == Upgrade::WebSocket {
+                pending.become_websocket(shared);
+                self.talk = Talk::WebSocket { pending: Box::new(pending), client };
+                if !rest.is_empty() {
+                    self.listen(shared, direction, Chunk::Data(rest), at);
+                }
+                return;
+            }
             let mut streams = Streams::new(self.origin(client));
             streams.upgraded(shared, pending);
             shared.counters.http2_flows += 1;
@@ -316,8 +328,50 @@ impl<S: Sink> Conversation<S> {
         }
     }
 
+    /// Reads what is said on a WebSocket.
+    fn listen(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
+        let Talk::WebSocket { pending, client } = &mut self.talk else { return };
+        let toward = if direction == *client { Toward::Server } else { Toward::Client };
+        pending.exchange.response.ended = at.ts;
+        match chunk {
+            Chunk::Data(bytes) => shared.listen(pending, toward, Heard::Bytes(bytes)),
+            Chunk::Gap(lost) => {
+                pending.exchange.response.body.end = End::Gap;
+                shared.listen(pending, toward, Heard::Gap(lost));
+            }
+        }
+    }
+
+    /// Tells of exchanges that have been going on for a while.
+    pub(super) fn tell(&mut self, shared: &mut Exchanges<S>, now: Timestamp) {
+        match &mut self.talk {
+            Talk::Http1 { pairing, .. } => {
+                if let Some(pending) = pairing.pending.front_mut() {
+                    shared.report(pending, now);
+                }
+            }
+            Talk::Http2 { streams, .. } => streams.tell(shared, now),
+            Talk::WebSocket { pending, .. } => shared.report(pending, now),
+            Talk::Tls(inside) => inside.tell(shared, now),
+            Talk::Unknown { .. } | Talk::Opaque(_) => {}
+        }
+    }
+
     /// Ends what is being read and hands on every exchange.
     fn close_messages(&mut self, shared: &mut Exchanges<S>, how: Close) {
+        if let Talk::WebSocket { .. } = &self.talk {
+            let talk = std::mem::replace(&mut self.talk, Talk::Opaque(Kind::Upgraded));
+            let Talk::WebSocket { mut pending, .. } = talk else { return };
+            let body = &mut pending.exchange.response.body;
+            if body.end == End::Complete {
+                body.end = match how {
+                    Close::Finished => End::Complete,
+                    Close::Reset => End::Reset,
+                    Close::Open => End::Closed,
+                };
+            }
+            return shared.hand_on(*pending);
+        }
         if let Talk::Http2 { streams, frames } = &mut self.talk {
             for toward in [Toward::Server, Toward::Client] {
                 frames.close(toward, &mut Messages { streams, shared, toward });
@@ -374,6 +428,7 @@ impl<S: Sink> Application for Conversation<S> {
                 }
             }
             (Talk::Http2 { .. }, chunk) => self.read_http2(shared, direction, chunk, at),
+            (Talk::WebSocket { .. }, chunk) => self.listen(shared, direction, chunk, at),
             (Talk::Http1 { .. }, Chunk::Data(bytes)) => self.read(shared, direction, bytes, at),
             (Talk::Http1 { pairing, requests, responses }, Chunk::Gap(lost)) => {
                 if direction == pairing.origin.client {
@@ -409,9 +464,14 @@ impl<S: Sink> Application for Conversation<S> {
             // Which streams a hole hit is told when their frames are.
             Talk::Http2 { .. } if matches!(anomaly, Anomaly::Gap | Anomaly::CutPacket) => {}
             Talk::Http2 { streams, .. } => streams.note(anomaly),
+            Talk::WebSocket { pending, .. } => pending.exchange.anomalies.insert(anomaly),
             Talk::Tls(inside) => inside.anomaly(shared, anomaly),
             Talk::Unknown { .. } | Talk::Opaque(_) => self.odd.insert(anomaly),
         }
+    }
+
+    fn tell(&mut self, shared: &mut Exchanges<S>, now: Timestamp) {
+        Self::tell(self, shared, now);
     }
 
     fn close(mut self, shared: &mut Exchanges<S>, how: Close) {

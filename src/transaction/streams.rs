@@ -8,6 +8,7 @@
 //! Streams and the bytes of bodies they keep are bounded: the oldest stream makes room, and a body that finds
 //! none is counted and not kept.
 
+use super::dialogue::{Heard, Listener};
 use super::exchanges::{Exchanges, Origin, Pending, Sink};
 use super::{End, Protocol};
 use crate::anomaly::Anomaly;
@@ -15,6 +16,7 @@ use crate::flow::Moment;
 use crate::http::grpc;
 use crate::http::h2::{Receiver, Toward, second};
 use crate::http::hpack::HeaderList;
+use crate::time::Timestamp;
 use std::collections::VecDeque;
 
 /// The exchanges of one connection that are not over.
@@ -38,6 +40,8 @@ pub(super) struct Streams {
 struct Stream {
     pending: Pending,
     asked: bool,
+    /// The request asks for a WebSocket (RFC 8441).
+    websocket: bool,
     /// Frames of the request, of the response may have been lost.
     doubt: [bool; 2],
     /// The lengths that the heads state.
@@ -94,7 +98,7 @@ impl Streams {
             self.hand_on(shared, oldest);
         }
         self.numbers.push(number);
-        self.open.push(Stream { pending, asked, doubt: [false; 2], stated: [None; 2] });
+        self.open.push(Stream { pending, asked, websocket: false, doubt: [false; 2], stated: [None; 2] });
     }
 
     /// Begins an exchange on a stream.
@@ -124,6 +128,16 @@ impl Streams {
             && (stream.pending.request_over || !stream.asked)
         {
             self.hand_on(shared, place);
+        }
+    }
+
+    /// Tells of exchanges that have been going on for a while.
+    pub(super) fn tell<S: Sink>(&mut self, shared: &mut Exchanges<S>, now: Timestamp) {
+        for stream in &mut self.open {
+            let before = stream.kept();
+            shared.report(&mut stream.pending, now);
+            // A request that is told is decoded.
+            self.kept = self.kept.saturating_sub(before) + stream.kept();
         }
     }
 
@@ -183,8 +197,8 @@ impl Stream {
     fn complete(&mut self, message: usize) {
         let pending = &mut self.pending;
         let len = match message {
-            REQUEST => pending.exchange.request.body.len,
-            _ => pending.exchange.response.body.len,
+            REQUEST => pending.exchange.request_bytes(),
+            _ => pending.exchange.response_bytes(),
         };
         let doubt = self.doubt.get(message).is_some_and(|doubt| *doubt);
         let stated = self.stated.get(message).copied().flatten();
@@ -238,7 +252,10 @@ impl<S: Sink> Messages<'_, S> {
                 b":method" => value.clone_into(&mut request.method),
                 b":path" => value.clone_into(request.target.expose_mut()),
                 b":authority" => authority = Some(value),
-                b":protocol" => protocol = true,
+                b":protocol" => {
+                    protocol = true;
+                    stream.websocket = value.eq_ignore_ascii_case(b"websocket");
+                }
                 b"host" => host = host.or(Some(value)),
                 b"content-type" => media = Some(value),
                 b"content-length" => set(&mut stream.stated, REQUEST, number_in(value)),
@@ -297,7 +314,6 @@ impl<S: Sink> Messages<'_, S> {
             self.streams.begin(self.shared, number, false, first);
             self.streams.odd(self.shared, Some(number), Anomaly::UnexpectedResponse);
         }
-        let keep = self.shared.body_bytes > 0;
         let Some(stream) = self.streams.stream(number) else { return };
         let pending = &mut stream.pending;
         pending.answered = true;
@@ -306,27 +322,32 @@ impl<S: Sink> Messages<'_, S> {
         (response.started, response.ended) = (first.ts, last.ts);
         let fields = block.iter().filter(|(name, _)| name.first() != Some(&b':'));
         response.fields.copy_head(block.bytes(), fields);
-        let (mut media, mut outcome) = (None, None);
+        let (mut media, mut coding, mut outcome) = (None, None, None);
         for (name, value) in block.iter() {
             match name {
                 b"content-type" => media = Some(value),
+                b"content-encoding" => coding = Some(value),
                 b"content-length" => set(&mut stream.stated, RESPONSE, number_in(value)),
                 b"grpc-status" => outcome = grpc::status(value),
                 _ => {}
             }
         }
-        let media = media.unwrap_or_default();
-        pending.keep_response = pending.media(media) && keep;
+        pending.answer_media(media.unwrap_or_default(), coding, self.shared.body_bytes);
         if let Some(call) = &mut pending.exchange.call {
             call.status = outcome;
         }
         let missing = !whole || block.unknown > 0;
         pending.fields_missing |= missing;
+        let websocket = stream.websocket;
         let accepted = pending.connect && status.is_some_and(|status| (200..300).contains(&status));
         if missing {
             self.streams.odd(self.shared, Some(number), Anomaly::UnknownFields);
         }
-        if accepted {
+        if accepted && websocket {
+            if let Some(stream) = self.streams.stream(number) {
+                stream.pending.become_websocket(self.shared);
+            }
+        } else if accepted {
             self.tunnel(number);
         }
     }
@@ -397,6 +418,10 @@ impl<S: Sink> Receiver for Messages<'_, S> {
         };
         let before = stream.kept();
         let pending = &mut stream.pending;
+        if let Some(Listener::WebSocket(_)) = pending.listener {
+            pending.exchange.response.ended = at.ts;
+            return self.shared.listen(pending, toward, Heard::Bytes(bytes));
+        }
         match toward {
             Toward::Server => {
                 pending.exchange.request.ended = at.ts;
@@ -407,6 +432,7 @@ impl<S: Sink> Receiver for Messages<'_, S> {
                 pending.exchange.response.ended = at.ts;
                 let kept = pending.exchange.response.body.bytes.expose().len();
                 pending.response_bytes(bytes, most.min(kept + room));
+                self.shared.listen(pending, toward, Heard::Bytes(bytes));
             }
         }
         self.streams.kept += stream_growth(self.streams.stream(number), before);
@@ -419,6 +445,7 @@ impl<S: Sink> Receiver for Messages<'_, S> {
                 Toward::Server => stream.pending.request_gap(lost),
                 Toward::Client => stream.pending.response_gap(lost),
             }
+            self.shared.listen(&mut stream.pending, toward, Heard::Gap(lost));
         }
     }
 
@@ -510,6 +537,8 @@ impl<S: Sink> Receiver for Messages<'_, S> {
             if let Some(doubt) = stream.doubt.get_mut(message) {
                 *doubt = true;
             }
+            // Nobody knows whether bytes of what is said are among what was lost.
+            self.shared.listen(&mut stream.pending, self.toward, Heard::Gap(u64::MAX));
         }
     }
 

@@ -259,6 +259,13 @@ impl<F: Facts> Learner<F> {
         self.count(sighting, parts, Store::rank_of)
     }
 
+    /// The facts where an exchange was observed, which goes on: it is not counted again.
+    pub(super) fn observed(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> &mut F {
+        let method = Method::of(sighting.method);
+        let (tier, place, _) = self.find(sighting, Answer::of(sighting), method, parts);
+        &mut self.store(tier).operation(place, method).facts
+    }
+
     fn count<T>(
         &mut self,
         sighting: &Sighting<'_>,
@@ -267,13 +274,7 @@ impl<F: Facts> Learner<F> {
     ) -> (T, &mut F) {
         let method = Method::of(sighting.method);
         let answer = Answer::of(sighting);
-        let tier = answer.tier(method, false);
-        let known = self.store(tier).walk_again(sighting.host, sighting.path, parts);
-        // Such a path has neither a hostile name nor that of a file.
-        let (tier, place, asset) = match known {
-            Some(place) => (tier, place, false),
-            None => self.walk(sighting, answer, method),
-        };
+        let (tier, place, asset) = self.find(sighting, answer, method, parts);
         let store = match tier {
             Tier::Proven => &mut self.proven,
             Tier::Plausible => &mut self.plausible,
@@ -290,6 +291,22 @@ impl<F: Facts> Learner<F> {
             Tier::Proven => &mut self.proven,
             Tier::Plausible => &mut self.plausible,
             Tier::Dead => &mut self.dead,
+        }
+    }
+
+    /// Finds the skeleton of a path; says in which store, and whether its name is that of a page's file.
+    fn find(
+        &mut self,
+        sighting: &Sighting<'_>,
+        answer: Answer,
+        method: Method,
+        parts: &mut Parts,
+    ) -> (Tier, Place, bool) {
+        let tier = answer.tier(method, false);
+        match self.store(tier).walk_again(sighting.host, sighting.path, parts) {
+            // Such a path has neither a hostile name nor that of a file.
+            Some(place) => (tier, place, false),
+            None => self.walk(sighting, answer, method),
         }
     }
 

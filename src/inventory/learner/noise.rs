@@ -135,7 +135,8 @@ impl Answer {
         let gone = matches!(status, 404 | 410);
         Self {
             json,
-            success: (200..300).contains(&status),
+            // Who goes on with another protocol grants what was asked for.
+            success: (200..300).contains(&status) || status == 101,
             dead: gone || matches!(status, 405 | 501) || (matches!(status, 400 | 401 | 403) && bodyless),
             missing: gone && json,
             bodyless,
