@@ -42,8 +42,8 @@
 //! | `flow` | `http` | [`flow::Chunk`]: bytes in stream order, or a gap |
 //! | `flow` | `tls` | the same, with the [`flow::Moment`] of the packet: what records hold keeps the moment that completed them |
 //! | `tls` | `transaction` | [`tls::connection::Event`]: bytes inside, gaps in them, ends; [`tls::service::Services`]: what each service shows without keys |
-//! | `http` | `transaction` | calls of [`http::h1::Receiver`], [`http::h2::Receiver`]: head, body, end |
-//! | `transaction`, `access_log` | `inventory` | [`transaction::Transaction`], borrowed: one buffer a connection, reused |
+//! | `http` | `transaction` | calls of [`http::h1::Receiver`], [`http::h2::Receiver`]: head, body, end; of [`http::websocket::Receiver`], [`http::event_stream::Receiver`]: messages |
+//! | `transaction`, `access_log` | `inventory` | [`transaction::Transaction`], borrowed: one buffer a connection, reused; one that lasts in parts ([`transaction::Part`]) |
 //! | shards | the end of the run, the keeper of a sensor | [`inventory::delta::Delta`], joined by [`merge::Merge`] in any order |
 //! | `inventory` | `compare` | [`inventory::Endpoint`]: an identity and its merged facts |
 //! | `compare` | `lake`, `sink` | [`finding::Finding`]: a stable id, a severity, evidence |

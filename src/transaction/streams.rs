@@ -685,6 +685,36 @@ mod tests {
     }
 
     #[test]
+    fn a_call_is_told_while_it_lasts() {
+        use crate::transaction::Part;
+        let mut run = Run::new();
+        run.ask(1);
+        run.answer(1, b"\x88\x0f\x10\x10application/grpc");
+        let tell = |run: &mut Run, second| {
+            run.streams.tell(&mut run.shared, Timestamp::from_secs(second, 0));
+            run.finished().len()
+        };
+        run.toward(Toward::Client).data(1, b"\0\0\0\0\x03one\0\0\0\0\x02", &moment(1));
+        assert_eq!(tell(&mut run, 1), 0, "it may be over soon");
+        assert_eq!(tell(&mut run, 2), 1);
+        assert_eq!(tell(&mut run, 3), 1, "nothing came since");
+        run.toward(Toward::Client).data(1, b"ab\0\0\0\0\x01c", &moment(1));
+        assert_eq!(tell(&mut run, 4), 2);
+        run.toward(Toward::Client).data(1, b"\0\0\0\0\0", &moment(1));
+        run.toward(Toward::Client).end(1, None);
+        let told: Vec<_> = run
+            .finished()
+            .iter()
+            .map(|one| (one.part, one.response.body.len, one.call.unwrap().responses.count))
+            .collect();
+        assert_eq!(told, [(Part::First, 13, 2), (Part::Further, 8, 1), (Part::Last, 5, 1)]);
+        let last = &run.finished()[2];
+        let messages = last.whole_call().unwrap().responses;
+        assert_eq!((last.response_bytes(), messages.count, messages.bytes, messages.largest), (26, 4, 6, 3));
+        assert_eq!((last.completeness, run.shared.counters.transactions), (Completeness::Complete, 1));
+    }
+
+    #[test]
     fn a_stated_length_ends_the_doubt() {
         for (stated, doubt, completeness) in [
             (&b"\x88"[..], false, Completeness::Complete),
