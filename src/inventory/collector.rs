@@ -157,7 +157,6 @@ impl Collector {
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
         let client = self.trusted.client(exchange);
         let address = client.address.map(|(address, _)| self.address(address));
-        let begins = exchange.part.begins();
         let (path, query) = exchange.path_and_query();
         self.parts.begin();
         let known_by = address.map(|address| address.caller);
@@ -196,11 +195,10 @@ impl Collector {
             response_bytes: exchange.response.body.len,
             client,
         };
-        if !begins {
+        if !exchange.part.begins() {
             let vantage = self.vantages.of(exchange.provenance.input);
             let facts = observed_at(&mut self.delta, vantage, &self.key).observed(&seen, &mut self.parts);
-            let counted = vantage.is_none_or(Vantage::is_outermost);
-            growth(exchange, facts, counted);
+            growth(exchange, facts, vantage.is_none_or(Vantage::is_outermost));
             if self.inspect {
                 let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
                 observed.tags.extend_from_slice(inspection.tags);
