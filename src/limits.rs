@@ -74,7 +74,15 @@ pub struct Limits {
     pub fresh_keys: usize,
     /// Segments of one path that are inspected.
     pub path_segments: usize,
+    /// Operations that one request asks for and that are counted each by itself: calls of a batch.
+    pub operation_calls: usize,
+    /// Tokens of one GraphQL document.
+    pub graphql_tokens: usize,
 }
+
+/// Operations that are told apart under one URL, of those that were answered and of those that were refused; the first
+/// in their order stay, so that merging is blind to order. About 2 KB each.
+pub const OPERATIONS: usize = 512;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -112,6 +120,8 @@ impl Default for Limits {
             loose_fields: 512,
             fresh_keys: 1_024,
             path_segments: 64,
+            operation_calls: 256,
+            graphql_tokens: 16_384,
         }
     }
 }

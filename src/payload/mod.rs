@@ -260,9 +260,16 @@ pub fn walk<'a>(
 
 /// A visitor that checks what every scanner promises: calls nest, and nothing is left that was not entered.
 #[derive(Debug, Default)]
-struct Balance {
+pub(crate) struct Balance {
     open: Vec<bool>,
     scratch: Vec<u8>,
+}
+
+impl Balance {
+    /// Asserts that whatever was entered was left.
+    pub(crate) fn assert_closed(&self) {
+        assert!(self.open.is_empty(), "a container was left open");
+    }
 }
 
 impl<'a> Visitor<'a> for Balance {
@@ -345,7 +352,7 @@ pub fn fuzz(data: &[u8]) {
     ] {
         let mut balance = Balance::default();
         walk(format, Some(b"multipart/form-data; boundary=x"), data, 16, &mut balance);
-        assert!(balance.open.is_empty(), "a container was left open");
+        balance.assert_closed();
     }
 }
 

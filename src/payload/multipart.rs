@@ -7,18 +7,56 @@ use memchr::memmem;
 /// Walks the parts of `body` as properties of one object.
 pub fn walk<'a>(content_type: &[u8], body: &'a [u8], visitor: &mut impl Visitor<'a>) {
     visitor.enter_object();
-    if let Some(boundary) = boundary(content_type, body) {
-        let mut delimiter = b"--".to_vec();
-        delimiter.extend_from_slice(boundary);
-        let finder = memmem::Finder::new(&delimiter);
-        let mut rest = finder.find(body).and_then(|at| body.get(at + delimiter.len()..)).unwrap_or_default();
-        while !rest.is_empty() && !rest.starts_with(b"--") {
-            let end = finder.find(rest).unwrap_or(rest.len());
-            part(rest.get(..end).unwrap_or_default(), visitor);
-            rest = rest.get(end + delimiter.len()..).unwrap_or_default();
-        }
+    for (head, content) in parts(content_type, body) {
+        part(head, content, visitor);
     }
     visitor.leave_object();
+}
+
+/// The parts of `body`, each as its header lines and its content. A part without an end is told as far as it goes.
+pub fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    let boundary = boundary(content_type, body).unwrap_or_default();
+    let delimiter = [b"--", boundary].concat();
+    let finder = memmem::Finder::new(&delimiter).into_owned();
+    let mut rest = (!boundary.is_empty())
+        .then(|| finder.find(body).and_then(|at| body.get(at + delimiter.len()..)))
+        .flatten()
+        .unwrap_or_default();
+    std::iter::from_fn(move || {
+        while !rest.is_empty() && !rest.starts_with(b"--") {
+            let end = finder.find(rest).unwrap_or(rest.len());
+            let part = rest.get(..end).unwrap_or_default();
+            rest = rest.get(end + delimiter.len()..).unwrap_or_default();
+            if let Some(found) = split(part) {
+                return Some(found);
+            }
+        }
+        None
+    })
+}
+
+/// The header lines of a part, and its content without the line end in front of the next delimiter.
+fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    // A part without header lines begins with an empty one.
+    let (head, content) = if let Some(content) = part.strip_prefix(b"\r\n\r\n") {
+        (&b""[..], content)
+    } else if let Some(at) = memmem::find(part, b"\r\n\r\n") {
+        (part.get(..at)?, part.get(at + 4..)?)
+    } else {
+        let at = memmem::find(part, b"\n\n")?;
+        (part.get(..at)?, part.get(at + 2..)?)
+    };
+    let content = content.strip_suffix(b"\n").unwrap_or(content);
+    Some((head, content.strip_suffix(b"\r").unwrap_or(content)))
+}
+
+/// The value of the header line called `name` (lower case) among those of a part.
+#[must_use]
+pub fn field<'b>(head: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
+    head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
+        let (front, rest) = line.split_at_checked(name.len())?;
+        front.eq_ignore_ascii_case(name).then(|| rest.strip_prefix(b":").map(<[u8]>::trim_ascii)).flatten()
+    })
 }
 
 /// The boundary as the content type tells it, else as the body's first line shows it.
@@ -31,7 +69,8 @@ fn boundary<'b>(content_type: &'b [u8], body: &'b [u8]) -> Option<&'b [u8]> {
 }
 
 /// The value of a parameter of a field like `form-data; name="x"`.
-fn parameter<'b>(field: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
+#[must_use]
+pub fn parameter<'b>(field: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     for piece in field.split(|byte| *byte == b';').skip(1) {
         let piece = piece.trim_ascii();
         let Some(middle) = memchr::memchr(b'=', piece) else { continue };
@@ -45,24 +84,11 @@ fn parameter<'b>(field: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     None
 }
 
-fn part<'a>(part: &'a [u8], visitor: &mut impl Visitor<'a>) {
-    let (head, content) = match memmem::find(part, b"\r\n\r\n") {
-        Some(at) => (part.get(..at), part.get(at + 4..)),
-        None => match memmem::find(part, b"\n\n") {
-            Some(at) => (part.get(..at), part.get(at + 2..)),
-            None => return,
-        },
-    };
-    let (head, content) = (head.unwrap_or_default(), content.unwrap_or_default());
-    let content = content.strip_suffix(b"\n").unwrap_or(content);
-    let content = content.strip_suffix(b"\r").unwrap_or(content);
-    let disposition = head
-        .split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii)
-        .find(|line| line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case(b"content-disposition:")));
-    let Some(name) = disposition.and_then(|line| parameter(line, b"name")) else { return };
+fn part<'a>(head: &'a [u8], content: &'a [u8], visitor: &mut impl Visitor<'a>) {
+    let Some(disposition) = field(head, b"content-disposition") else { return };
+    let Some(name) = parameter(disposition, b"name") else { return };
     visitor.key(Text::plain(name));
-    let file = disposition.is_some_and(|line| parameter(line, b"filename").is_some());
+    let file = parameter(disposition, b"filename").is_some();
     visitor.scalar(JsonType::String, Text::plain(if file { b"" } else { content }));
 }
 
