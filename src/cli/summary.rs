@@ -99,19 +99,29 @@ fn header(out: &mut String, view: &View<'_>, colours: Colours) {
 
 /// The endpoints, by capability and host.
 pub(super) fn inventory(out: &mut String, endpoints: &[EndpointRow], all: bool, colours: Colours) {
-    let apis: Vec<&EndpointRow> = endpoints.iter().filter(|row| row.class == "api").collect();
+    let (apis, operations): (Vec<&EndpointRow>, Vec<&EndpointRow>) =
+        endpoints.iter().filter(|row| row.class == "api").partition(|row| row.operation.parent.is_none());
     let hosts: BTreeSet<&str> = apis.iter().map(|row| row.host.as_str()).collect();
     let requests: u64 = apis.iter().map(|row| row.count).sum();
     let about = if apis.is_empty() {
         "no API endpoint was seen".to_owned()
     } else {
+        let under = if operations.is_empty() {
+            String::new()
+        } else {
+            format!(" and {} under them", plural(operations.len() as u64, "operation"))
+        };
         format!(
-            "{} on {}, {}",
+            "{}{under} on {}, {}",
             plural(apis.len() as u64, "endpoint"),
             plural(hosts.len() as u64, "host"),
             plural(requests, "request")
         )
     };
+    let mut under: BTreeMap<&str, Vec<&EndpointRow>> = BTreeMap::new();
+    for row in operations {
+        under.entry(row.operation.parent.as_deref().unwrap_or_default()).or_default().push(row);
+    }
     section(out, "INVENTORY", &about, colours);
     let mut groups: BTreeMap<&str, Vec<&EndpointRow>> = BTreeMap::new();
     for row in apis {
@@ -157,10 +167,46 @@ pub(super) fn inventory(out: &mut String, endpoints: &[EndpointRow], all: bool, 
                 host = Some(&row.host);
             }
             endpoint(out, row, colours);
+            if let Some(operations) = under.get(row.id.as_str()) {
+                operations_of(out, operations, all, colours);
+            }
         }
         if rows.len() < total {
             line(out, &colours.dim(&format!("      … and {} more (--all)", total - rows.len())));
         }
+    }
+}
+
+/// Operations shown of a URL unless all are asked for.
+const OPERATIONS_SHOWN: usize = 12;
+
+/// The operations under a URL, the busiest first unless all are shown.
+fn operations_of(out: &mut String, rows: &[&EndpointRow], all: bool, colours: Colours) {
+    let name = |row: &EndpointRow| {
+        let operation = &row.operation;
+        let kind = operation.operation_type.as_deref().map_or_else(String::new, |kind| format!("{kind} "));
+        format!("{kind}{}", operation.name.as_deref().unwrap_or_default())
+    };
+    let mut rows = rows.to_vec();
+    let total = rows.len();
+    if !all {
+        rows.sort_by_key(|row| std::cmp::Reverse(row.count));
+        rows.truncate(OPERATIONS_SHOWN);
+    }
+    rows.sort_by_cached_key(|row| name(row));
+    for row in &rows {
+        let text = name(row);
+        let pad = (PATH - 2).saturating_sub(text.chars().count());
+        let front = format!("{:15}{}{:pad$}", "", colours.dim(&text), "");
+        let errors = match row.operation.errors {
+            0 => String::new(),
+            errors => colours.warn(&format!(" {}", plural(errors, "error"))),
+        };
+        let data = classes(row, colours);
+        line(out, &format!("{front}{:>8}  {:<11}{errors}{data}", thousands(row.count), authentication(row)));
+    }
+    if rows.len() < total {
+        line(out, &colours.dim(&format!("{:15}… and {} more (--all)", "", total - rows.len())));
     }
 }
 
@@ -352,7 +398,7 @@ pub(super) fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colou
     for (class, name) in about {
         let (paths, requests) = endpoints
             .iter()
-            .filter(|row| row.class == class)
+            .filter(|row| row.class == class && row.operation.parent.is_none())
             .fold((0_u64, 0), |(paths, requests), row| (paths + 1, requests + row.count));
         if paths > 0 {
             parts.push(format!("{name} {} in {}", thousands(requests), plural(paths, "path")));

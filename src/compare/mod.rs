@@ -9,6 +9,7 @@
 
 mod body;
 mod exchange;
+mod operations;
 mod paths;
 mod posture;
 mod services;
@@ -109,6 +110,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
     if let Some(known) = options.services {
         services::judge(known, &mut register);
     }
+    operations::judge(&seen, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {

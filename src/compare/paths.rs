@@ -49,7 +49,8 @@ fn shadow(one: &Seen<'_>) -> Finding {
         (true, _) => Severity::Medium,
     };
     let mut finding = one.finding(Kind::ShadowEndpoint, severity, "", (facts.requests, facts.requests));
-    finding.explanation = format!("no document names this path; {}", traffic(facts));
+    finding.explanation =
+        format!("no document names this path; {}{}", traffic(facts), super::operations::words(one));
     let classes = one.sensitive_words(|_| true);
     if !classes.is_empty() {
         finding.explanation.push_str("; it carries sensitive data: ");

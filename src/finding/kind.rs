@@ -51,11 +51,13 @@ pub enum Kind {
     CertificateExpired,
     /// A certificate that ends soon after it was last shown.
     CertificateExpiring,
+    /// GraphQL that was asked for its schema.
+    GraphqlIntrospection,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -80,6 +82,7 @@ impl Kind {
         Self::WeakTls,
         Self::CertificateExpired,
         Self::CertificateExpiring,
+        Self::GraphqlIntrospection,
     ];
 
     /// The stable name: snake case.
@@ -110,6 +113,7 @@ impl Kind {
             Self::WeakTls => "weak_tls",
             Self::CertificateExpired => "certificate_expired",
             Self::CertificateExpiring => "certificate_expiring",
+            Self::GraphqlIntrospection => "graphql_introspection",
         }
     }
 
@@ -144,6 +148,7 @@ impl Kind {
             Self::WeakTls => &["OWASP-API8:2023", "CWE-327", "RFC8996", "RFC9325", "PCI-DSS-4.0.1:4.2.1"],
             Self::CertificateExpired => &["OWASP-API8:2023", "CWE-298", "PCI-DSS-4.0.1:4.2.1"],
             Self::CertificateExpiring => &["OWASP-API8:2023", "PCI-DSS-4.0.1:4.2.1"],
+            Self::GraphqlIntrospection => &["OWASP-API8:2023", "CWE-497"],
             Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
         }
     }

@@ -9,6 +9,7 @@ use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
 use super::learner::parts::Parts;
 use super::learner::{self, Learner, Sighting};
+use super::operations::{By, Namer, is_there};
 use super::privacy;
 use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
@@ -17,6 +18,7 @@ use crate::caller::{Caller, CallerReader, Client, Forwarding, TrustedProxies};
 use crate::classify::{ClassSet, Classifier};
 use crate::limits::Limits;
 use crate::merge::Merge as _;
+use crate::operation;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
 use crate::time::Timestamp;
@@ -68,6 +70,7 @@ pub struct Collector {
     inspect: bool,
     addresses: ByAddress<Address>,
     seats: Seats,
+    namer: Namer,
     media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
     parts: Parts,
     host: String,
@@ -127,6 +130,7 @@ impl Collector {
             inspect,
             addresses: ByAddress::default(),
             seats: Seats::default(),
+            namer: Namer::new(classifier, key),
             media: HashMap::with_hasher(RandomState::default()),
             parts: Parts::default(),
             host: String::new(),
@@ -233,11 +237,13 @@ impl Collector {
         count_media(exchange, facts, request_media.as_deref(), response_media.as_deref());
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
+        let mut seen_seat = None;
         if let Some(fingerprint) = caller.fingerprint {
             let seat = match address {
                 Some(address) if address.caller == fingerprint => address.seat,
                 Some(_) | None => self.seats.of(fingerprint),
             };
+            seen_seat = Some(seat);
             facts.call(seat, hourly);
             if outermost {
                 all_callers.insert(seat);
@@ -258,6 +264,8 @@ impl Collector {
             observed.tags.extend_from_slice(inspection.tags);
             let classes = self.open.fresh(exchange, inspection.classes);
             facts.carry(classes, (at.hour(), hourly), &self.classifier);
+            let by = By { seat: seen_seat, schemes: (!blind).then_some(caller.schemes) };
+            operations(exchange, query, facts, by, (&mut self.namer, &mut self.inspector), &self.limits);
         }
         observed
     }
@@ -332,6 +340,30 @@ impl Collector {
     /// Adds what another collector has learnt with the same signatures.
     pub fn absorb(&mut self, delta: Delta) {
         self.delta.absorb(delta);
+    }
+}
+
+/// Counts each operation that an exchange asks for.
+fn operations(
+    exchange: &Transaction,
+    query: Option<Sensitive<&[u8]>>,
+    facts: &mut EndpointFacts,
+    by: By,
+    (namer, inspector): (&mut Namer, &mut Inspector),
+    limits: &Limits,
+) {
+    if !is_there(exchange.response.status) {
+        return;
+    }
+    let calls = operation::read(exchange, query, limits);
+    let alone = calls.len() == 1;
+    for call in &calls {
+        let known = facts.operations.get_or_insert_default();
+        if let Some(facts) = namer.count(call, alone, exchange, by, known) {
+            let status = call.outcome.status.unwrap_or(exchange.response.status);
+            let classes = inspector.inspect_call(call, status, facts);
+            super::operations::count_classes(exchange, facts, classes, inspector.classifier());
+        }
     }
 }
 

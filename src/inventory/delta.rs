@@ -196,6 +196,14 @@ impl Delta {
         self.unwatched
     }
 
+    /// Calls of operations that found no room under their URLs, and requests that were read in part.
+    #[must_use]
+    pub fn operations_reached(&self) -> (u64, u64) {
+        self.facts()
+            .filter_map(|facts| facts.operations.as_ref())
+            .fold((0, 0), |(overflow, limited), known| (overflow + known.overflow, limited + known.limited))
+    }
+
     pub(super) fn facts_mut(&mut self) -> impl Iterator<Item = &mut EndpointFacts> {
         let below = self.vantages.values_mut().flat_map(|layer| layer.learner.facts_mut());
         self.learner.facts_mut().chain(below)
@@ -255,6 +263,7 @@ impl Delta {
     pub fn forget_hours(&mut self) {
         for facts in self.facts_mut() {
             facts.hours.clear();
+            facts.operations_mut().for_each(|operation| operation.hours.clear());
             if let Some(known) = &mut facts.vantage {
                 known.forget_hours();
             }
@@ -264,7 +273,10 @@ impl Delta {
     /// How many hours of operations are held.
     #[must_use]
     pub fn held_hours(&self) -> usize {
-        self.facts().map(|facts| facts.hours.len()).sum()
+        let operations = |facts: &EndpointFacts| -> usize {
+            facts.operations.iter().flat_map(|known| known.facts()).map(|facts| facts.hours.len()).sum()
+        };
+        self.facts().map(|facts| facts.hours.len() + operations(facts)).sum()
     }
 
     /// Forgets all hours but the latest `most` when there are more, and tells how many exchanges fell into them.
@@ -275,6 +287,9 @@ impl Delta {
         for facts in self.facts_mut() {
             if let Some(known) = &mut facts.vantage {
                 known.forget_before(latest - most + 1);
+            }
+            for operation in facts.operations_mut() {
+                operation.hours = operation.hours.split_off(&(latest - most + 1));
             }
             if facts.hours.first_key_value().is_some_and(|(hour, _)| *hour <= latest - most) {
                 let kept = facts.hours.split_off(&(latest - most + 1));

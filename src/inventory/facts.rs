@@ -4,6 +4,7 @@
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
 use super::dialogue::{DialogueFacts, SideFacts};
+use super::operations::Operations;
 use super::running::Running;
 use super::sketch::{CallerSketch, Seat};
 use super::vantage::VantageFacts;
@@ -277,6 +278,8 @@ pub struct EndpointFacts {
     /// What is not in the sums above yet; nothing once the facts have left their collector.
     #[serde(skip)]
     pub(crate) running: Option<Box<Running>>,
+    /// The operations that were asked for under the URL, where it stands for many.
+    pub operations: Option<Box<Operations>>,
 }
 
 impl Default for EndpointFacts {
@@ -307,6 +310,7 @@ impl Default for EndpointFacts {
             hours: BTreeMap::new(),
             vantage: None,
             running: None,
+            operations: None,
         }
     }
 }
@@ -333,6 +337,12 @@ impl EndpointFacts {
             shape.evidences_mut().for_each(|evidence| evidence.renumber(numbers));
         }
         self.fields.evidence_mut().for_each(|evidence| evidence.renumber(numbers));
+        self.operations_mut().for_each(|facts| facts.renumber(numbers));
+    }
+
+    /// The facts of the operations under the URL.
+    pub(super) fn operations_mut(&mut self) -> impl Iterator<Item = &mut Self> {
+        self.operations.iter_mut().flat_map(|operations| operations.facts_mut())
     }
 }
 
@@ -375,6 +385,7 @@ impl Merge for EndpointFacts {
         self.retirement.absorb(other.retirement);
         self.hours.absorb(other.hours);
         absorb_some(&mut self.vantage, other.vantage);
+        absorb_some(&mut self.operations, other.operations);
     }
 }
 

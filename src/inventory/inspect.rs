@@ -9,12 +9,14 @@
 use super::dialogue::{self, DialogueFacts};
 use super::facts::{BodyShape, EndpointFacts};
 use super::learner::parts::{Part, Parts, kind};
+use super::privacy;
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
     is_dull_number,
 };
 use crate::http::h2::Toward;
 use crate::limits::Limits;
+use crate::operation::{self, Call, Content, graphql};
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
 use crate::secret::{FingerprintKey, HashKey, Purpose, Sensitive};
@@ -233,7 +235,7 @@ impl Inspector {
         if format != Format::Opaque {
             let shape =
                 if is_schematic(format) { &mut facts.request_shape } else { &mut facts.request_other };
-            self.body(&request.fields, body, format, (Location::RequestBody, 0), shape);
+            self.body(content_type(&request.fields), body, format, (Location::RequestBody, 0), shape);
         }
         let (body, format) =
             (response.body.bytes.expose(), format_of(&response.fields, response.body.bytes.expose()));
@@ -241,7 +243,8 @@ impl Inspector {
             let shapes =
                 if is_schematic(format) { &mut facts.response_shapes } else { &mut facts.response_other };
             let shape = shapes.entry(response.status).or_default();
-            self.body(&response.fields, body, format, (Location::ResponseBody, response.status), shape);
+            let place = (Location::ResponseBody, response.status);
+            self.body(content_type(&response.fields), body, format, place, shape);
         }
     }
 
@@ -264,6 +267,84 @@ impl Inspector {
                 for tag in self.work.tags.iter_mut().skip(before) {
                     tag.path = message_path(&kind.label(), &tag.path);
                 }
+            }
+        }
+    }
+
+    /// Adds what one call of an exchange carries to the facts of its operation. No tags: the exchange has them.
+    pub(super) fn inspect_call(
+        &mut self,
+        call: &Call<'_>,
+        status: u16,
+        facts: &mut EndpointFacts,
+    ) -> ClassSet {
+        let collect = std::mem::replace(&mut self.collect, false);
+        self.work.classes = ClassSet::default();
+        self.work.fresh = self.limits.fresh_keys;
+        if let Some(content) = &call.request {
+            let place = (Location::RequestBody, 0);
+            let (one, other) = (&mut facts.request_shape, &mut facts.request_other);
+            self.content(call, content, place, one, other);
+        }
+        for content in &call.responses {
+            let place = (Location::ResponseBody, status);
+            let one = facts.response_shapes.entry(status).or_default();
+            let other = facts.response_other.entry(status).or_default();
+            self.content(call, content, place, one, other);
+        }
+        // An entry that nothing was counted in tells nothing.
+        facts.response_shapes.retain(|_, shape| shape.root().is_some());
+        facts.response_other.retain(|_, shape| shape.root().is_some());
+        self.collect = collect;
+        self.work.classes
+    }
+
+    fn content(
+        &mut self,
+        call: &Call<'_>,
+        content: &Content<'_>,
+        place: (Location, u16),
+        schematic: &mut BodyShape,
+        other: &mut BodyShape,
+    ) {
+        let depth = self.limits.body_depth;
+        match content {
+            Content::Json(value) => {
+                let value = *value.expose();
+                let chosen = call.kind == operation::Kind::Graphql;
+                self.walked(Some(value), Format::Json, place, schematic, |walker| {
+                    walker.chosen_names = chosen;
+                    payload::json::walk(value, depth, walker);
+                });
+            }
+            Content::Body(media, body) => {
+                let body = *body.expose();
+                let format = if body.is_empty() { Format::Opaque } else { payload::detect(*media, body) };
+                if format != Format::Opaque {
+                    self.body(
+                        *media,
+                        body,
+                        format,
+                        place,
+                        if is_schematic(format) { schematic } else { other },
+                    );
+                }
+            }
+            Content::Graphql(text, variables) => {
+                let bounds = graphql::Bounds { tokens: self.limits.graphql_tokens, depth };
+                self.walked(None, Format::Json, place, schematic, |walker| {
+                    walker.chosen_names = true;
+                    walker.enter_object();
+                    if let Some(variables) = variables {
+                        walker.key(Text::plain(b"variables"));
+                        payload::json::walk(variables.expose(), depth, walker);
+                    }
+                    if memchr::memchr(b'(', text.expose()).is_some() {
+                        walker.key(Text::plain(b"arguments"));
+                        graphql::walk_literals(text.expose(), bounds, walker);
+                    }
+                    walker.leave_object();
+                });
             }
         }
     }
@@ -502,14 +583,28 @@ impl Inspector {
 
     fn body(
         &mut self,
-        fields: &Fields,
+        content_type: Option<&[u8]>,
         body: &[u8],
+        format: Format,
+        place: (Location, u16),
+        shape: &mut BodyShape,
+    ) {
+        let depth = self.limits.body_depth;
+        self.walked(Some(body), format, place, shape, |walker| {
+            payload::walk(format, content_type, body, depth, walker);
+        });
+    }
+
+    /// Walks a body, unless it is `known` that the very same bytes came before.
+    fn walked<'b>(
+        &mut self,
+        known: Option<&[u8]>,
         format: Format,
         (location, status): (Location, u16),
         shape: &mut BodyShape,
+        walk: impl FnOnce(&mut Walker<'_, 'b>),
     ) {
-        let content_type = fields.get("content-type").map(|value| *value.expose());
-        let known = (!self.collect && body.len() >= MIN_BODY).then(|| {
+        let known = known.filter(|body| !self.collect && body.len() >= MIN_BODY).map(|body| {
             use std::hash::BuildHasher;
             let hash = self.work.bodies.hasher().hash_one((format as u8, body));
             (shape.number(&mut self.work.shapes), hash)
@@ -542,6 +637,7 @@ impl Inspector {
             location,
             status,
             xml: format == Format::Xml,
+            chosen_names: false,
             form: matches!(format, Format::Form | Format::Multipart),
             shape,
             frames: Vec::with_capacity(16),
@@ -551,7 +647,7 @@ impl Inspector {
             held: Vec::new(),
             work: &mut self.work,
         };
-        payload::walk(format, content_type, body, self.limits.body_depth, &mut walker);
+        walk(&mut walker);
         let whole = walker.shape.overflow() == overflow && self.work.fresh > 0;
         let classes = std::mem::take(&mut self.work.classes);
         self.work.classes = others;
@@ -570,12 +666,16 @@ impl Inspector {
     }
 }
 
+fn content_type(fields: &Fields) -> Option<&[u8]> {
+    fields.get("content-type").map(|value| *value.expose())
+}
+
 /// How a body is written; [`Format::Opaque`] when there is none.
 fn format_of(fields: &Fields, body: &[u8]) -> Format {
     if body.is_empty() {
         return Format::Opaque;
     }
-    payload::detect(fields.get("content-type").map(|value| *value.expose()), body)
+    payload::detect(content_type(fields), body)
 }
 
 /// Whether documents describe bodies of this format by a JSON schema.
@@ -736,8 +836,9 @@ pub fn name_class(name: &[u8]) -> Option<&'static str> {
     if name.iter().all(|byte| byte.is_ascii_digit() || b"-/:.+ T".contains(byte)) {
         return Some("{number}");
     }
-    // Long and mixed: an identifier, not a word.
-    (digits >= 6 && name.len() >= 12 && !name.contains(&b'_')).then_some("{id}")
+    // Long and mixed: an identifier, not a word. Words that are joined may have digits, but no number this long.
+    let long_run = || name.split(|byte| !byte.is_ascii_digit()).any(|run| run.len() >= 9);
+    (digits >= 6 && name.len() >= 12 && (!name.contains(&b'_') || long_run())).then_some("{id}")
 }
 
 /// One open container.
@@ -770,6 +871,8 @@ struct Walker<'w, 'a> {
     location: Location,
     status: u16,
     xml: bool,
+    /// Whether the client chooses the names of properties, as GraphQL's aliases.
+    chosen_names: bool,
     form: bool,
     shape: &'w mut BodyShape,
     frames: Vec<Frame<'a>>,
@@ -1110,7 +1213,12 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             self.next = self.shape.property_bytes(parent, &buffer, max, name_class_after_slash);
         } else {
             let bytes = name.decode(&mut buffer);
-            self.next = self.shape.property_bytes(parent, bytes, max, name_class);
+            self.next = if self.chosen_names {
+                let classifier = self.classifier;
+                self.shape.property_bytes(parent, bytes, max, |name| chosen_name_class(name, classifier))
+            } else {
+                self.shape.property_bytes(parent, bytes, max, name_class)
+            };
         }
         self.work.name = buffer;
     }
@@ -1198,6 +1306,12 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         }
         self.judge(Some(NodeId::ROOT), EMPTY, JsonType::String, text, Some(&verdict));
     }
+}
+
+/// The same of a name that the client chooses.
+fn chosen_name_class(name: &[u8], classifier: &Classifier) -> Option<&'static str> {
+    name_class(name)
+        .or_else(|| privacy::shown_operation(name, classifier).is_none().then_some(privacy::MASKED))
 }
 
 fn name_class_after_slash(name: &[u8]) -> Option<&'static str> {

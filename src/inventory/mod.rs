@@ -11,6 +11,7 @@ pub mod dialogue;
 pub mod facts;
 pub mod inspect;
 pub mod learner;
+pub mod operations;
 pub mod privacy;
 mod running;
 pub mod sketch;

@@ -8,6 +8,8 @@
 use super::facts::EndpointFacts;
 use super::inspect::name_class;
 use super::learner::{EndpointClass, Learnt, TemplateSegment};
+use crate::classify::{Classifier, KeyVerdict};
+use crate::payload::JsonType;
 use std::borrow::Cow;
 
 /// What stands for a name that may not be shown.
@@ -146,6 +148,52 @@ pub fn shown_host(host: &str) -> String {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
         });
     if good { host.to_owned() } else { MASKED.to_owned() }
+}
+
+/// The name of an operation, a root field, an action or an error's code, if it reads like one. Clients choose the names of
+/// their GraphQL operations, and may write what they like in place of the others: a name is made of words with few digits
+/// among them, and no data class knows it or a part of it.
+#[must_use]
+pub fn shown_operation<'n>(name: &'n [u8], classifier: &Classifier) -> Option<&'n str> {
+    let text = std::str::from_utf8(name).ok().filter(|_| is_made_of_words(name))?;
+    let nothing = KeyVerdict::default();
+    let mut hits = Vec::new();
+    for piece in std::iter::once(text).chain(parts(text)) {
+        // A part of digits alone is a version, which is too short to be anything else.
+        if piece.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        classifier.classify(&nothing, JsonType::String, piece.as_bytes(), &mut hits);
+        if !hits.is_empty() || name_class(piece.as_bytes()).is_some() {
+            return None;
+        }
+    }
+    Some(text)
+}
+
+/// Whether a name that a client may choose is made of words with few digits among them.
+fn is_made_of_words(name: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(name) else { return false };
+    (1..=64).contains(&text.len())
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && parts(text).all(is_operation_word)
+}
+
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    name.split(['_', '.', '-', '/', ':', '$']).filter(|part| !part.is_empty())
+}
+
+/// `getBalance`, `v2`, `MT103`, `GetAccountsV31`; not `a8f3k2`, `deadbeef01`, `4711815`.
+fn is_operation_word(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if !bytes.iter().all(u8::is_ascii_alphanumeric) || digits > 5 || digits == bytes.len() && digits > 4 {
+        return false;
+    }
+    // Letters and digits in turn are an id's.
+    let turns = bytes.chunk_by(|one, next| one.is_ascii_digit() == next.is_ascii_digit()).count();
+    let hex = bytes.len() >= 8 && digits > 0 && bytes.iter().all(u8::is_ascii_hexdigit);
+    turns <= 4 && !hex
 }
 
 /// The name of a query parameter, decoded, as far as it reads like one.

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::finding::DocumentPlace;
     use crate::lake::rows::{
-        BucketRow, CaptureRow, CertificateRow, Count, DataClassRow, ObservationRow, Origin,
+        BucketRow, CaptureRow, CertificateRow, Count, DataClassRow, ObservationRow, OperationRow, Origin,
     };
     use crate::lake::writer::Writer;
 
@@ -185,6 +185,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a value for every column")]
     fn every_column_is_read_as_it_was_written() {
         let lake = tempfile::tempdir().unwrap();
         let writer = Writer::new(lake.path(), origin("a", 7_200)).unwrap();
@@ -242,6 +243,15 @@ mod tests {
                 deprecated_since: Some(at(3)),
                 sunset: Some(at(4)),
                 tier: 4,
+                operation: OperationRow {
+                    parent: Some("0".into()),
+                    kind: Some("graphql".into()),
+                    operation_type: Some("query".into()),
+                    name: Some("Get".into()),
+                    fields: Count::list([("account", 2)]),
+                    errors: 3,
+                    error_codes: Count::list([("NO", 1)]),
+                },
             },
             EndpointRow { id: "2".into(), host: "b.example".into(), ..Default::default() },
         ];

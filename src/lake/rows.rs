@@ -3,10 +3,11 @@
 //! Nothing here is a value from traffic: names of hosts, templates, fields and classes, counts and instants.
 
 use crate::finding::{DocumentPlace, Finding};
-use crate::inventory::Endpoint;
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::Latencies;
+use crate::inventory::operations::{OperationFacts, OperationKey};
 use crate::inventory::vantage::Hop;
+use crate::inventory::{Endpoint, EndpointId, EndpointKey};
 use crate::merge::Merge;
 use crate::time::Timestamp;
 use crate::tls::service::{Service, ServiceKey};
@@ -180,6 +181,67 @@ pub struct EndpointRow {
     pub sunset: Option<Timestamp>,
     /// How much harm its misuse could do, 4 most.
     pub tier: u8,
+    /// What it is under its URL, where that stands for many; without a parent it is a URL itself.
+    pub operation: OperationRow,
+}
+
+/// What an operation is under its URL.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct OperationRow {
+    /// The stable id of the URL's endpoint; `None` when this is no operation.
+    pub parent: Option<String>,
+    /// `graphql`, `json_rpc`, `soap`, `xml_rpc`, `iso20022`, `odata`.
+    pub kind: Option<String>,
+    /// `query`, `mutation`, `subscription`; `None` where there are no types or none is known.
+    #[serde(rename = "type")]
+    pub operation_type: Option<String>,
+    /// Its name as far as it may be shown.
+    pub name: Option<String>,
+    /// Calls by GraphQL's root fields, SOAP's actions, the root element of a message.
+    pub fields: Vec<Count>,
+    /// Calls that were answered with an error of the operation itself, whatever the status.
+    pub errors: u64,
+    /// Errors by code.
+    pub error_codes: Vec<Count>,
+}
+
+impl OperationRow {
+    /// What names it, without what was counted.
+    #[must_use]
+    pub fn name_alone(&self) -> Self {
+        Self { fields: Vec::new(), errors: 0, error_codes: Vec::new(), ..self.clone() }
+    }
+
+    fn of(parent: &EndpointKey, key: &OperationKey, operation: &OperationFacts) -> Self {
+        Self {
+            parent: Some(parent.id().to_string()),
+            kind: Some(key.kind.name().to_owned()),
+            operation_type: key.operation_type.map(|kind| kind.name().to_owned()),
+            name: Some(key.name.clone()),
+            fields: Count::list(operation.fields.iter().map(|(name, count)| (name.as_str(), *count))),
+            errors: operation.failed,
+            error_codes: Count::list(operation.codes.iter().map(|(code, count)| (code.as_str(), *count))),
+        }
+    }
+}
+
+/// The operations of an endpoint, each as an endpoint with its stable id and what it is.
+#[must_use]
+pub fn operations(endpoint: &Endpoint) -> Vec<(EndpointId, OperationRow, Endpoint)> {
+    let all = endpoint.facts.operations.iter().flat_map(|known| known.all());
+    all.map(|(key, operation)| {
+        let row = OperationRow::of(&endpoint.key, key, &operation);
+        let child = Endpoint {
+            class: operation.class(endpoint.class),
+            key: endpoint.key.clone(),
+            capability: endpoint.capability.clone(),
+            facts: operation.facts,
+            hops: Vec::new(),
+            ..*endpoint
+        };
+        (key.id(&endpoint.key), row, child)
+    })
+    .collect()
 }
 
 impl EndpointRow {
@@ -318,11 +380,29 @@ pub struct ObservationRow {
     pub callers_sketch: Vec<u8>,
     /// Exchanges that carried a class of data.
     pub data_classes: Vec<Count>,
+    /// Of an operation the stable id of its URL's endpoint.
+    pub parent: Option<String>,
+    /// Of an operation its name.
+    pub operation_name: Option<String>,
 }
 
 impl ObservationRow {
-    /// The hours of an endpoint.
-    pub fn of(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
+    /// The hours of an endpoint, and of each operation under it.
+    #[must_use]
+    pub fn of(endpoint: &Endpoint) -> Vec<Self> {
+        let mut rows: Vec<Self> = Self::hours(endpoint).collect();
+        for (id, operation, child) in operations(endpoint) {
+            rows.extend(Self::hours(&child).map(|row| Self {
+                endpoint: id.to_string(),
+                parent: operation.parent.clone(),
+                operation_name: operation.name.clone(),
+                ..row
+            }));
+        }
+        rows
+    }
+
+    fn hours(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
         endpoint.facts.hours.iter().map(|(hour, facts)| Self {
             endpoint: endpoint.key.id().to_string(),
             host: endpoint.key.host.clone(),
@@ -338,6 +418,8 @@ impl ObservationRow {
             callers: facts.callers.estimate(),
             callers_sketch: facts.callers.to_bytes(),
             data_classes: Count::list(facts.data_classes.iter().map(|(name, count)| (*name, *count))),
+            parent: None,
+            operation_name: None,
         })
     }
 }

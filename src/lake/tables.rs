@@ -66,6 +66,42 @@ fn identity<R>(
     ]
 }
 
+impl EndpointRow {
+    /// The columns that tell what an operation is under its URL.
+    fn operation_columns() -> Vec<Column<Self>> {
+        use Place::{Count, Counts, MaybeText};
+        vec![
+            column(
+                "parent_endpoint_id",
+                MaybeText(lens!(operation.parent)),
+                "of an operation the URL's endpoint; null where the row is a URL itself",
+            ),
+            column(
+                "operation_kind",
+                MaybeText(lens!(operation.kind)),
+                "graphql, json_rpc, soap, xml_rpc, iso20022, odata",
+            ),
+            column(
+                "operation_type",
+                MaybeText(lens!(operation.operation_type)),
+                "query, mutation, subscription",
+            ),
+            column("operation_name", MaybeText(lens!(operation.name)), "name of the operation under its URL"),
+            column(
+                "operation_fields",
+                Counts(lens!(operation.fields)),
+                "calls by root field of GraphQL, action of SOAP, root element of a message",
+            ),
+            column(
+                "operation_errors",
+                Count(lens!(operation.errors)),
+                "calls answered with an error of the operation itself, whatever the status",
+            ),
+            column("operation_error_codes", Counts(lens!(operation.error_codes)), "such errors by code"),
+        ]
+    }
+}
+
 impl Table for EndpointRow {
     const NAME: &'static str = "endpoints";
 
@@ -163,6 +199,7 @@ impl Table for EndpointRow {
             ),
             column("sunset", MaybeInstant(lens!(sunset)), "as its answers say (RFC 8594)"),
         ]);
+        all.extend(Self::operation_columns());
         all
     }
 
@@ -178,7 +215,7 @@ impl Table for ObservationRow {
     const NAME: &'static str = "observations";
 
     fn columns() -> Vec<Column<Self>> {
-        use Place::{Buckets, Bytes, Count, Counts, Text};
+        use Place::{Buckets, Bytes, Count, Counts, MaybeText, Text};
         let mut all =
             Vec::from(identity(Text(lens!(endpoint)), lens!(host), lens!(method), lens!(path_template)));
         all.extend([
@@ -200,6 +237,12 @@ impl Table for ObservationRow {
             column("callers_estimate", Count(lens!(callers)), "distinct callers; exact up to 64"),
             column("callers_hll", Bytes(lens!(callers_sketch)), "callers as DataSketches HLL_4, lg_k 11"),
             column("data_classes", Counts(lens!(data_classes)), "exchanges that carried a class of data"),
+            column(
+                "parent_endpoint_id",
+                MaybeText(lens!(parent)),
+                "of an operation the URL's endpoint, whose row counts the same exchanges; null where the row is a URL's",
+            ),
+            column("operation_name", MaybeText(lens!(operation_name)), "of an operation its name"),
         ]);
         all
     }

@@ -368,13 +368,9 @@ fn graphql_call<'a>(
 /// A GraphQL request in a query: `?query=…&operationName=…&variables=…&extensions=…`.
 fn graphql_by_query<'a>(exchange: &'a Transaction, query: &'a [u8], limits: &Limits) -> Vec<Call<'a>> {
     let names: [&[u8]; 3] = [b"query=", b"extensions=", b"documentId="];
-    let begins = |name: &[u8]| {
-        query.starts_with(name) || {
-            let found = memchr::memmem::find_iter(query, name);
-            found.filter_map(|at| query.get(at.checked_sub(1)?)).any(|before| *before == b'&')
-        }
-    };
-    if !names.into_iter().any(begins) {
+    let begins = |pair: &[u8]| names.iter().any(|name| pair.starts_with(name));
+    let mut others = memchr::memchr_iter(b'&', query).filter_map(|at| query.get(at + 1..));
+    if !begins(query) && !others.any(begins) {
         return Vec::new();
     }
     let (mut parts, mut text) = (GraphqlParts::default(), None);

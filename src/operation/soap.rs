@@ -15,6 +15,8 @@ const ENVELOPES: [&[u8]; 2] =
     [b"http://schemas.xmlsoap.org/soap/envelope/", b"http://www.w3.org/2003/05/soap-envelope"];
 /// What begins the namespace of every message of ISO 20022.
 const ISO_20022: &[u8] = b"urn:iso:std:iso:20022:tech:xsd:";
+/// Bytes in which the first of its namespaces is looked for.
+const MAX_FRONT: usize = 4_096;
 /// Tags that are looked at to find an element; in front of a body stand the headers of an envelope.
 const MAX_TAGS: usize = 16_384;
 /// Namespaces that are declared on the way to an element.
@@ -121,6 +123,8 @@ fn message(body: &[u8]) -> Option<Message<'_>> {
             None
         }
         _ => {
+            let front = body.get(..body.len().min(MAX_FRONT)).unwrap_or_default();
+            memmem::find(front, ISO_20022)?;
             // A message stands alone, or beside its header in a wrapper that each network has its own of.
             let mut tag = root;
             loop {

@@ -321,6 +321,7 @@ impl Taken {
     pub fn limits_reached(&self, limits: &Limits) -> Vec<String> {
         let learner = self.learner_counters();
         let flows = &self.counters.flows;
+        let (operations, in_part) = self.delta.operations_reached();
         [
             (
                 flows.evicted,
@@ -339,6 +340,19 @@ impl Taken {
             (
                 self.delta.unwatched(),
                 "exchanges were not looked for at other vantages (limit MAX_WAITING)".to_owned(),
+            ),
+            (
+                operations,
+                format!(
+                    "calls were of operations that found no room under their URL (limit OPERATIONS = {})",
+                    crate::limits::OPERATIONS
+                ),
+            ),
+            (
+                in_part,
+                "requests asked for more operations, or in longer documents, than are read (limits operation_calls, \
+                 graphql_tokens, body_depth)"
+                    .to_owned(),
             ),
             (
                 self.rows_dropped,

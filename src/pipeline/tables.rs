@@ -5,7 +5,7 @@ use crate::classify::evidence::{Location, State};
 use crate::compare::{Carried, Carrier};
 use crate::inventory::inspect::{DataField, data_fields};
 use crate::inventory::{Endpoint, EndpointClass};
-use crate::lake::rows::{CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
+use crate::lake::rows::{self, CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
 use crate::pipeline::analyze::{Report, Taken};
 use crate::pipeline::read::InputStats;
 use crate::pipeline::shard::ShardCounters;
@@ -89,7 +89,7 @@ fn verdict(endpoint: &Endpoint, documents: &DocumentSet) -> (Option<String>, Opt
     }
 }
 
-/// A row for each endpoint.
+/// A row for each endpoint, followed by those of the operations under it.
 #[must_use]
 pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &DocumentSet) -> Vec<EndpointRow> {
     let row = |endpoint: &Endpoint| {
@@ -120,7 +120,24 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
         row.sunset = retirement.sunset;
         row
     };
-    report.snapshot.inventory.endpoints.iter().map(row).collect()
+    let mut all = Vec::new();
+    for endpoint in &report.snapshot.inventory.endpoints {
+        all.push(row(endpoint));
+        for (id, operation, child) in rows::operations(endpoint) {
+            let mut row = row(&child);
+            row.id = id.to_string();
+            row.operation = operation;
+            if endpoint.key.method == "GET" {
+                // What GraphQL has in a body elsewhere stands in the query.
+                let asked = Location::RequestBody.name();
+                for class in row.data_classes.iter_mut().filter(|class| class.location == asked) {
+                    Location::RequestQuery.name().clone_into(&mut class.location);
+                }
+            }
+            all.push(row);
+        }
+    }
+    all
 }
 
 /// A row for each finding.

@@ -4,7 +4,9 @@
 //! keeps microseconds.
 
 use crate::finding::DocumentPlace;
-use crate::lake::rows::{CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
+use crate::lake::rows::{
+    CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, OperationRow, ServiceRow,
+};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -73,6 +75,7 @@ pub struct EndpointLine<'a> {
     deprecated_since: Option<Timestamp>,
     sunset: Option<Timestamp>,
     tier: u8,
+    operation: Option<&'a OperationRow>,
 }
 
 impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
@@ -109,6 +112,7 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             deprecated_since: row.deprecated_since.map(micros),
             sunset: row.sunset.map(micros),
             tier: row.tier,
+            operation: Some(&row.operation).filter(|operation| operation.parent.is_some()),
         }
     }
 }
@@ -266,7 +270,7 @@ mod tests {
                 r#""auth":[{"name":"jwt","count":3}],"dialects":[],"banking_signs":[],"tpp_roles":[],"#,
                 r#""tpp_authorities":[],"tpps":0,"vantages":[],"vantage_differences":[],"unseen_outside":[],"messages":[],"#,
                 r#""message_bytes":[],"message_kinds":[],"close_codes":[],"spec":null,"spec_document":null,"capability":"","#,
-                r#""owner":null,"lifecycle":"","deprecated_since":null,"sunset":null,"tier":3}"#,
+                r#""owner":null,"lifecycle":"","deprecated_since":null,"sunset":null,"tier":3,"operation":null}"#,
                 "\n"
             )
         );

@@ -118,6 +118,10 @@ fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: Echo) {
     inner.request_bytes = inner.request_bytes.saturating_sub(echo.request_bytes);
     inner.response_bytes = inner.response_bytes.saturating_sub(echo.response_bytes);
     inner.hours.absorb(echo.untold);
+    // Calls inside an exchange are not told apart by vantage: what was an echo would count twice.
+    if echo.requests > 0 && outer.operations.is_some() {
+        inner.operations = None;
+    }
     for (hour, facts) in &mut inner.hours {
         let known = outer.hours.get(hour).is_some_and(|outer| !outer.data_classes.is_empty());
         if known && facts.by_status_class.iter().all(|count| *count == 0) {

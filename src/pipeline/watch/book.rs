@@ -448,7 +448,9 @@ impl Book {
         let observations: Vec<ObservationRow> =
             report.snapshot.inventory.endpoints.iter().flat_map(ObservationRow::of).collect();
         let values = report.snapshot.values().clone();
-        let apis = endpoints.iter().filter(|row| row.class == EndpointClass::Api.name()).count() as u64;
+        let is_api =
+            |row: &&EndpointRow| row.class == EndpointClass::Api.name() && row.operation.parent.is_none();
+        let apis = endpoints.iter().filter(is_api).count() as u64;
         drop(report);
         let mut by_severity: BTreeMap<&'static str, u64> = BTreeMap::new();
         for finding in &findings {
@@ -506,6 +508,7 @@ fn told_endpoints(
             method: row.method.clone(),
             template: row.path_template.clone(),
             class: row.class.clone(),
+            operation: row.operation.name_alone(),
         };
         told.insert(row.id.clone(), endpoint);
         fresh
@@ -517,6 +520,7 @@ fn told_endpoints(
             method: gone.method.clone(),
             path_template: gone.template.clone(),
             class: gone.class.clone(),
+            operation: gone.operation.clone(),
             lifecycle: EndpointRow::SUPERSEDED.to_owned(),
             ..EndpointRow::default()
         });

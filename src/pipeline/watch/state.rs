@@ -8,7 +8,7 @@
 use crate::access_log::Quarantine;
 use crate::inventory::delta::Saved;
 use crate::inventory::facts::EndpointFacts;
-use crate::lake::rows::{CaptureRow, FindingRow};
+use crate::lake::rows::{CaptureRow, FindingRow, OperationRow};
 use crate::source::intake::{MAX_POSITIONS, Position, Positions};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,8 @@ pub(super) struct ToldEndpoint {
     pub(super) method: String,
     pub(super) template: String,
     pub(super) class: String,
+    /// What it is under its URL, without counts.
+    pub(super) operation: OperationRow,
 }
 
 /// A finding as the lake knows it.
