@@ -95,7 +95,7 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight state6";
+const MAGIC: &[u8; 16] = b"spanlight state9";
 const DIGEST: usize = 32;
 /// The largest state that is believed, unpacked.
 const MAX_BYTES: usize = 4 << 30;
