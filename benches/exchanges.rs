@@ -70,6 +70,7 @@ fn bench(c: &mut Criterion, name: &str, capture: &common::Capture) {
                     tags: false,
                     trusted: Arc::default(),
                     vantages: Arc::default(),
+                    methods: Arc::default(),
                     keys: Arc::new(Keys::new(0)),
                 };
                 let collector = Collector::new(&settings.limits, &key, &classifier, bodies);

@@ -21,7 +21,6 @@ use crate::pipeline::tables;
 use crate::sink::jsonl;
 use crate::source::log_file::format_given;
 use crate::source::log_presets;
-use crate::spec::DocumentSet;
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -54,6 +53,11 @@ pub(super) struct Args {
     /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
     spec: Vec<PathBuf>,
+
+    /// Descriptors of gRPC services, which are documents too and name the fields of messages: descriptor sets that protoc
+    /// or buf wrote with imports, .proto sources, or folders searched for both
+    #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
+    descriptors: Vec<PathBuf>,
 
     /// Add the results to the lake in this folder, as Parquet
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -208,10 +212,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let key = key::choose(args.key.as_deref())?;
     let mut complaints = Vec::new();
-    let files = documents::load(&args.spec, &mut complaints)?;
-    let spec_given = !args.spec.is_empty();
-    let (documents, problems) = DocumentSet::load(files);
-    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    let (documents, methods) = documents::read(&args.spec, &args.descriptors, &mut complaints)?;
+    let spec_given = !args.spec.is_empty() || !args.descriptors.is_empty();
     let catalogue = log_presets::load(&args.log_preset)?;
     let labels = args.files.iter().map(|_| None).chain(args.vantage.iter().map(|(label, _)| Some(&**label)));
     let vantages = Vantages::new(labels).context("--vantage")?;
@@ -235,6 +237,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             tags: args.tags.is_some(),
             trusted: Arc::new(TrustedProxies::new(args.trusted_proxy.clone())),
             vantages: Arc::new(vantages),
+            methods,
             keys: Arc::new(Keys::new(Limits::default().tls_secrets)),
         },
         packets: Options {

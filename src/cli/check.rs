@@ -38,15 +38,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
     };
     let mut wrong = Vec::new();
-    let mut files = Vec::new();
-    for spec in &settings.specs {
-        match documents::load(std::slice::from_ref(spec), &mut wrong) {
-            Ok(read) => files.extend(read),
-            Err(error) => wrong.push(format!("{error:#}")),
-        }
-    }
-    let (documents, problems) = DocumentSet::load(files);
-    wrong.extend(problems.as_slice().iter().map(ToString::to_string));
+    let documents = documents::all_of(&settings.specs, &settings.descriptors, &mut wrong);
     let key_file = settings.key_file();
     let key = if settings.key.is_some() || key_file.exists() {
         match key::load(&key_file) {
@@ -86,7 +78,7 @@ fn told(settings: &Settings, documents: &DocumentSet, key: &str, colours: Colour
         line("interface", &interface_told(interface, settings.shards.get() as u64));
     }
     line("shards", &thousands(settings.shards.get() as u64));
-    if settings.specs.is_empty() {
+    if settings.specs.is_empty() && settings.descriptors.is_empty() {
         line("documents", "none: nothing to compare with, every endpoint is undocumented");
     } else {
         let all = documents.documents();

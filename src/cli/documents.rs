@@ -1,25 +1,95 @@
-//! `--spec`: documents from files and folders.
+//! `--spec` and `--descriptors`: documents from files and folders.
 
+use crate::spec::{Descriptors, DocumentSet, Methods};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest document that is read.
 const MAX_BYTES: u64 = 64 << 20;
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 16;
 
-/// The files named, and those in the folders named, with their bytes. What a folder holds beside YAML and
-/// JSON is passed over. What cannot be read is told in words; the rest goes on.
-pub(super) fn load(paths: &[PathBuf], complaints: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>> {
+/// What is looked for in a folder.
+struct Wanted {
+    endings: &'static [&'static str],
+    /// What it is called.
+    name: &'static str,
+}
+
+const SPECS: Wanted = Wanted { endings: &["yaml", "yml", "json"], name: "YAML or JSON document" };
+const DESCRIPTORS: Wanted = Wanted {
+    endings: &["proto", "binpb", "pb", "protoset", "desc", "fds"],
+    name: ".proto source or descriptor set (.binpb, .pb, .protoset, .desc, .fds)",
+};
+
+/// The documents and methods of these files and folders. What is wrong with them is told in words; the rest is used.
+pub(super) fn read(
+    specs: &[PathBuf],
+    descriptors: &[PathBuf],
+    complaints: &mut Vec<String>,
+) -> Result<(DocumentSet, Arc<Methods>)> {
+    let files = load(specs, &SPECS, complaints)?;
+    let told = load(descriptors, &DESCRIPTORS, complaints)?;
+    Ok(join(files, told, complaints))
+}
+
+/// The documents of these files and folders, those that are not there among what is wrong.
+pub(super) fn all_of(
+    specs: &[PathBuf],
+    descriptors: &[PathBuf],
+    complaints: &mut Vec<String>,
+) -> DocumentSet {
+    let mut each = |paths: &[PathBuf], wanted: &Wanted| {
+        let mut files = Vec::new();
+        for path in paths {
+            match load(std::slice::from_ref(path), wanted, complaints) {
+                Ok(read) => files.extend(read),
+                Err(error) => complaints.push(format!("{error:#}")),
+            }
+        }
+        files
+    };
+    let (files, told) = (each(specs, &SPECS), each(descriptors, &DESCRIPTORS));
+    join(files, told, complaints).0
+}
+
+/// Files with their bytes.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn join(specs: Files, descriptors: Files, complaints: &mut Vec<String>) -> (DocumentSet, Arc<Methods>) {
+    let descriptors = described(descriptors, complaints);
+    let (documents, problems) = DocumentSet::load_with(specs, &descriptors);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    (documents, Arc::clone(descriptors.methods()))
+}
+
+#[cfg(feature = "grpc")]
+fn described(files: Files, complaints: &mut Vec<String>) -> Descriptors {
+    let (descriptors, problems) = Descriptors::load(files);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    descriptors
+}
+
+#[cfg(not(feature = "grpc"))]
+fn described(files: Files, complaints: &mut Vec<String>) -> Descriptors {
+    let untold = "not read: this build reads no descriptors; build with the feature 'grpc'";
+    complaints.extend(files.iter().map(|(name, _)| format!("{name}: {untold}")));
+    Descriptors::default()
+}
+
+/// The files named, and those in the folders named, with their bytes. What a folder holds beside what is wanted is
+/// passed over. What cannot be read is told in words; the rest goes on.
+fn load(paths: &[PathBuf], wanted: &Wanted, complaints: &mut Vec<String>) -> Result<Files> {
     let mut files = Vec::new();
     for path in paths {
         let known = fs::metadata(path).with_context(|| format!("open the document {}", path.display()))?;
         if known.is_dir() {
             let before = files.len();
-            folder(path, 0, &mut files, complaints);
+            folder(path, 0, wanted, &mut files, complaints);
             if files.len() == before {
-                complaints.push(format!("{}: no YAML or JSON document in this folder", path.display()));
+                complaints.push(format!("{}: no {} in this folder", path.display(), wanted.name));
             }
         } else {
             file(path, known.len(), &mut files, complaints);
@@ -28,7 +98,7 @@ pub(super) fn load(paths: &[PathBuf], complaints: &mut Vec<String>) -> Result<Ve
     Ok(files)
 }
 
-fn folder(path: &Path, depth: usize, files: &mut Vec<(String, Vec<u8>)>, complaints: &mut Vec<String>) {
+fn folder(path: &Path, depth: usize, wanted: &Wanted, files: &mut Files, complaints: &mut Vec<String>) {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) => return complaints.push(format!("{}: {error}", path.display())),
@@ -37,12 +107,12 @@ fn folder(path: &Path, depth: usize, files: &mut Vec<(String, Vec<u8>)>, complai
     paths.sort();
     for path in paths {
         let Ok(known) = fs::metadata(&path) else { continue };
-        let is_document = path.extension().is_some_and(|ending| {
-            ["yaml", "yml", "json"].iter().any(|known| ending.eq_ignore_ascii_case(known))
-        });
+        let is_document = path
+            .extension()
+            .is_some_and(|ending| wanted.endings.iter().any(|known| ending.eq_ignore_ascii_case(known)));
         if known.is_dir() {
             if depth < MAX_DEPTH {
-                folder(&path, depth + 1, files, complaints);
+                folder(&path, depth + 1, wanted, files, complaints);
             }
         } else if is_document {
             file(&path, known.len(), files, complaints);

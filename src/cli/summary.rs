@@ -224,7 +224,7 @@ fn endpoint(out: &mut String, row: &EndpointRow, colours: Colours) {
         (Some(_), _) => colours.good("documented   "),
         (None, _) => String::new(),
     };
-    let data = classes(row, colours);
+    let data = format!("{}{}", calls(row, colours), classes(row, colours));
     let path_length = row.path_template.chars().count();
     let pad = PATH.saturating_sub(path_length);
     let front = format!("      {:<6} {}", row.method, row.path_template);
@@ -287,6 +287,27 @@ fn authentication(row: &EndpointRow) -> String {
         (None, true) => "none".to_owned(),
         (None, false) => "not told".to_owned(),
     }
+}
+
+/// What remote calls were: `grpc server-streaming, 3 failed`.
+fn calls(row: &EndpointRow, colours: Colours) -> String {
+    let calls = &row.calls;
+    if calls.is_empty() {
+        return String::new();
+    }
+    let protocols: Vec<String> =
+        calls.protocols.iter().map(|protocol| protocol.name.replace('_', "-")).collect();
+    let mut text = protocols.join("+");
+    match calls.streaming.as_str() {
+        "client" => text.push_str(" client-streaming"),
+        "server" => text.push_str(" server-streaming"),
+        "bidi" => text.push_str(" streaming"),
+        _ => {}
+    }
+    if calls.failed == 0 {
+        return format!(" {}", colours.dim(&text));
+    }
+    format!(" {}{}", colours.dim(&text), colours.warn(&format!(", {} failed", thousands(calls.failed))))
 }
 
 /// The confirmed data classes, the most sensitive first.

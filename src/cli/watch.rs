@@ -26,7 +26,7 @@ use crate::source::intake::stdin::Stdin;
 use crate::source::key_log::KeySocketSettings;
 use crate::source::key_socket::KeySocket;
 use crate::source::live;
-use crate::spec::DocumentSet;
+use crate::spec::{DocumentSet, Methods};
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -91,6 +91,11 @@ pub(super) struct Args {
     /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
     spec: Vec<PathBuf>,
+
+    /// Descriptors of gRPC services, which are documents too and name the fields of messages: descriptor sets that protoc
+    /// or buf wrote with imports, .proto sources, or folders searched for both
+    #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
+    descriptors: Vec<PathBuf>,
 
     /// Fill the lake in this folder
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -209,6 +214,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             tags: false,
             trusted: Arc::new(settings.trusted.clone()),
             vantages: Arc::new(settings.vantages.clone()),
+            methods: read.methods,
             keys: Arc::new(Keys::new(settings.limits.tls_secrets)),
         },
         packets: Options {
@@ -467,6 +473,7 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
         settings.key.clone_from(&args.key);
     }
     settings.specs.extend(args.spec.iter().cloned());
+    settings.descriptors.extend(args.descriptors.iter().cloned());
     settings.bodies &= !args.no_bodies;
     settings.metrics = args.metrics.or(settings.metrics);
     if args.user.is_some() {
@@ -545,6 +552,7 @@ fn lock_in(settings: &Settings) -> Result<()> {
 /// What a sensor compares with.
 struct Read {
     documents: DocumentSet,
+    methods: Arc<Methods>,
     classifier: Arc<Classifier>,
     /// What is wrong with the documents; the rest of them is used.
     problems: Vec<String>,
@@ -552,9 +560,7 @@ struct Read {
 
 fn read(settings: &Settings) -> Result<Read> {
     let mut problems = Vec::new();
-    let files = documents::load(&settings.specs, &mut problems)?;
-    let (documents, wrong) = DocumentSet::load(files);
-    problems.extend(wrong.as_slice().iter().map(ToString::to_string));
+    let (documents, methods) = documents::read(&settings.specs, &settings.descriptors, &mut problems)?;
     let mut texts = Vec::new();
     for file in &settings.signatures {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
@@ -566,7 +572,7 @@ fn read(settings: &Settings) -> Result<Read> {
         let packs: Vec<Pack<'_>> = texts.iter().map(|(name, text)| Pack { name, text }).collect();
         Arc::new(Classifier::new(&packs)?)
     };
-    Ok(Read { documents, classifier, problems })
+    Ok(Read { documents, methods, classifier, problems })
 }
 
 /// Reads everything again and goes on with it, or tells all that is wrong with it. `accepted` are the problems of
@@ -607,7 +613,7 @@ fn reload(
     }
     terminal.set_level(new.log.level);
     let count = read.documents.documents().len();
-    sensor.reload(read.documents, &read.classifier, pace(&new), &new.interfaces);
+    sensor.reload((read.documents, read.methods), &read.classifier, pace(&new), &new.interfaces);
     tracing::info!(documents = count, "reloaded");
     Ok((new, read.problems))
 }

@@ -128,6 +128,14 @@ impl<'d> Walk<'d> {
     fn compare<E>(&mut self, seen: Cursor<'_, E>, promised: &SchemaRef<'d>, path: &mut String) {
         let schema = self.documents.schema(promised);
         let types = seen.types();
+        if schema.deprecated && self.direction == Direction::Request && path != "$" {
+            let count = types.total();
+            let words = format!(
+                "{} had a property that the document marks as deprecated",
+                counted(count, "request object")
+            );
+            self.add(Kind::DeprecatedParameterInUse, path, (count, count), words, promised);
+        }
         if self.direction != Direction::Request {
             let wrong: Vec<_> = types.met().filter(|(kind, _)| !schema.types.has(*kind)).collect();
             let count = wrong.iter().map(|(_, count)| count).sum();

@@ -11,7 +11,8 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
     for one in seen {
         if one.operations.is_empty() {
             match one.routed {
-                None if one.is_api() => register.add(shadow(one)),
+                // Reflection is found for what it is.
+                None if one.is_api() && !super::posture::is_reflection(one) => register.add(shadow(one)),
                 Some(_) if one.is_api() => {
                     if let Some(finding) = undocumented_method(one, documents) {
                         register.add(finding);
@@ -30,7 +31,7 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
 
 /// How the answers were: `12 requests, 9 answered with success, from 3 callers`.
 fn traffic(facts: &EndpointFacts) -> String {
-    let success: u64 = facts.statuses.range(200..400).map(|(_, count)| count).sum();
+    let success = facts.answered_with_success(true);
     let mut words = format!("{}, {success} answered with success", counted(facts.requests, "request"));
     let callers = facts.callers.estimate();
     if callers > 0 {
@@ -244,7 +245,10 @@ fn unused(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut Register) {
                 counted(operations.len() as u64, "operation")
             );
             let mut place = documents.place_of(first);
-            "/paths".clone_into(&mut place.pointer);
+            // Descriptors have names, not pointers.
+            let whole = if place.pointer.starts_with('/') { "/paths" } else { "" };
+            whole.clone_into(&mut place.pointer);
+            place.line = None;
             finding.document = Some(place);
             register.add(finding);
         }

@@ -15,14 +15,45 @@ pub(super) fn judge(seen: &[Seen<'_>], register: &mut Register) {
         in_url(one, register);
     }
     over_http(seen, register);
+    for finding in seen.iter().filter_map(reflection) {
+        register.add(finding);
+    }
+}
+
+/// Services of gRPC that tell what the server can do: `/grpc.reflection.v1.ServerReflection/ServerReflectionInfo`.
+const REFLECTION: &str = "/grpc.reflection.";
+
+/// Whether this is a server telling its services, and not only being asked for them.
+pub(super) fn is_reflection(one: &Seen<'_>) -> bool {
+    let facts = &one.endpoint.facts;
+    one.endpoint.key.template.starts_with(REFLECTION)
+        && facts.calls.as_ref().is_some_and(|calls| calls.responses.messages > 0)
+        && facts.answered_with_success(false) > 0
+}
+
+fn reflection(one: &Seen<'_>) -> Option<Finding> {
+    if !is_reflection(one) {
+        return None;
+    }
+    let facts = &one.endpoint.facts;
+    let success = facts.answered_with_success(false);
+    let open = answered_without_credential(facts);
+    let severity = if open > 0 { Severity::Medium } else { Severity::Low };
+    let mut finding = one.finding(Kind::GrpcReflection, severity, "", (success, facts.requests));
+    let credential = if open > 0 { "; a credential is not needed" } else { "" };
+    finding.explanation = format!(
+        "the server answered {} for its services, methods and messages{credential}: switch reflection off where \
+         clients are not developed",
+        counted(success, "request")
+    );
+    Some(finding)
 }
 
 /// At least how many requests without any credential were answered with success: those that are left when every
 /// refusal and redirection went to one of them.
 pub(super) fn answered_without_credential(facts: &EndpointFacts) -> u64 {
     let without = facts.auth.get(&AuthScheme::None).copied().unwrap_or_default();
-    let success: u64 = facts.statuses.range(200..300).map(|(_, count)| count).sum();
-    without.saturating_sub(facts.requests.saturating_sub(success))
+    without.saturating_sub(facts.requests.saturating_sub(facts.answered_with_success(false)))
 }
 
 fn unauthenticated(one: &Seen<'_>) -> Option<Finding> {

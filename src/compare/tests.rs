@@ -3,6 +3,7 @@
 use super::*;
 use crate::caller::AuthScheme;
 use crate::inventory::EndpointKey;
+use crate::inventory::calls::CallFacts;
 use crate::inventory::facts::{BodyShape, EndpointFacts};
 use crate::schema::{JsonType, NodeId};
 use crate::time::Timestamp;
@@ -135,6 +136,36 @@ fn paths_and_methods_that_no_document_names_are_told_once() {
     let shadow = all.iter().find(|one| one.path_template == "/v1/c").unwrap();
     assert_eq!((shadow.count, shadow.severity), (5, Severity::Medium));
     assert_eq!(shadow.explanation, "no document names this path; 5 requests, 4 answered with success");
+}
+
+#[test]
+fn reflection_is_told_and_what_failed_is_no_success() {
+    let of = |failed, messages| {
+        let mut calls = CallFacts { failed, ..CallFacts::default() };
+        calls.responses.messages = messages;
+        let mut facts = facts(&[(200, 5)]);
+        facts.calls = Some(Box::new(calls));
+        facts
+    };
+    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let refused = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+    let set = document(&json!({"/a": {"get": ok()}}));
+    let all = found(
+        vec![
+            endpoint(HOST, "POST", reflection, of(1, 9)),
+            endpoint(HOST, "POST", refused, of(5, 0)),
+            endpoint(HOST, "POST", "/bank.Accounts/Get", of(2, 3)),
+        ],
+        &set,
+    );
+    let told = |kind: Kind| {
+        let all = all.iter().filter(move |finding| finding.kind == kind);
+        all.map(|finding| (finding.path_template.as_str(), finding.count)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(Kind::GrpcReflection), [(reflection, 4)]);
+    assert_eq!(told(Kind::ShadowEndpoint), [("/bank.Accounts/Get", 5), (refused, 5)]);
+    let shadow = all.iter().find(|one| one.path_template == "/bank.Accounts/Get").unwrap();
+    assert_eq!(shadow.explanation, "no document names this path; 5 requests, 3 answered with success");
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub struct Config {
     pub bodies: bool,
     /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON.
     pub specs: Vec<PathBuf>,
+    /// Descriptors of gRPC services, which are documents too: descriptor sets, `.proto` sources, or folders searched for both.
+    pub descriptors: Vec<PathBuf>,
     /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
     pub signatures: Vec<PathBuf>,
     /// Proxies, or networks of them, whose word on their client is believed: an address, or `10.0.0.0/8`. Without any the
@@ -76,6 +78,7 @@ impl Default for Config {
             interval_secs: 10,
             bodies: true,
             specs: Vec::new(),
+            descriptors: Vec::new(),
             signatures: Vec::new(),
             trusted_proxies: Vec::new(),
             vantages: Vec::new(),

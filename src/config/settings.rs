@@ -62,6 +62,8 @@ pub struct Settings {
     pub bodies: bool,
     /// Files and folders of documents.
     pub specs: Vec<PathBuf>,
+    /// Files and folders of descriptors.
+    pub descriptors: Vec<PathBuf>,
     /// Files of signatures beside the built-in ones.
     pub signatures: Vec<PathBuf>,
     /// The proxies whose word on their client is believed.
@@ -222,6 +224,7 @@ impl Settings {
             interval: seconds(config.interval_secs, "/interval_secs", MAX_INTERVAL, wrong),
             bodies: config.bodies,
             specs: config.specs.iter().map(below).collect(),
+            descriptors: config.descriptors.iter().map(below).collect(),
             signatures: config.signatures.iter().map(below).collect(),
             trusted: trusted(&config.trusted_proxies, wrong),
             vantages: vantages(config, wrong),
@@ -243,7 +246,11 @@ impl Settings {
         let user = settings.privileges.user.as_str();
         let rule = "must be the name or number of a user other than root";
         wrong.unless(!["", "root", "0"].contains(&user), "/privileges/user", rule);
-        for (key, paths) in [("specs", &config.specs), ("signatures", &config.signatures)] {
+        for (key, paths) in [
+            ("specs", &config.specs),
+            ("descriptors", &config.descriptors),
+            ("signatures", &config.signatures),
+        ] {
             for (n, path) in paths.iter().enumerate() {
                 let rule = "must be a file or folder, not an empty text";
                 wrong.unless(!path.as_os_str().is_empty(), &format!("/{key}/{n}"), rule);
@@ -282,6 +289,11 @@ impl Settings {
             ("interval_secs", self.interval == new.interval, None),
             ("bodies", self.bodies == new.bodies, STARTED),
             ("specs", self.specs == new.specs, locked.filter(|_| out_of_reach(&new.specs))),
+            (
+                "descriptors",
+                self.descriptors == new.descriptors,
+                locked.filter(|_| out_of_reach(&new.descriptors)),
+            ),
             (
                 "signatures",
                 self.signatures == new.signatures,
@@ -425,6 +437,7 @@ impl Settings {
         let specs = self
             .specs
             .iter()
+            .chain(&self.descriptors)
             .chain(&self.signatures)
             .chain(self.access_logs.iter().flat_map(|log| &log.presets))
             .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
@@ -1043,8 +1056,8 @@ trusted_proxies: [10.0.0.0/8, proxy]
                 "line 1, sensor: must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`",
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
-                "line 4, typo: unknown key; known here: access_logs, bodies, capture, interfaces, \
-                 interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
+                "line 4, typo: unknown key; known here: access_logs, bodies, capture, descriptors, \
+                 interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
                  trusted_proxies, vantages",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",

@@ -31,7 +31,7 @@ pub enum Kind {
     UndocumentedResponseMediaType,
     /// A media type of requests that the document does not name.
     UndocumentedRequestMediaType,
-    /// A parameter that is still sent though it is marked for retirement.
+    /// A parameter, or a property of requests, that is still sent though it is marked for retirement.
     DeprecatedParameterInUse,
     /// Requests without any credential that were answered though the document demands one.
     SecurityNotEnforced,
@@ -53,11 +53,13 @@ pub enum Kind {
     CertificateExpiring,
     /// GraphQL that was asked for its schema.
     GraphqlIntrospection,
+    /// A server tells anybody its gRPC services and messages.
+    GrpcReflection,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -83,6 +85,7 @@ impl Kind {
         Self::CertificateExpired,
         Self::CertificateExpiring,
         Self::GraphqlIntrospection,
+        Self::GrpcReflection,
     ];
 
     /// The stable name: snake case.
@@ -114,6 +117,7 @@ impl Kind {
             Self::CertificateExpired => "certificate_expired",
             Self::CertificateExpiring => "certificate_expiring",
             Self::GraphqlIntrospection => "graphql_introspection",
+            Self::GrpcReflection => "grpc_reflection",
         }
     }
 
@@ -149,6 +153,7 @@ impl Kind {
             Self::CertificateExpired => &["OWASP-API8:2023", "CWE-298", "PCI-DSS-4.0.1:4.2.1"],
             Self::CertificateExpiring => &["OWASP-API8:2023", "PCI-DSS-4.0.1:4.2.1"],
             Self::GraphqlIntrospection => &["OWASP-API8:2023", "CWE-497"],
+            Self::GrpcReflection => &["OWASP-API8:2023", "OWASP-API9:2023"],
             Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
         }
     }

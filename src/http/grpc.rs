@@ -1,8 +1,10 @@
 //! gRPC calls as HTTP carries them: messages behind a prefix of five bytes, and how the call ended.
 //!
-//! Over HTTP/2 the outcome is a trailer, `grpc-status`. gRPC-Web, which browsers speak over either version, has the
-//! same prefix and puts the trailers into the body as a last message of its own kind, and may write all of it in
-//! Base64. [`MessageReader`] counts messages as bytes pass; [`unframe`] makes a kept body readable for scanners.
+//! Over HTTP/2 the outcome is a trailer, `grpc-status`, or a field of the head when there is no message. gRPC-Web, which
+//! browsers speak over either version, has the same prefix and puts the trailers into the body as a last message of its
+//! own kind, and may write all of it in Base64. Connect does the same with JSON for trailers, and has calls of one message
+//! each way as bodies without a prefix, whose outcome is the HTTP status. [`MessageReader`] counts messages as bytes pass;
+//! [`unframe`] makes a kept body readable for scanners.
 
 use super::content::{ContentDecoder, Decoded};
 use crate::merge::Merge;
@@ -37,6 +39,188 @@ pub fn coding(content_type: &[u8]) -> Option<Coding> {
 const PREFIX: &[u8] = b"application/grpc";
 const TEXT: &[u8] = b"-web-text";
 
+/// Which protocol of remote calls an exchange speaks.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub enum CallProtocol {
+    /// gRPC over HTTP/2.
+    #[default]
+    Grpc,
+    /// gRPC-Web.
+    GrpcWeb,
+    /// gRPC-Web in Base64.
+    GrpcWebText,
+    /// Connect, one message each way.
+    Connect,
+    /// Connect, messages behind prefixes.
+    ConnectStream,
+}
+
+impl CallProtocol {
+    /// The protocol that a content type names; `None` when it is not that of a remote call.
+    #[must_use]
+    pub fn of(content_type: &[u8]) -> Option<Self> {
+        if let Some(coding) = coding(content_type) {
+            let web = content_type.get(PREFIX.len()..PREFIX.len() + WEB.len());
+            return Some(match coding {
+                Coding::Text => Self::GrpcWebText,
+                Coding::Binary if web.is_some_and(|web| web.eq_ignore_ascii_case(WEB)) => Self::GrpcWeb,
+                Coding::Binary => Self::Grpc,
+            });
+        }
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case(b"application/proto") {
+            return Some(Self::Connect);
+        }
+        let start = essence.get(..CONNECT.len()).unwrap_or_default();
+        start.eq_ignore_ascii_case(CONNECT).then_some(Self::ConnectStream)
+    }
+
+    /// The stable name: snake case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::GrpcWeb => "grpc_web",
+            Self::GrpcWebText => "grpc_web_text",
+            Self::Connect => "connect",
+            Self::ConnectStream => "connect_stream",
+        }
+    }
+
+    /// Whether messages stand behind prefixes.
+    #[must_use]
+    pub const fn is_framed(self) -> bool {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText | Self::ConnectStream => true,
+            Self::Connect => false,
+        }
+    }
+
+    /// The field that names how messages are compressed.
+    #[must_use]
+    pub const fn encoding_field(self) -> &'static str {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => "grpc-encoding",
+            Self::ConnectStream => "connect-content-encoding",
+            Self::Connect => "content-encoding",
+        }
+    }
+
+    /// Set in the flags of what ends a body instead of a message.
+    const fn end_flag(self) -> u8 {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => TRAILERS,
+            Self::ConnectStream | Self::Connect => END_OF_STREAM,
+        }
+    }
+}
+
+const WEB: &[u8] = b"-web";
+const CONNECT: &[u8] = b"application/connect+";
+
+/// Where the outcome of a call was told.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub enum Told {
+    /// Nowhere: the call was cut, or only its HTTP was seen.
+    #[default]
+    Nowhere,
+    /// In the response's head: there was no message.
+    Head,
+    /// In trailers behind the messages.
+    Trailers,
+    /// At the end of the body, as gRPC-Web and Connect do.
+    Body,
+    /// By the HTTP status, as Connect does.
+    HttpStatus,
+    /// In a log.
+    Log,
+}
+
+impl Told {
+    /// The stable name: snake case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nowhere => "nowhere",
+            Self::Head => "trailers_only",
+            Self::Trailers => "trailers",
+            Self::Body => "body",
+            Self::HttpStatus => "http_status",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// The names of outcomes, by their numbers.
+const STATUSES: [&str; 17] = [
+    "ok",
+    "canceled",
+    "unknown",
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_found",
+    "already_exists",
+    "permission_denied",
+    "resource_exhausted",
+    "failed_precondition",
+    "aborted",
+    "out_of_range",
+    "unimplemented",
+    "internal",
+    "unavailable",
+    "data_loss",
+    "unauthenticated",
+];
+
+/// The name of an outcome: snake case; `other` when no standard has its number.
+#[must_use]
+pub fn status_name(status: u32) -> &'static str {
+    STATUSES.get(status as usize).copied().unwrap_or("other")
+}
+
+/// The outcome that an HTTP status stands for where a call told none (gRPC's and Connect's mappings agree).
+#[must_use]
+pub const fn status_of_http(status: u16) -> Option<u32> {
+    Some(match status {
+        200 => 0,
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        0 => return None,
+        _ => 2,
+    })
+}
+
+/// The outcome in the JSON of an error of Connect.
+#[must_use]
+pub fn status_of_error(json: &[u8]) -> Option<u32> {
+    let error: ConnectError = serde_json::from_slice(json).ok()?;
+    error.number()
+}
+
+#[derive(serde::Deserialize)]
+struct ConnectEnd {
+    error: Option<ConnectError>,
+}
+
+#[derive(serde::Deserialize)]
+struct ConnectError {
+    code: String,
+}
+
+impl ConnectError {
+    fn number(&self) -> Option<u32> {
+        let known = STATUSES.iter().position(|name| *name == self.code)?;
+        u32::try_from(known).ok()
+    }
+}
+
 /// The number that a `grpc-status` value states.
 #[must_use]
 pub fn status(value: &[u8]) -> Option<u32> {
@@ -66,12 +250,15 @@ impl Merge for Messages {
 const COMPRESSED: u8 = 0x01;
 /// Set in the flags of the trailers that gRPC-Web puts behind the messages.
 const TRAILERS: u8 = 0x80;
+/// Set in the flags of what ends a stream of Connect.
+const END_OF_STREAM: u8 = 0x02;
 /// Bytes of trailers in a body that are looked at.
 const MAX_TRAILERS: usize = 4_096;
 
 /// Counts messages while the bytes of a body pass.
 #[derive(Clone, Debug, Default)]
 pub struct MessageReader {
+    protocol: CallProtocol,
     /// Where the body is in Base64: the group of characters that is not whole.
     text: Option<Group>,
     /// What was counted.
@@ -89,8 +276,17 @@ pub struct MessageReader {
 impl MessageReader {
     /// A reader at the start of a body.
     #[must_use]
-    pub fn new(coding: Coding) -> Self {
-        Self { text: (coding == Coding::Text).then(Group::default), ..Self::default() }
+    pub fn new(protocol: CallProtocol) -> Self {
+        let text = (protocol == CallProtocol::GrpcWebText).then(Group::default);
+        // A body without a prefix is one message, even when it is empty.
+        let messages = Messages { count: u64::from(!protocol.is_framed()), ..Messages::default() };
+        Self { protocol, text, messages, ..Self::default() }
+    }
+
+    /// Which protocol it reads.
+    #[must_use]
+    pub const fn protocol(&self) -> CallProtocol {
+        self.protocol
     }
 
     /// Takes the next bytes of the body.
@@ -107,6 +303,11 @@ impl MessageReader {
     }
 
     fn binary(&mut self, mut bytes: &[u8]) {
+        if !self.protocol.is_framed() {
+            self.messages.bytes += bytes.len() as u64;
+            self.messages.largest = u32::try_from(self.messages.bytes).unwrap_or(u32::MAX);
+            return;
+        }
         while !bytes.is_empty() && !self.lost {
             if self.left > 0 {
                 let (content, rest) = bytes.split_at((self.left as usize).min(bytes.len()));
@@ -116,7 +317,7 @@ impl MessageReader {
                     let room = MAX_TRAILERS.saturating_sub(self.trailers.len());
                     self.trailers.extend_from_slice(content.get(..room).unwrap_or(content));
                     if self.left == 0 {
-                        self.status = status_in(&self.trailers);
+                        self.status = self.told();
                     }
                 }
                 continue;
@@ -134,7 +335,10 @@ impl MessageReader {
             self.have = 0;
             let [_, a, b, c, d] = self.prefix;
             self.left = u32::from_be_bytes([a, b, c, d]);
-            if !self.in_trailers() {
+            if self.in_trailers() {
+                // Connect ends with what may well be empty JSON, but never nothing.
+                self.trailers.clear();
+            } else {
                 self.messages.count += 1;
                 self.messages.bytes += u64::from(self.left);
                 self.messages.largest = self.messages.largest.max(self.left);
@@ -144,6 +348,10 @@ impl MessageReader {
 
     /// Bytes of the body were never captured.
     pub const fn lose(&mut self, lost: u64) {
+        if !self.protocol.is_framed() {
+            self.messages.bytes += lost;
+            return;
+        }
         // A hole within a message costs nothing: its length was told. In Base64 it costs what follows.
         if lost <= self.left as u64 && self.text.is_none() {
             #[expect(clippy::cast_possible_truncation, reason = "not above `left`")]
@@ -156,7 +364,20 @@ impl MessageReader {
 
     const fn in_trailers(&self) -> bool {
         let [flags, ..] = self.prefix;
-        flags & TRAILERS != 0
+        flags & self.protocol.end_flag() != 0
+    }
+
+    /// The outcome that the end of the body tells.
+    fn told(&self) -> Option<u32> {
+        match self.protocol {
+            CallProtocol::Grpc | CallProtocol::GrpcWeb | CallProtocol::GrpcWebText => {
+                status_in(&self.trailers)
+            }
+            CallProtocol::ConnectStream | CallProtocol::Connect => {
+                let end: ConnectEnd = serde_json::from_slice(&self.trailers).ok()?;
+                end.error.map_or(Some(0), |error| error.number())
+            }
+        }
     }
 }
 
@@ -180,7 +401,10 @@ pub fn unframe(
     decoder: &mut ContentDecoder,
     cap: usize,
 ) -> Decoded {
-    if coding(content_type) == Some(Coding::Text) {
+    let Some(protocol) = CallProtocol::of(content_type).filter(|protocol| protocol.is_framed()) else {
+        return Decoded::Whole;
+    };
+    if protocol == CallProtocol::GrpcWebText {
         *body = from_base64(body);
     }
     let is_json = memchr::memmem::find(content_type, b"+json").is_some();
@@ -189,7 +413,7 @@ pub fn unframe(
     }
     let (mut out, mut message, mut outcome) = (Vec::new(), Vec::new(), Decoded::Whole);
     for (flags, _, content) in messages(body) {
-        if flags & TRAILERS != 0 {
+        if flags & protocol.end_flag() != 0 {
             continue;
         }
         message.clear();
@@ -211,7 +435,8 @@ pub fn unframe(
             break;
         }
         if is_json {
-            out.extend_from_slice(&message);
+            // A line feed in JSON is nothing but space: without it each line is a message.
+            out.extend(message.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
             out.push(b'\n');
         } else {
             out.push(0);
@@ -224,7 +449,7 @@ pub fn unframe(
 }
 
 /// The messages of a body: flags, the length they state, and what is there.
-fn messages(body: &[u8]) -> impl Iterator<Item = (u8, usize, &[u8])> {
+pub(crate) fn messages(body: &[u8]) -> impl Iterator<Item = (u8, usize, &[u8])> {
     let mut rest = body;
     std::iter::from_fn(move || {
         let (&[flags, a, b, c, d], tail) = rest.split_first_chunk()?;
@@ -277,15 +502,28 @@ fn from_base64(text: &[u8]) -> Vec<u8> {
     out
 }
 
+const PROTOCOLS: [CallProtocol; 5] = [
+    CallProtocol::Grpc,
+    CallProtocol::GrpcWeb,
+    CallProtocol::GrpcWebText,
+    CallProtocol::Connect,
+    CallProtocol::ConnectStream,
+];
+
 /// Reads any bytes as messages and asserts that the cap holds and that cutting does not matter.
 pub fn fuzz(data: &[u8]) {
-    for coding in [Coding::Binary, Coding::Text] {
-        let (mut whole, mut cut) = (MessageReader::new(coding), MessageReader::new(coding));
+    for protocol in PROTOCOLS {
+        let (mut whole, mut cut) = (MessageReader::new(protocol), MessageReader::new(protocol));
         whole.feed(data);
         data.chunks(1).for_each(|byte| cut.feed(byte));
         assert_eq!((whole.messages, whole.status), (cut.messages, cut.status), "cutting does not matter");
     }
-    for content_type in [&b"application/grpc"[..], b"application/grpc+json", b"application/grpc-web-text"] {
+    for content_type in [
+        &b"application/grpc"[..],
+        b"application/grpc+json",
+        b"application/grpc-web-text",
+        b"application/connect+proto",
+    ] {
         let mut body = data.to_vec();
         unframe(content_type, Some(b"gzip"), &mut body, &mut ContentDecoder::default(), 1_000);
         assert!(body.len() <= data.len().max(1_000), "the cap holds");
@@ -321,6 +559,44 @@ mod tests {
         ] {
             assert_eq!(coding(content_type.as_bytes()), told, "{content_type}");
         }
+        for (content_type, told) in [
+            ("application/grpc+proto", Some(CallProtocol::Grpc)),
+            ("application/grpc-web+proto", Some(CallProtocol::GrpcWeb)),
+            ("application/GRPC-Web", Some(CallProtocol::GrpcWeb)),
+            ("application/grpc-web-text+proto", Some(CallProtocol::GrpcWebText)),
+            ("application/connect+proto", Some(CallProtocol::ConnectStream)),
+            ("application/connect+json; charset=utf-8", Some(CallProtocol::ConnectStream)),
+            ("application/proto", Some(CallProtocol::Connect)),
+            ("application/protobuf", None),
+            ("application/connection", None),
+        ] {
+            assert_eq!(CallProtocol::of(content_type.as_bytes()), told, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_stream_of_connect_ends_with_json() {
+        for (end, told) in [
+            ("{}", Some(0)),
+            (r#"{"metadata":{"a":["b"]}}"#, Some(0)),
+            (r#"{"error":{"code":"not_found","message":"none"}}"#, Some(5)),
+            (r#"{"error":{"code":"strange"}}"#, None),
+            ("no json", None),
+        ] {
+            let body = [message(0, b"one"), message(END_OF_STREAM, end.as_bytes())].concat();
+            let mut reader = MessageReader::new(CallProtocol::ConnectStream);
+            reader.feed(&body);
+            assert_eq!((reader.messages.count, reader.status), (1, told), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_prefix_is_one_message() {
+        let mut reader = MessageReader::new(CallProtocol::Connect);
+        assert_eq!(reader.messages, Messages { count: 1, bytes: 0, largest: 0 });
+        reader.feed(b"\0\0\0\0\x01ab");
+        assert_eq!(reader.messages, Messages { count: 1, bytes: 7, largest: 7 });
+        assert_eq!(status_of_error(br#"{"code":"permission_denied","message":""}"#), Some(7));
     }
 
     #[test]
@@ -329,7 +605,7 @@ mod tests {
             [message(0, b"one"), message(1, b"three"), message(TRAILERS, b"grpc-status: 7\r\nx:1\r\n")]
                 .concat();
         for size in 1..body.len() {
-            let mut reader = MessageReader::new(Coding::Binary);
+            let mut reader = MessageReader::new(CallProtocol::GrpcWeb);
             body.chunks(size).for_each(|piece| reader.feed(piece));
             assert_eq!(reader.messages, Messages { count: 2, bytes: 8, largest: 5 });
             assert_eq!(reader.status, Some(7));
@@ -338,7 +614,7 @@ mod tests {
 
     #[test]
     fn a_hole_within_a_message_costs_nothing_else() {
-        let mut reader = MessageReader::new(Coding::Binary);
+        let mut reader = MessageReader::new(CallProtocol::GrpcWeb);
         reader.feed(&message(0, b"0123456789")[..8]);
         reader.lose(7);
         reader.feed(&message(0, b"next"));

@@ -21,9 +21,10 @@ use crate::merge::Merge as _;
 use crate::operation;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
+use crate::spec::Methods;
 use crate::time::Timestamp;
 use crate::transaction::dialogue::DialogueKind;
-use crate::transaction::{Completeness, Part, Provenance, Transaction};
+use crate::transaction::{Call, Completeness, Part, Provenance, Transaction};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -152,6 +153,19 @@ impl Collector {
         Self { vantages: Arc::clone(vantages), ..self }
     }
 
+    /// The methods whose messages it knows.
+    #[must_use]
+    pub const fn methods(&self) -> &Arc<Methods> {
+        self.inspector.methods()
+    }
+
+    /// The same, which knows the messages of these methods.
+    #[must_use]
+    pub fn with_methods(mut self, methods: &Arc<Methods>) -> Self {
+        self.inspector.describe(methods);
+        self
+    }
+
     /// Whether the data classes of each exchange are told, for `--tags`.
     pub const fn collect_tags(&mut self, collect: bool) {
         self.inspector.collect_tags(collect);
@@ -194,7 +208,7 @@ impl Collector {
             host: &self.host,
             method,
             path: path.expose(),
-            status: (status != 0).then_some(status),
+            status: judged_status(exchange),
             content_type: response_media.as_deref().unwrap_or_default(),
             response_bytes: exchange.response.body.len,
             client,
@@ -235,6 +249,9 @@ impl Collector {
         }
         dialogue(exchange, facts);
         count_media(exchange, facts, request_media.as_deref(), response_media.as_deref());
+        if let Some(call) = &exchange.call {
+            facts.calls.get_or_insert_default().count(call, exchange);
+        }
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         let mut seen_seat = None;
@@ -381,6 +398,17 @@ fn oddities(client: &Client) -> AnomalySet {
     odd
 }
 
+/// The status by which the learner judges whether there is such an endpoint. gRPC answers calls of methods that do not
+/// exist with 200 and an outcome of its own.
+const fn judged_status(exchange: &Transaction) -> Option<u16> {
+    const UNIMPLEMENTED: u32 = 12;
+    match (exchange.response.status, &exchange.call) {
+        (0, _) => None,
+        (200, Some(Call { status: Some(UNIMPLEMENTED), .. })) => Some(404),
+        (status, _) => Some(status),
+    }
+}
+
 /// Counts what every source tells of an exchange that belongs to no hour yet.
 fn sums(exchange: &Transaction, facts: &mut EndpointFacts) {
     let (at, status) = (exchange.started(), exchange.response.status);
@@ -402,6 +430,9 @@ fn growth(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     facts.request_bytes += request;
     facts.response_bytes += response;
     dialogue(exchange, facts);
+    if let Some(call) = &exchange.call {
+        facts.calls.get_or_insert_default().count(call, exchange);
+    }
     if hourly && request + response > 0 {
         let hour = facts.hours.entry(exchange.response.ended.hour()).or_default();
         hour.request_bytes += request;
@@ -562,7 +593,7 @@ impl learner::Facts for EndpointFacts {
     }
 
     fn is_procedure(&self) -> bool {
-        self.request_media.keys().any(|media| media.starts_with("application/grpc"))
+        self.calls.is_some() || self.request_media.keys().any(|media| media.starts_with("application/grpc"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`EndpointFacts`] hang on what the learner knows of a path before it has decided on a template; the
 //! facts of all paths that turn out to be one endpoint are merged. No value is kept.
 
+use super::calls::{CallFacts, Outcome};
 use super::dialogue::{DialogueFacts, SideFacts};
 use super::operations::Operations;
 use super::running::Running;
@@ -111,6 +112,8 @@ pub struct HourFacts {
     pub latencies: Latencies,
     /// Who called.
     pub callers: CallerSketch,
+    /// Remote calls by outcome.
+    pub calls: BTreeMap<Outcome, u64>,
     /// Exchanges that carried a data class, by class name.
     #[serde(with = "class_names")]
     pub data_classes: BTreeMap<&'static str, u64>,
@@ -125,6 +128,7 @@ impl Merge for HourFacts {
         self.response_bytes.absorb(other.response_bytes);
         self.latencies.absorb(other.latencies);
         self.callers.absorb(other.callers);
+        self.calls.absorb(other.calls);
         self.data_classes.absorb(other.data_classes);
     }
 }
@@ -269,6 +273,8 @@ pub struct EndpointFacts {
     pub banking: Option<Box<BankingFacts>>,
     /// What was said over WebSocket and in streams of events, when anything was.
     pub dialogue: Option<Box<DialogueFacts>>,
+    /// What was counted of remote calls (gRPC and its kin), when there were any.
+    pub calls: Option<Box<CallFacts>>,
     /// What answers said of their retirement.
     pub retirement: Retirement,
     /// By hour since the epoch of packet time.
@@ -306,6 +312,7 @@ impl Default for EndpointFacts {
             callers: CallerSketch::default(),
             banking: None,
             dialogue: None,
+            calls: None,
             retirement: Retirement::default(),
             hours: BTreeMap::new(),
             vantage: None,
@@ -327,6 +334,15 @@ fn bounded<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, most: usize) -> u64 {
 }
 
 impl EndpointFacts {
+    /// Exchanges that were answered with success: by their HTTP status, and where they are remote calls by that of the
+    /// call too. `redirects` says whether redirections count.
+    #[must_use]
+    pub fn answered_with_success(&self, redirects: bool) -> u64 {
+        let end = if redirects { 400 } else { 300 };
+        let answered: u64 = self.statuses.range(200..end).map(|(_, count)| count).sum();
+        answered.saturating_sub(self.calls.as_ref().map_or(0, |calls| calls.failed))
+    }
+
     /// Gives each data class its number in another classifier.
     pub(crate) fn renumber(&mut self, numbers: &[Option<ClassId>]) {
         let shapes = self.response_shapes.values_mut().chain(self.response_other.values_mut());
@@ -382,6 +398,7 @@ impl Merge for EndpointFacts {
         self.callers.absorb(other.callers);
         absorb_some(&mut self.banking, other.banking);
         absorb_some(&mut self.dialogue, other.dialogue);
+        absorb_some(&mut self.calls, other.calls);
         self.retirement.absorb(other.retirement);
         self.hours.absorb(other.hours);
         absorb_some(&mut self.vantage, other.vantage);

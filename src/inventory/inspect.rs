@@ -14,12 +14,15 @@ use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
     is_dull_number,
 };
+use crate::http::grpc;
 use crate::http::h2::Toward;
 use crate::limits::Limits;
 use crate::operation::{self, Call, Content, graphql};
+use crate::payload::protobuf::Typed;
 use crate::payload::{self, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
 use crate::secret::{FingerprintKey, HashKey, Purpose, Sensitive};
+use crate::spec::Methods;
 use crate::transaction::dialogue::Dialogue;
 use crate::transaction::{Fields, Transaction};
 use hashbrown::HashMap;
@@ -32,6 +35,8 @@ pub struct Inspector {
     limits: Limits,
     hash_key: HashKey,
     collect: bool,
+    /// What is known of the messages of remote calls.
+    methods: Arc<Methods>,
     work: Work,
 }
 
@@ -178,7 +183,25 @@ impl Inspector {
         let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
         let [a, b] = [derived.first_chunk(), derived.last_chunk()]
             .map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
-        Self { classifier, limits, hash_key: HashKey::new(a, b), collect: false, work: Work::default() }
+        Self {
+            classifier,
+            limits,
+            hash_key: HashKey::new(a, b),
+            collect: false,
+            methods: Arc::default(),
+            work: Work::default(),
+        }
+    }
+
+    /// What is known of the messages of remote calls.
+    #[must_use]
+    pub const fn methods(&self) -> &Arc<Methods> {
+        &self.methods
+    }
+
+    /// Tells what is known of the messages of remote calls.
+    pub fn describe(&mut self, methods: &Arc<Methods>) {
+        self.methods = Arc::clone(methods);
     }
 
     /// Whether each exchange's tags are collected, for `--tags`. Off, they cost nothing.
@@ -211,6 +234,7 @@ impl Inspector {
         self.work.classes = ClassSet::default();
         self.work.tags.clear();
         self.work.fresh = self.limits.fresh_keys;
+        let whole = path.0;
         if transaction.part.begins() {
             self.path(path, facts);
             self.query(query, facts);
@@ -221,30 +245,37 @@ impl Inspector {
             self.dialogue(dialogue, facts.dialogue.get_or_insert_default());
         }
         if transaction.part.ends() {
-            self.bodies(transaction, facts);
+            self.bodies(transaction, whole, facts);
         }
         self.work.tags.sort_unstable();
         self.work.tags.dedup();
         Inspection { classes: self.work.classes, tags: &self.work.tags }
     }
 
-    fn bodies(&mut self, transaction: &Transaction, facts: &mut EndpointFacts) {
+    fn bodies(&mut self, transaction: &Transaction, path: Sensitive<&[u8]>, facts: &mut EndpointFacts) {
         let (request, response) = (&transaction.request, &transaction.response);
+        // Only remote calls have types: all others are spared the look.
+        let methods = transaction.call.is_some().then(|| Arc::clone(&self.methods));
+        let method = methods.as_ref().and_then(|methods| methods.of(path.expose()));
+        let framed = transaction.call.is_some_and(|call| call.protocol.is_framed());
         let (body, format) =
             (request.body.bytes.expose(), format_of(&request.fields, request.body.bytes.expose()));
         if format != Format::Opaque {
-            let shape =
-                if is_schematic(format) { &mut facts.request_shape } else { &mut facts.request_other };
-            self.body(content_type(&request.fields), body, format, (Location::RequestBody, 0), shape);
+            let typed = method.map(|method| method.request()).filter(|_| format == Format::Protobuf);
+            let schematic = is_schematic(format) || typed.is_some();
+            let shape = if schematic { &mut facts.request_shape } else { &mut facts.request_other };
+            let part = Encoded { content_type: content_type(&request.fields), body, format, typed, framed };
+            self.messages(part, (Location::RequestBody, 0), shape);
         }
         let (body, format) =
             (response.body.bytes.expose(), format_of(&response.fields, response.body.bytes.expose()));
         if format != Format::Opaque {
-            let shapes =
-                if is_schematic(format) { &mut facts.response_shapes } else { &mut facts.response_other };
+            let typed = method.map(|method| method.response()).filter(|_| format == Format::Protobuf);
+            let schematic = is_schematic(format) || typed.is_some();
+            let shapes = if schematic { &mut facts.response_shapes } else { &mut facts.response_other };
             let shape = shapes.entry(response.status).or_default();
-            let place = (Location::ResponseBody, response.status);
-            self.body(content_type(&response.fields), body, format, place, shape);
+            let part = Encoded { content_type: content_type(&response.fields), body, format, typed, framed };
+            self.messages(part, (Location::ResponseBody, response.status), shape);
         }
     }
 
@@ -263,7 +294,7 @@ impl Inspector {
             if format != Format::Opaque {
                 let shape = if is_schematic(format) { &mut known.shape } else { &mut known.other };
                 let before = self.work.tags.len();
-                self.body(&unlabelled, kind.content, format, (location, 0), shape);
+                self.body(Encoded::plain(None, kind.content, format), (location, 0), shape);
                 for tag in self.work.tags.iter_mut().skip(before) {
                     tag.path = message_path(&kind.label(), &tag.path);
                 }
@@ -321,13 +352,8 @@ impl Inspector {
                 let body = *body.expose();
                 let format = if body.is_empty() { Format::Opaque } else { payload::detect(*media, body) };
                 if format != Format::Opaque {
-                    self.body(
-                        *media,
-                        body,
-                        format,
-                        place,
-                        if is_schematic(format) { schematic } else { other },
-                    );
+                    let shape = if is_schematic(format) { schematic } else { other };
+                    self.body(Encoded::plain(*media, body, format), place, shape);
                 }
             }
             Content::Graphql(text, variables) => {
@@ -581,17 +607,43 @@ impl Inspector {
         verdict_of(&self.classifier, &mut self.work.keys, &mut self.work.fresh, name, place)
     }
 
-    fn body(
-        &mut self,
-        content_type: Option<&[u8]>,
-        body: &[u8],
-        format: Format,
-        place: (Location, u16),
-        shape: &mut BodyShape,
-    ) {
+    /// Walks a body, or one by one the messages that it is made of.
+    fn messages(&mut self, part: Encoded<'_>, place: (Location, u16), shape: &mut BodyShape) {
+        let Encoded { body, format, framed, .. } = part;
+        match format {
+            Format::Protobuf if framed => {
+                let each = grpc::messages(body).filter(|(_, _, message)| !message.is_empty());
+                for (_, _, message) in each {
+                    self.body(Encoded { body: message, ..part }, place, shape);
+                }
+            }
+            Format::JsonLines if framed => {
+                let each = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                for line in each {
+                    self.body(Encoded { body: line, format: Format::Json, ..part }, place, shape);
+                }
+            }
+            Format::Protobuf
+            | Format::Json
+            | Format::JsonLines
+            | Format::Form
+            | Format::Multipart
+            | Format::Xml
+            | Format::Csv
+            | Format::Text
+            | Format::Opaque => self.body(part, place, shape),
+        }
+    }
+
+    fn body(&mut self, part: Encoded<'_>, place: (Location, u16), shape: &mut BodyShape) {
         let depth = self.limits.body_depth;
+        let Encoded { content_type, body, format, typed, framed } = part;
         self.walked(Some(body), format, place, shape, |walker| {
-            payload::walk(format, content_type, body, depth, walker);
+            if format == Format::Protobuf && (framed || typed.is_some()) {
+                payload::protobuf::message(body, typed, depth, walker);
+            } else {
+                payload::walk(format, content_type, body, depth, walker);
+            }
         });
     }
 
@@ -668,6 +720,25 @@ impl Inspector {
 
 fn content_type(fields: &Fields) -> Option<&[u8]> {
     fields.get("content-type").map(|value| *value.expose())
+}
+
+/// A body, or a message of one, and how to read it.
+#[derive(Clone, Copy)]
+struct Encoded<'a> {
+    content_type: Option<&'a [u8]>,
+    body: &'a [u8],
+    format: Format,
+    /// What is known of its fields.
+    typed: Option<Typed<'a>>,
+    /// Whether it is one of the messages of a call.
+    framed: bool,
+}
+
+impl<'a> Encoded<'a> {
+    /// What is no message of a call.
+    const fn plain(content_type: Option<&'a [u8]>, body: &'a [u8], format: Format) -> Self {
+        Self { content_type, body, format, typed: None, framed: false }
+    }
 }
 
 /// How a body is written; [`Format::Opaque`] when there is none.
@@ -1152,7 +1223,7 @@ impl<'a> Walker<'_, 'a> {
                 path.push('.');
             }
             let text = String::from_utf8_lossy(name.decode(&mut buffer)).into_owned();
-            path.push_str(shown(&text));
+            path.push_str(if name.is_number_of_field() { &text } else { shown(&text) });
         };
         for (at, frame) in self.frames.iter().enumerate() {
             let inside_array =
@@ -1213,9 +1284,13 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             self.next = self.shape.property_bytes(parent, &buffer, max, name_class_after_slash);
         } else {
             let bytes = name.decode(&mut buffer);
+            // The number of a field is a name, not a value.
+            let numbered = name.is_number_of_field();
             self.next = if self.chosen_names {
                 let classifier = self.classifier;
                 self.shape.property_bytes(parent, bytes, max, |name| chosen_name_class(name, classifier))
+            } else if numbered {
+                self.shape.property_bytes(parent, bytes, max, |_| None)
             } else {
                 self.shape.property_bytes(parent, bytes, max, name_class)
             };

@@ -4,6 +4,7 @@
 //! template, so that the same endpoint has the same id in every run and on every sensor.
 
 mod by_address;
+pub mod calls;
 pub mod capability;
 pub mod collector;
 pub mod delta;

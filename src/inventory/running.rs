@@ -4,6 +4,7 @@
 //! a dozen maps for each exchange; here it is a few additions in one place, made over to both when the hour is over or the
 //! facts are taken. The sums are the same, whatever the order of the hours.
 
+use super::calls::{self, Outcome};
 use super::facts::{EndpointFacts, Latencies};
 use super::sketch::{CallerSketch, Seat};
 use crate::caller::AuthScheme;
@@ -31,6 +32,8 @@ pub(crate) struct Running {
     latencies: Vec<u64>,
     callers: CallerSketch,
     classes: Vec<(&'static str, u64)>,
+    /// Remote calls by outcome.
+    calls: Vec<(Outcome, u64)>,
 }
 
 impl Running {
@@ -47,6 +50,7 @@ impl Running {
             latencies: Vec::new(),
             callers: CallerSketch::default(),
             classes: Vec::new(),
+            calls: Vec::new(),
         }
     }
 
@@ -57,6 +61,12 @@ impl Running {
         self.request_bytes += exchange.request.body.len;
         self.response_bytes += exchange.response.body.len;
         self.tls += u64::from(exchange.tls);
+        if let Some(outcome) = exchange.call.as_ref().map(calls::outcome) {
+            match self.calls.iter_mut().find(|(known, _)| *known == outcome) {
+                Some((_, count)) => *count += 1,
+                None => self.calls.push((outcome, 1)),
+            }
+        }
         if let Some(latency) = exchange.latency_us {
             let bucket = usize::from(Latencies::bucket(latency));
             if self.latencies.len() <= bucket {
@@ -133,8 +143,9 @@ impl EndpointFacts {
     /// Makes the counts of the running hour over to the sums.
     pub(super) fn close_hour(&mut self) {
         let Some(running) = self.running.take() else { return };
-        let Running { hour, first_seen, last_seen, statuses, auth, latencies, callers, classes, .. } =
-            *running;
+        let Running {
+            hour, first_seen, last_seen, statuses, auth, latencies, callers, classes, calls, ..
+        } = *running;
         self.first_seen = self.first_seen.min(first_seen);
         self.last_seen = self.last_seen.max(last_seen);
         self.request_bytes += running.request_bytes;
@@ -159,6 +170,9 @@ impl EndpointFacts {
         }
         for (class, count) in classes {
             *facts.data_classes.entry(class).or_default() += count;
+        }
+        for (outcome, count) in calls {
+            *facts.calls.entry(outcome).or_default() += count;
         }
         self.callers.absorb(callers.clone());
         facts.callers.absorb(callers);

@@ -165,7 +165,8 @@ mod tests {
     use super::*;
     use crate::finding::DocumentPlace;
     use crate::lake::rows::{
-        BucketRow, CaptureRow, CertificateRow, Count, DataClassRow, ObservationRow, OperationRow, Origin,
+        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, ObservationRow, OperationRow,
+        Origin,
     };
     use crate::lake::writer::Writer;
 
@@ -182,6 +183,24 @@ mod tests {
 
     fn endpoint(id: &str, first: i64) -> EndpointRow {
         EndpointRow { id: id.into(), first_seen: Timestamp::from_secs(first, 0), ..Default::default() }
+    }
+
+    fn calls() -> CallRow {
+        CallRow {
+            protocols: Count::list([("grpc", 7)]),
+            outcomes: Count::list([("ok", 5), ("not_found", 2)]),
+            outcomes_told: Count::list([("trailers", 7)]),
+            failed: 2,
+            streaming: "server".into(),
+            request_messages: 7,
+            request_message_bytes: 70,
+            request_message_largest: 11,
+            response_messages: 30,
+            response_message_bytes: 300,
+            response_message_largest: 12,
+            request_compressions: Count::list([("gzip", 7)]),
+            response_compressions: Count::list([("zstd", 7)]),
+        }
     }
 
     #[test]
@@ -219,6 +238,7 @@ mod tests {
                 auth: Count::list([("jwt", 1), ("none", 2)]),
                 dialects: Count::list([("fapi", 1)]),
                 banking_signs: Count::list([("consent", 2)]),
+                calls: calls(),
                 tpp_roles: Count::list([("psp_ai", 3)]),
                 tpp_authorities: Count::list([("PSDDE-BAFIN", 4)]),
                 tpps: 5,

@@ -3,6 +3,7 @@
 //! Nothing here is a value from traffic: names of hosts, templates, fields and classes, counts and instants.
 
 use crate::finding::{DocumentPlace, Finding};
+use crate::inventory::calls::{CallFacts, Outcome, outcome_name};
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::Latencies;
 use crate::inventory::operations::{OperationFacts, OperationKey};
@@ -100,6 +101,73 @@ impl BucketRow {
     }
 }
 
+/// What was counted of an endpoint's remote calls; empty for any other endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CallRow {
+    /// Calls by protocol: `grpc`, `grpc_web`, `connect` and the like.
+    pub protocols: Vec<Count>,
+    /// Calls by outcome: `ok`, `not_found` and the like; `none` when none was told.
+    pub outcomes: Vec<Count>,
+    /// Calls by where the outcome was told: `trailers`, `trailers_only`, `body` and the like.
+    pub outcomes_told: Vec<Count>,
+    /// Calls that failed though their HTTP status is a success.
+    pub failed: u64,
+    /// Whether streams were seen: `unary`, `client`, `server`, `bidi`.
+    pub streaming: String,
+    /// Messages to the server.
+    pub request_messages: u64,
+    /// Their bytes, compressed where they are.
+    pub request_message_bytes: u64,
+    /// Bytes of the largest.
+    pub request_message_largest: u64,
+    /// Messages to the client.
+    pub response_messages: u64,
+    /// Their bytes, compressed where they are.
+    pub response_message_bytes: u64,
+    /// Bytes of the largest.
+    pub response_message_largest: u64,
+    /// Calls by the compression that the client names.
+    pub request_compressions: Vec<Count>,
+    /// Calls by the compression that the server names.
+    pub response_compressions: Vec<Count>,
+}
+
+impl CallRow {
+    /// Whether there were calls.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.protocols.is_empty()
+    }
+}
+
+impl From<&CallFacts> for CallRow {
+    fn from(facts: &CallFacts) -> Self {
+        let mut told: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((_, place), count) in &facts.outcomes {
+            *told.entry(place.name()).or_default() += count;
+        }
+        Self {
+            protocols: Count::list(facts.protocols.iter().map(|(protocol, count)| (protocol.name(), *count))),
+            outcomes: Count::list(outcomes(&facts.by_outcome())),
+            outcomes_told: Count::list(told),
+            failed: facts.failed,
+            streaming: facts.streaming().name().to_owned(),
+            request_messages: facts.requests.messages,
+            request_message_bytes: facts.requests.bytes,
+            request_message_largest: facts.requests.largest.into(),
+            response_messages: facts.responses.messages,
+            response_message_bytes: facts.responses.bytes,
+            response_message_largest: facts.responses.largest.into(),
+            request_compressions: Count::list(facts.requests.compressions()),
+            response_compressions: Count::list(facts.responses.compressions()),
+        }
+    }
+}
+
+fn outcomes(counts: &BTreeMap<Outcome, u64>) -> impl Iterator<Item = (&'static str, u64)> {
+    counts.iter().map(|(outcome, count)| (outcome_name(*outcome), *count))
+}
+
 /// A row of `endpoints`: an endpoint as of the end of its window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EndpointRow {
@@ -137,6 +205,8 @@ pub struct EndpointRow {
     pub tpp_authorities: Vec<Count>,
     /// Distinct organisations of callers' certificates.
     pub tpps: u64,
+    /// Remote calls (gRPC and its kin).
+    pub calls: CallRow,
     /// Sightings by vantage and name there, `edge GET api.example/v3/accounts/{accountId}`; empty where vantages are not
     /// told apart.
     pub vantages: Vec<Count>,
@@ -267,6 +337,7 @@ impl From<&Endpoint> for EndpointRow {
             tpp_roles: Count::list(banking.roles.iter().map(|(role, count)| (role.name(), *count))),
             tpp_authorities: Count::list(banking.authorities),
             tpps: banking.organisations.estimate(),
+            calls: facts.calls.as_deref().map(CallRow::from).unwrap_or_default(),
             vantages: Count::list(
                 endpoint
                     .hops
@@ -378,6 +449,8 @@ pub struct ObservationRow {
     pub callers: u64,
     /// The callers as a `DataSketches` sketch: `HLL_4`, `lg_k` 11.
     pub callers_sketch: Vec<u8>,
+    /// Remote calls by outcome.
+    pub call_outcomes: Vec<Count>,
     /// Exchanges that carried a class of data.
     pub data_classes: Vec<Count>,
     /// Of an operation the stable id of its URL's endpoint.
@@ -417,6 +490,7 @@ impl ObservationRow {
             latencies: BucketRow::list(&facts.latencies),
             callers: facts.callers.estimate(),
             callers_sketch: facts.callers.to_bytes(),
+            call_outcomes: Count::list(outcomes(&facts.calls)),
             data_classes: Count::list(facts.data_classes.iter().map(|(name, count)| (*name, *count))),
             parent: None,
             operation_name: None,

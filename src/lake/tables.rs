@@ -199,12 +199,79 @@ impl Table for EndpointRow {
             ),
             column("sunset", MaybeInstant(lens!(sunset)), "as its answers say (RFC 8594)"),
         ]);
+        all.extend(Self::of_calls());
         all.extend(Self::operation_columns());
         all
     }
 
     fn sort_key(&self) -> [&str; 4] {
         [&self.host, &self.path_template, &self.method, &self.id]
+    }
+}
+
+impl EndpointRow {
+    /// The columns of remote calls.
+    fn of_calls() -> Vec<Column<Self>> {
+        use Place::{Count, Counts, Text};
+        vec![
+            column(
+                "rpc_protocols",
+                Counts(lens!(calls.protocols)),
+                "remote calls by protocol: grpc, connect",
+            ),
+            column(
+                "rpc_outcomes",
+                Counts(lens!(calls.outcomes)),
+                "remote calls by outcome: ok, not_found; none where none was told",
+            ),
+            column(
+                "rpc_outcomes_told",
+                Counts(lens!(calls.outcomes_told)),
+                "remote calls by where the outcome was told: trailers, trailers_only, body",
+            ),
+            column(
+                "rpc_failed",
+                Count(lens!(calls.failed)),
+                "remote calls that failed though their HTTP status is a success",
+            ),
+            column(
+                "rpc_streaming",
+                Text(lens!(calls.streaming)),
+                "streams seen: unary, client, server, bidi; empty for what is no remote call",
+            ),
+            column("rpc_request_messages", Count(lens!(calls.request_messages)), "messages to the server"),
+            column(
+                "rpc_request_message_bytes",
+                Count(lens!(calls.request_message_bytes)),
+                "bytes of messages to the server, compressed where they are",
+            ),
+            column(
+                "rpc_request_message_largest",
+                Count(lens!(calls.request_message_largest)),
+                "bytes of the largest message to the server",
+            ),
+            column("rpc_response_messages", Count(lens!(calls.response_messages)), "messages to the client"),
+            column(
+                "rpc_response_message_bytes",
+                Count(lens!(calls.response_message_bytes)),
+                "bytes of messages to the client, compressed where they are",
+            ),
+            column(
+                "rpc_response_message_largest",
+                Count(lens!(calls.response_message_largest)),
+                "bytes of the largest message to the client",
+            ),
+            column(
+                "rpc_request_compressions",
+                Counts(lens!(calls.request_compressions)),
+                "remote calls by the compression that the client names",
+            ),
+            column(
+                "rpc_response_compressions",
+                Counts(lens!(calls.response_compressions)),
+                "remote calls by the compression that the server names",
+            ),
+        ]
     }
 }
 
@@ -231,6 +298,7 @@ impl Table for ObservationRow {
             column("responses_3xx", Count(lens!(by_status_class[3])), "exchanges by class of status"),
             column("responses_4xx", Count(lens!(by_status_class[4])), "exchanges by class of status"),
             column("responses_5xx", Count(lens!(by_status_class[5])), "exchanges by class of status"),
+            column("rpc_outcomes", Counts(lens!(call_outcomes)), "remote calls by outcome"),
             column("request_body_bytes", Count(lens!(request_bytes)), "bytes of request bodies"),
             column("response_body_bytes", Count(lens!(response_bytes)), "bytes of response bodies"),
             column("latency", Buckets(lens!(latencies)), LATENCY),

@@ -29,6 +29,8 @@ pub enum Coding {
     Csv,
     /// As it is, and the name of an XML attribute.
     Attribute,
+    /// As a number of protobuf.
+    Protobuf(protobuf::Scalar),
 }
 
 /// A key or scalar: bytes of the body, and how they are written there.
@@ -75,6 +77,12 @@ impl<'a> Text<'a> {
         matches!(self.coding, Coding::Attribute)
     }
 
+    /// Whether this is the number of a field whose name is not known.
+    #[must_use]
+    pub const fn is_number_of_field(self) -> bool {
+        matches!(self.coding, Coding::Protobuf(protobuf::Scalar::Tag))
+    }
+
     /// The text itself: the body's own bytes when nothing is escaped, else `scratch`, filled anew.
     pub fn decode<'s>(self, scratch: &'s mut Vec<u8>) -> &'s [u8]
     where
@@ -86,6 +94,7 @@ impl<'a> Text<'a> {
             Coding::Form => form::unescape(self.raw, scratch),
             Coding::Xml => xml::unescape(self.raw, scratch),
             Coding::Csv => csv::unescape(self.raw, scratch),
+            Coding::Protobuf(scalar) => protobuf::write(self.raw, scalar, scratch),
         }
         scratch
     }
@@ -126,7 +135,7 @@ pub enum Format {
     Csv,
     /// Running text.
     Text,
-    /// Protobuf's wire format without its schema.
+    /// Protobuf's wire format.
     Protobuf,
     /// Nothing that is walked: pictures, archives, scripts, style sheets, HTML.
     Opaque,
@@ -159,7 +168,7 @@ pub fn detect(content_type: Option<&[u8]>, body: &[u8]) -> Format {
         Some(Format::Xml)
     } else if has(b"/csv") || has(b"comma-separated") {
         Some(Format::Csv)
-    } else if has(b"protobuf") || has(b"grpc") {
+    } else if has(b"protobuf") || has(b"grpc") || has(b"/proto") || has(b"connect+proto") {
         Some(Format::Protobuf)
     } else if [
         "image/",

@@ -114,7 +114,8 @@ impl Analysis {
             let mut collector =
                 Collector::new(limits, &self.key, &self.classifier, self.shard.inspect_bodies)
                     .with_trusted(&self.shard.trusted)
-                    .with_vantages(&self.shard.vantages);
+                    .with_vantages(&self.shard.vantages)
+                    .with_methods(&self.shard.methods);
             collector.collect_tags(self.shard.tags);
             collector
         };

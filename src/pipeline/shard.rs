@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::packet::{Flags, Segment};
 use crate::pipeline::rows::{Row, Rows, RowsWanted};
+use crate::spec::Methods;
 use crate::time::Timestamp;
 use crate::tls::keylog::Keys;
 use crate::transaction::pairing::{self, Conversation, HttpCounters, Sink};
@@ -34,6 +35,8 @@ pub struct ShardSettings {
     pub trusted: Arc<TrustedProxies>,
     /// Which input is seen at which vantage.
     pub vantages: Arc<Vantages>,
+    /// The methods whose messages are known by descriptors.
+    pub methods: Arc<Methods>,
     /// Where TLS connections find their secrets: all shards share it, and secrets may come at any time.
     pub keys: Arc<Keys>,
 }

@@ -5,7 +5,7 @@
 
 use crate::finding::DocumentPlace;
 use crate::lake::rows::{
-    CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, OperationRow, ServiceRow,
+    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, OperationRow, ServiceRow,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -60,6 +60,8 @@ pub struct EndpointLine<'a> {
     tpp_roles: &'a [Count],
     tpp_authorities: &'a [Count],
     tpps: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rpc: Option<&'a CallRow>,
     vantages: &'a [Count],
     vantage_differences: &'a [Count],
     unseen_outside: &'a [Count],
@@ -97,6 +99,7 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             tpp_roles: &row.tpp_roles,
             tpp_authorities: &row.tpp_authorities,
             tpps: row.tpps,
+            rpc: Some(&row.calls).filter(|calls| !calls.is_empty()),
             vantages: &row.vantages,
             vantage_differences: &row.vantage_differences,
             unseen_outside: &row.unseen_outside,

@@ -1,10 +1,12 @@
 //! Files become documents, documents operations, operations routes.
 
 use super::constraint::{self, Patterns};
+use super::descriptors::{Described, Descriptors};
 use super::operation::{Generation, Reader};
 use super::reference::{self, Place, Source};
 use super::route::{RouteId, Router};
 use super::told::Told;
+use super::tree::Format;
 use super::{Document, DocumentSet, ParameterIn, full_template, tree};
 use crate::problem::Problems;
 use serde_json::Value;
@@ -16,7 +18,13 @@ const MAX_TOTAL_BYTES: usize = 256 << 20;
 impl DocumentSet {
     /// Reads `files`: names as the user gave them, and bytes. The same files in any order give the same set.
     #[must_use]
-    pub fn load(mut files: Vec<(String, Vec<u8>)>) -> (Self, Problems) {
+    pub fn load(files: Vec<(String, Vec<u8>)>) -> (Self, Problems) {
+        Self::load_with(files, &Descriptors::default())
+    }
+
+    /// The same, with what descriptors tell.
+    #[must_use]
+    pub fn load_with(mut files: Vec<(String, Vec<u8>)>, descriptors: &Descriptors) -> (Self, Problems) {
         files.sort();
         let mut set = Self::default();
         let mut problems = Problems::default();
@@ -37,7 +45,8 @@ impl DocumentSet {
                     if tree.more {
                         told.push(String::new(), "more YAML documents follow `---`; only the first is read");
                     }
-                    let source = Source { name, text: bytes, format: tree.format, value: tree.value };
+                    let source =
+                        Source { name, text: bytes, format: tree.format, value: tree.value, symbols: None };
                     told.finish(&source, &mut problems);
                     set.sources.add(source);
                 }
@@ -46,6 +55,10 @@ impl DocumentSet {
                     problems.push(&name, place, format!("not read: {}", unreadable.message));
                 }
             }
+        }
+        for Described { name, value, symbols } in descriptors.documents.iter().cloned() {
+            let (text, format) = (Vec::new(), Format::Json);
+            set.sources.add(Source { name, text, format, value, symbols: Some(symbols) });
         }
         let referred = set.referred_files();
         for file in 0..set.sources.files().len() {
@@ -100,7 +113,7 @@ impl DocumentSet {
                 file: source.name.clone(),
                 title: text("title"),
                 version: text("version"),
-                format,
+                format: if source.symbols.is_some() { "protobuf".to_owned() } else { format },
                 operations: found.len(),
                 source: file,
             });

@@ -1,4 +1,4 @@
-//! OpenAPI documents as routes and promises.
+//! OpenAPI documents, and descriptors of gRPC services, as routes and promises.
 //!
 //! [`DocumentSet::load`] is handed the files of a folder, reads what is an OpenAPI document (Swagger 2.0,
 //! OpenAPI 3.0, 3.1 and 3.2, JSON or YAML), follows references within and across them and tells every problem
@@ -12,8 +12,10 @@
 //! problems told of one file.
 
 mod constraint;
+mod descriptors;
 pub(crate) mod lines;
 mod load;
+mod methods;
 mod operation;
 mod reference;
 mod route;
@@ -22,6 +24,8 @@ mod server;
 mod told;
 pub(crate) mod tree;
 
+pub use descriptors::Descriptors;
+pub use methods::{Method, Methods};
 pub use operation::{Operation, Parameter, ParameterIn, StatusPattern};
 pub use route::{HostMatch, PathSegment, RouteId, Routed};
 pub use schema::{Schema, SchemaRef, TypeSet};
@@ -310,6 +314,14 @@ impl DocumentSet {
     }
 
     fn place(&self, location: &Location) -> DocumentPlace {
+        let symbols = self.sources.files().get(location.file).and_then(|source| source.symbols.as_ref());
+        if let Some(symbol) = symbols.and_then(|all| descriptors::symbol(all, &location.pointer)) {
+            return DocumentPlace {
+                file: symbol.file.clone(),
+                line: symbol.line,
+                pointer: symbol.name.clone(),
+            };
+        }
         DocumentPlace {
             file: self.sources.name(location.file).to_owned(),
             line: None,
@@ -323,7 +335,8 @@ impl DocumentSet {
         for place in places {
             by_file.entry(place.file.clone()).or_default().push(place);
         }
-        for source in self.sources.files() {
+        // Symbols of descriptors have their lines.
+        for source in self.sources.files().iter().filter(|source| source.symbols.is_none()) {
             let Some(places) = by_file.remove(&source.name) else { continue };
             let lines = {
                 let pointers = places.iter().map(|place| place.pointer.as_str());

@@ -3,6 +3,7 @@
 //! A [`Place`] is a value together with where it stands, so that whatever is concluded from it can say where to
 //! mend it. References lead within a file and across the files that were given; a URL is never fetched.
 
+use super::descriptors::Symbols;
 use super::tree::Format;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub(super) struct Source {
     pub(super) text: Vec<u8>,
     pub(super) format: Format,
     pub(super) value: Value,
+    /// Where its parts stand in the source of the descriptors that it was put from.
+    pub(super) symbols: Option<Symbols>,
 }
 
 /// All files, by name.
@@ -274,6 +277,7 @@ mod tests {
                 text: Vec::new(),
                 format: Format::Json,
                 value: value.clone(),
+                symbols: None,
             });
         }
         sources

@@ -476,7 +476,13 @@ mod tests {
     /// What is said of `/s` in `document`: types, properties, required, open.
     fn said(document: Value) -> (String, Vec<String>, Vec<String>, bool) {
         let mut sources = Sources::default();
-        sources.add(Source { name: "a".into(), text: Vec::new(), format: Format::Json, value: document });
+        sources.add(Source {
+            name: "a".into(),
+            text: Vec::new(),
+            format: Format::Json,
+            value: document,
+            symbols: None,
+        });
         let root = sources.root(0).unwrap();
         let mut subtypes = Subtypes::default();
         subtypes.read(&root);

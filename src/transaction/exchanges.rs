@@ -5,12 +5,12 @@
 
 use super::dialogue::{Dialogue, DialogueKind, Listener};
 use super::inside::Parked;
-use super::{Body, Call, Completeness, End, Part, Protocol, Transaction};
+use super::{Body, Call, Completeness, End, Part, Protocol, Request, Transaction};
 use crate::anomaly::{Anomaly, AnomalyCounts, AnomalySet};
 use crate::flow::{Direction, FlowKey, Moment, SeqNum};
 use crate::http::content::{ContentDecoder, Decoded};
 use crate::http::event_stream;
-use crate::http::grpc::{self, MessageReader};
+use crate::http::grpc::{self, CallProtocol, MessageReader, Told};
 use crate::http::hpack::{HeaderList, ListLimits};
 use crate::http::{h1, h2, websocket};
 use crate::limits::Limits;
@@ -246,15 +246,32 @@ impl<S: Sink> Exchanges<S> {
         };
         pending.time();
         pending.count_messages();
+        let exchange = &mut *pending.exchange;
+        if pending.calls.is_none() && is_connect(&exchange.request) {
+            let message = |body: &Body| grpc::Messages {
+                count: 1,
+                bytes: body.len,
+                largest: u32::try_from(body.len).unwrap_or(u32::MAX),
+            };
+            exchange.call = Some(Call {
+                protocol: CallProtocol::Connect,
+                requests: message(&exchange.request.body),
+                responses: message(&exchange.response.body),
+                ..Call::default()
+            });
+        }
         if let Some([_, responses]) = pending.calls.as_deref() {
-            let call = pending.exchange.call.get_or_insert_default();
-            call.status = call.status.or(responses.status);
+            let call = exchange.call.get_or_insert_default();
+            call.end(responses.status, Told::Body);
         }
         if std::mem::take(&mut pending.keep_request) {
             self.decode(&mut pending.exchange, true);
         }
         if pending.keep_response {
             self.decode(&mut pending.exchange, false);
+        }
+        if pending.answered {
+            end_by_status(&mut pending.exchange);
         }
         if pending.coded_events {
             self.read_events(&mut pending);
@@ -348,7 +365,8 @@ impl<S: Sink> Exchanges<S> {
         if exchange.call.is_some()
             && let Some(content_type) = fields.get("content-type")
         {
-            let encoding = fields.get("grpc-encoding").map(|encoding| *encoding.expose());
+            let protocol = CallProtocol::of(content_type.expose()).unwrap_or_default();
+            let encoding = fields.get(protocol.encoding_field()).map(|encoding| *encoding.expose());
             let kept = body.bytes.expose_mut();
             match grpc::unframe(content_type.expose(), encoding, kept, &mut self.decoder, self.body_bytes) {
                 Decoded::Whole => {}
@@ -364,6 +382,30 @@ impl<S: Sink> Exchanges<S> {
             self.counters.anomalies.count(anomaly);
         }
     }
+}
+
+/// Whether a request whose content type tells no call is one of Connect all the same: in JSON, it names the protocol's
+/// version.
+fn is_connect(request: &Request) -> bool {
+    // Looking at the path first keeps this off every other exchange.
+    let target = request.target.expose();
+    let is_procedure = request.method == b"POST"
+        && memchr::memchr_iter(b'/', target).count() == 2
+        && memchr::memchr(b'.', target).is_some();
+    is_procedure && request.fields.get("connect-protocol-version").is_some()
+}
+
+/// A call of Connect with one message each way ends by the HTTP status, and what went wrong is told in JSON.
+fn end_by_status(exchange: &mut Transaction) {
+    let Transaction { call: Some(call), response, .. } = exchange else { return };
+    if call.protocol != CallProtocol::Connect {
+        return;
+    }
+    if response.status != 200 {
+        call.responses = grpc::Messages::default();
+        call.end(grpc::status_of_error(response.body.bytes.expose()), Told::Body);
+    }
+    call.end(grpc::status_of_http(response.status), Told::HttpStatus);
 }
 
 /// An exchange whose response is awaited or being read.
@@ -468,10 +510,10 @@ impl Pending {
     /// Takes the content type of a message: whether its body is worth keeping, and whether this is gRPC.
     pub(super) fn media(&mut self, media: &[u8]) -> bool {
         if self.calls.is_none()
-            && let Some(coding) = grpc::coding(media)
+            && let Some(protocol) = CallProtocol::of(media)
         {
-            self.calls = Some(Box::new([MessageReader::new(coding), MessageReader::new(coding)]));
-            self.exchange.call = Some(Call::default());
+            self.calls = Some(Box::new([MessageReader::new(protocol), MessageReader::new(protocol)]));
+            self.exchange.call = Some(Call { protocol, ..Call::default() });
         }
         worth_keeping(media)
     }

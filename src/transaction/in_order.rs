@@ -14,7 +14,7 @@ use super::exchanges::{Exchanges, Origin, Pending, Sink, Upgrade};
 use super::{End, Protocol};
 use crate::anomaly::Anomaly;
 use crate::flow::Moment;
-use crate::http::grpc;
+use crate::http::grpc::{self, Told};
 use crate::http::h1::{BodyRule, Receiver};
 use crate::http::h2::Toward;
 use crate::http::head::{Head, Start};
@@ -287,7 +287,7 @@ impl<S: Sink> Receiver for Responses<'_, S> {
         pending.answered = true;
         pending.answer_media(media.unwrap_or_default(), coding, self.shared.body_bytes);
         if let Some(call) = &mut pending.exchange.call {
-            call.status = outcome;
+            call.end(outcome, Told::Head);
         }
         let accepted = (200..300).contains(&status);
         match status {

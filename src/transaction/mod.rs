@@ -12,7 +12,7 @@ pub mod pairing;
 mod streams;
 
 pub use crate::http::End;
-pub use crate::http::grpc::Messages;
+pub use crate::http::grpc::{CallProtocol, Messages, Told};
 
 use crate::anomaly::AnomalySet;
 use crate::merge::Merge;
@@ -279,11 +279,15 @@ pub struct Response {
     pub ended: Timestamp,
 }
 
-/// What a gRPC call told besides its HTTP.
+/// What a remote call (gRPC, gRPC-Web, Connect) told besides its HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Call {
+    /// The protocol it was spoken in.
+    pub protocol: CallProtocol,
     /// `grpc-status`: 0 is success. `None` when none was seen.
     pub status: Option<u32>,
+    /// Where that was told.
+    pub told: Told,
     /// Messages to the server.
     pub requests: Messages,
     /// Messages to the client.
@@ -318,7 +322,7 @@ pub struct Transaction {
     pub completeness: Completeness,
     /// Time from the request's last byte to the response's first, where both were seen or the log tells.
     pub latency_us: Option<u64>,
-    /// The call, when this is gRPC or gRPC-Web.
+    /// The call, when this is gRPC, gRPC-Web or Connect.
     pub call: Option<Call>,
     /// What is said, when this is a WebSocket or a stream of events.
     pub dialogue: Option<Box<Dialogue>>,
@@ -330,6 +334,15 @@ pub struct Transaction {
     pub logged_host: Option<String>,
     /// Oddities met while reading it.
     pub anomalies: AnomalySet,
+}
+
+impl Call {
+    /// Takes note of an outcome; one that was told before stands.
+    pub fn end(&mut self, status: Option<u32>, told: Told) {
+        if self.status.is_none() && status.is_some() {
+            (self.status, self.told) = (status, told);
+        }
+    }
 }
 
 impl Transaction {

@@ -13,7 +13,7 @@ use super::exchanges::{Exchanges, Origin, Pending, Sink};
 use super::{End, Protocol};
 use crate::anomaly::Anomaly;
 use crate::flow::Moment;
-use crate::http::grpc;
+use crate::http::grpc::{self, Told};
 use crate::http::h2::{Receiver, Toward, second};
 use crate::http::hpack::HeaderList;
 use crate::time::Timestamp;
@@ -334,7 +334,7 @@ impl<S: Sink> Messages<'_, S> {
         }
         pending.answer_media(media.unwrap_or_default(), coding, self.shared.body_bytes);
         if let Some(call) = &mut pending.exchange.call {
-            call.status = outcome;
+            call.end(outcome, Told::Head);
         }
         let missing = !whole || block.unknown > 0;
         pending.fields_missing |= missing;
@@ -372,7 +372,7 @@ impl<S: Sink> Messages<'_, S> {
         let Some(call) = &mut stream.pending.exchange.call else { return };
         let outcome = block.iter().find(|(name, _)| *name == b"grpc-status");
         match outcome.and_then(|(_, value)| grpc::status(value)) {
-            Some(outcome) => call.status = Some(outcome),
+            Some(outcome) => (call.status, call.told) = (Some(outcome), Told::Trailers),
             None if !whole || block.unknown > 0 => {
                 stream.pending.fields_missing = true;
                 self.streams.odd(self.shared, Some(number), Anomaly::UnknownFields);

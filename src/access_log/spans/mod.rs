@@ -22,7 +22,7 @@ use super::elements::{Element, Elements, MAX_ELEMENT, Rule};
 use super::fields::{Scratch, Value, address, protocol};
 use super::wire::{MAX_MESSAGE, Message, Nested};
 use super::{BadReason, Batch};
-use crate::http::grpc::Messages;
+use crate::http::grpc::Told;
 use crate::time::Timestamp;
 use crate::transaction::{Call, Protocol, Transaction};
 
@@ -281,8 +281,9 @@ impl Reading {
             into.protocol = Protocol::Http2;
         }
         if self.is_grpc {
-            let (requests, responses) = (Messages::default(), Messages::default());
-            into.call = Some(Call { status: self.grpc_status, requests, responses });
+            let mut call = Call::default();
+            call.end(self.grpc_status, Told::Log);
+            into.call = Some(call);
         }
         self.scratch.put("path", Value::Text(&self.route), into);
         if into.client.is_none() {

@@ -569,6 +569,9 @@ fn classify<F>(
     if read && noise::is_health_path(&names) && (seen.json == 0 || noise::is_probe_path(&names)) {
         return EndpointClass::Health;
     }
+    if method == Method::POST && noise::is_grpc_health(&names) {
+        return EndpointClass::Health;
+    }
     if read && seen.json == 0 && names.last().is_some_and(|last| noise::is_document(last)) {
         return EndpointClass::Static;
     }

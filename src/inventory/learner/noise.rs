@@ -255,6 +255,11 @@ pub(super) fn is_health_path(segments: &[&str]) -> bool {
     }
 }
 
+/// Whether a path is the health check of gRPC (`grpc.health.v1`), which orchestrators call by POST.
+pub(super) fn is_grpc_health(segments: &[&str]) -> bool {
+    matches!(segments, ["grpc.health.v1.Health", "Check" | "Watch" | "List"])
+}
+
 /// How one client fared.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Score {

@@ -281,6 +281,11 @@ fn preflights_files_health_checks_and_probes_are_not_claimed() {
         ..ok("/v1/orders/3")
     });
     learner.observe(&Sighting { content_type: "text/plain", response_bytes: 2, ..ok("/healthz") });
+    learner.observe(&Sighting {
+        method: "POST",
+        content_type: "application/grpc",
+        ..ok("/grpc.health.v1.Health/Check")
+    });
     for file in ["app.js", "site.css"] {
         learner.observe(&Sighting { content_type: "text/css", ..ok(&format!("/assets/{file}")) });
     }
@@ -289,7 +294,10 @@ fn preflights_files_health_checks_and_probes_are_not_claimed() {
     assert_eq!(api(&learner), ["GET /v1/orders/{orderId}", "DELETE /v1/orders/{orderId}"]);
     assert_eq!(of_class(&learner, EndpointClass::Preflight), ["OPTIONS /v1/orders/{orderId}"]);
     assert_eq!(of_class(&learner, EndpointClass::Probe), ["PUT /v1/orders/{orderId}"]);
-    assert_eq!(of_class(&learner, EndpointClass::Health), ["GET /healthz"]);
+    assert_eq!(
+        of_class(&learner, EndpointClass::Health),
+        ["POST /grpc.health.v1.Health/Check", "GET /healthz"]
+    );
     assert_eq!(of_class(&learner, EndpointClass::Static), ["GET /assets/{assetId}"]);
 }
 

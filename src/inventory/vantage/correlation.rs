@@ -11,6 +11,7 @@
 
 use super::{MAX_IDS, Sighting};
 use crate::caller::Caller;
+use crate::inventory::calls::outcome;
 use crate::secret::{FingerprintKey, Purpose};
 use crate::transaction::{Completeness, Fields, Transaction};
 
@@ -110,6 +111,7 @@ pub(in crate::inventory) fn sighting(
         response_bytes: exchange.response.body.len,
         latency_us: exchange.latency_us,
         tls: exchange.tls,
+        call: exchange.call.as_ref().map(outcome),
         schemes: (!blind && caller.fingerprint.is_some()).then_some(caller.schemes),
         caller: caller.fingerprint.map(|caller| caller.rank()),
     }

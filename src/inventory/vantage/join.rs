@@ -154,6 +154,9 @@ fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: Echo) {
             inner.response_other.clear();
         }
         inner.fields.leave_out(&outer.fields);
+        if outer.calls.is_some() {
+            inner.calls = None;
+        }
         if outer.banking.is_some() {
             inner.banking = None;
         }

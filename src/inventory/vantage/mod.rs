@@ -28,6 +28,7 @@ pub use join::Hop;
 pub(super) use join::Joined;
 pub(super) use settle::{Layer, settle};
 
+use super::calls::Outcome;
 use super::facts::{HourFacts, Latencies};
 use crate::caller::{AuthScheme, SchemeSet};
 use crate::merge::Merge;
@@ -158,6 +159,8 @@ pub(super) struct Sighting {
     pub(super) response_bytes: u64,
     pub(super) latency_us: Option<u64>,
     pub(super) tls: bool,
+    /// How it ended, when it is a remote call.
+    pub(super) call: Option<Outcome>,
     /// How it authenticates; `None` when its source cannot tell.
     pub(super) schemes: Option<SchemeSet>,
     /// The first half of the caller's fingerprint.

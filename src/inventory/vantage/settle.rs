@@ -408,6 +408,9 @@ fn count(hours: &mut BTreeMap<i64, HourFacts>, one: &Sighting) {
     if let Some(slot) = hour.by_status_class.get_mut(usize::from(one.status / 100).min(5)) {
         *slot += 1;
     }
+    if let Some(outcome) = one.call {
+        *hour.calls.entry(outcome).or_default() += 1;
+    }
     hour.request_bytes += one.request_bytes;
     hour.response_bytes += one.response_bytes;
     if let Some(latency) = one.latency_us {

@@ -261,7 +261,8 @@ impl LogLane {
         stream.heard = turn;
         if matches!(content, Content::Piece { .. }) {
             let (collector, _, counts) = stream.apart.get_or_insert_with(|| {
-                ((self.fresh)(&self.classifier), Arc::clone(&self.classifier), SourceCounts::default())
+                let collector = (self.fresh)(&self.classifier).with_methods(self.collector.methods());
+                (collector, Arc::clone(&self.classifier), SourceCounts::default())
             });
             // What is counted stays apart with what is learnt, until the end.
             stream.reader.read(content, &mut counts.stats, collector);

@@ -44,7 +44,7 @@ use crate::source::intake::{self, Courier, Hand, LogSource, Positions, Tally, Wa
 use crate::source::key_log::FollowedKeyLog;
 use crate::source::key_socket::KeySocket;
 use crate::source::live::{self, Interface, LiveError};
-use crate::spec::DocumentSet;
+use crate::spec::{DocumentSet, Methods};
 use book::{Book, News};
 use carrier::Carrier;
 use crossbeam_channel::{Sender, bounded, unbounded};
@@ -384,6 +384,7 @@ fn collector(shard: &ShardSettings, key: &FingerprintKey, classifier: &Arc<Class
     Collector::new(&shard.limits, key, classifier, shard.inspect_bodies)
         .with_trusted(&shard.trusted)
         .with_vantages(&shard.vantages)
+        .with_methods(&shard.methods)
 }
 
 impl Sensor {
@@ -398,10 +399,10 @@ impl Sensor {
         self.interfaces.look()
     }
 
-    /// Goes on with other documents, signatures, rolls and filters. No packet is lost over it.
+    /// Goes on with other documents, methods, signatures, rolls and filters. No packet is lost over it.
     pub fn reload(
         &mut self,
-        documents: DocumentSet,
+        (documents, methods): (DocumentSet, Arc<Methods>),
         classifier: &Arc<Classifier>,
         pace: Pace,
         interfaces: &[Interface],
@@ -409,6 +410,7 @@ impl Sensor {
         let news = News::Reload { documents: Box::new(documents), classifier: Arc::clone(classifier), pace };
         // The keeper takes it in its turn.
         drop(self.news.send(news));
+        self.shard.methods = methods;
         for lane in &self.lanes {
             let collector = Box::new(collector(&self.shard, &self.key, classifier));
             drop(lane.send(Command::Collect(collector, Arc::clone(classifier), pace.interval)));
