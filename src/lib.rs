@@ -24,7 +24,7 @@
 //! | 4 | [`transaction`] | a request with its response, or what was seen of them |
 //! | 5 | [`access_log`], [`payload`] | log lines and HAR entries become transactions; bodies become keys and scalars, walked once without a document in memory, for `classify` and `schema` alike |
 //! | 6 | [`caller`], [`classify`], [`schema`], [`operation`] | who calls and how they prove it; what the values are; which shapes bodies have; which operations a request asks for, where one URL stands for many |
-//! | 7 | [`spec`] | OpenAPI documents as routes and promises |
+//! | 7 | [`spec`] | OpenAPI documents, and descriptors of gRPC services, as routes and promises |
 //! | 8 | [`inventory`] | endpoints with their path templates, and the facts of each |
 //! | 9 | [`finding`] | conclusions, one for each subject, with evidence |
 //! | 10 | [`compare`] | the inventory held against the documents |

@@ -11,8 +11,7 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
     for one in seen {
         if one.operations.is_empty() {
             match one.routed {
-                // Reflection is found for what it is.
-                None if one.is_api() && !super::posture::is_reflection(one) => register.add(shadow(one)),
+                None if one.is_api() => register.add(shadow(one)),
                 Some(_) if one.is_api() => {
                     if let Some(finding) = undocumented_method(one, documents) {
                         register.add(finding);

@@ -23,20 +23,14 @@ pub(super) fn judge(seen: &[Seen<'_>], register: &mut Register) {
 /// Services of gRPC that tell what the server can do: `/grpc.reflection.v1.ServerReflection/ServerReflectionInfo`.
 const REFLECTION: &str = "/grpc.reflection.";
 
-/// Whether this is a server telling its services, and not only being asked for them.
-pub(super) fn is_reflection(one: &Seen<'_>) -> bool {
-    let facts = &one.endpoint.facts;
-    one.endpoint.key.template.starts_with(REFLECTION)
-        && facts.calls.as_ref().is_some_and(|calls| calls.responses.messages > 0)
-        && facts.answered_with_success(false) > 0
-}
-
+/// A server that tells its services, and is not only asked for them.
 fn reflection(one: &Seen<'_>) -> Option<Finding> {
-    if !is_reflection(one) {
+    let facts = &one.endpoint.facts;
+    let answers = facts.calls.as_ref()?.responses.messages;
+    let success = facts.answered_with_success(false);
+    if !one.endpoint.key.template.starts_with(REFLECTION) || answers == 0 || success == 0 {
         return None;
     }
-    let facts = &one.endpoint.facts;
-    let success = facts.answered_with_success(false);
     let open = answered_without_credential(facts);
     let severity = if open > 0 { Severity::Medium } else { Severity::Low };
     let mut finding = one.finding(Kind::GrpcReflection, severity, "", (success, facts.requests));

@@ -163,7 +163,7 @@ fn reflection_is_told_and_what_failed_is_no_success() {
         all.map(|finding| (finding.path_template.as_str(), finding.count)).collect::<Vec<_>>()
     };
     assert_eq!(told(Kind::GrpcReflection), [(reflection, 4)]);
-    assert_eq!(told(Kind::ShadowEndpoint), [("/bank.Accounts/Get", 5), (refused, 5)]);
+    assert_eq!(told(Kind::ShadowEndpoint), [("/bank.Accounts/Get", 5), (reflection, 5), (refused, 5)]);
     let shadow = all.iter().find(|one| one.path_template == "/bank.Accounts/Get").unwrap();
     assert_eq!(shadow.explanation, "no document names this path; 5 requests, 3 answered with success");
 }

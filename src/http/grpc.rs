@@ -108,6 +108,18 @@ impl CallProtocol {
         }
     }
 
+    /// The outcome that stands behind the messages of a body.
+    #[must_use]
+    pub fn status_at_end(self, end: &[u8]) -> Option<u32> {
+        match self {
+            Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => status_in(end),
+            Self::ConnectStream | Self::Connect => {
+                let end: ConnectEnd = serde_json::from_slice(end).ok()?;
+                end.error.map_or(Some(0), |error| error.number())
+            }
+        }
+    }
+
     /// Set in the flags of what ends a body instead of a message.
     const fn end_flag(self) -> u8 {
         match self {
@@ -367,17 +379,18 @@ impl MessageReader {
         flags & self.protocol.end_flag() != 0
     }
 
-    /// The outcome that the end of the body tells.
+    /// The outcome that the end of the body tells, unless it is compressed.
     fn told(&self) -> Option<u32> {
-        match self.protocol {
-            CallProtocol::Grpc | CallProtocol::GrpcWeb | CallProtocol::GrpcWebText => {
-                status_in(&self.trailers)
-            }
-            CallProtocol::ConnectStream | CallProtocol::Connect => {
-                let end: ConnectEnd = serde_json::from_slice(&self.trailers).ok()?;
-                end.error.map_or(Some(0), |error| error.number())
-            }
-        }
+        let [flags, ..] = self.prefix;
+        if flags & COMPRESSED == 0 { self.protocol.status_at_end(&self.trailers) } else { None }
+    }
+
+    /// What the end of the body tells, when it is compressed and whole.
+    #[must_use]
+    pub fn compressed_end(&self) -> Option<&[u8]> {
+        let [flags, ..] = self.prefix;
+        let whole = self.left == 0 && !self.trailers.is_empty() && self.trailers.len() < MAX_TRAILERS;
+        (whole && self.in_trailers() && flags & COMPRESSED != 0).then_some(&self.trailers)
     }
 }
 
@@ -587,6 +600,10 @@ mod tests {
             let mut reader = MessageReader::new(CallProtocol::ConnectStream);
             reader.feed(&body);
             assert_eq!((reader.messages.count, reader.status), (1, told), "{end}");
+            let body = [message(0, b"one"), message(END_OF_STREAM | COMPRESSED, b"packed")].concat();
+            let mut reader = MessageReader::new(CallProtocol::ConnectStream);
+            reader.feed(&body);
+            assert_eq!((reader.status, reader.compressed_end()), (None, Some(&b"packed"[..])));
         }
     }
 

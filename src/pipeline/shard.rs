@@ -397,6 +397,7 @@ mod tests {
             tags: false,
             trusted: Arc::default(),
             vantages: Arc::default(),
+            methods: Arc::default(),
             keys: Arc::new(Keys::new(0)),
         }
     }

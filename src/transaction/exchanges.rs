@@ -263,6 +263,15 @@ impl<S: Sink> Exchanges<S> {
         if let Some([_, responses]) = pending.calls.as_deref() {
             let call = exchange.call.get_or_insert_default();
             call.end(responses.status, Told::Body);
+            if let Some(end) = responses.compressed_end() {
+                let field = exchange.response.fields.get(call.protocol.encoding_field());
+                let mut end = end.to_vec();
+                if let Some(encoding) = field
+                    && self.decoder.decode(encoding.expose(), &mut end, MAX_END) == Decoded::Whole
+                {
+                    call.end(call.protocol.status_at_end(&end), Told::Body);
+                }
+            }
         }
         if std::mem::take(&mut pending.keep_request) {
             self.decode(&mut pending.exchange, true);
@@ -394,6 +403,9 @@ fn is_connect(request: &Request) -> bool {
         && memchr::memchr(b'.', target).is_some();
     is_procedure && request.fields.get("connect-protocol-version").is_some()
 }
+
+/// Bytes of what ends a body that are looked at, when it is compressed.
+const MAX_END: usize = 65_536;
 
 /// A call of Connect with one message each way ends by the HTTP status, and what went wrong is told in JSON.
 fn end_by_status(exchange: &mut Transaction) {

@@ -137,7 +137,13 @@ impl Writer<'_> {
             return;
         }
         item.insert(verb.to_owned(), operation);
-        self.symbol(pointer, &method.parent_file(), method.full_name(), method.path());
+        self.symbol(pointer.clone(), &method.parent_file(), method.full_name(), method.path());
+        // What is odd about a whole body is mended in its message.
+        let (request, response) = (method.input(), method.output());
+        for (place, message) in [("requestBody", request), ("responses/200", response)] {
+            let place = format!("{pointer}/{place}/content");
+            self.symbol(place, &message.parent_file(), message.full_name(), message.path());
+        }
     }
 
     /// A route of `google.api.http`.

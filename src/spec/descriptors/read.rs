@@ -334,6 +334,29 @@ message Account {
         assert_eq!(problems.len(), 4, "{problems:#?}");
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// Whatever becomes of a set or a source, loading answers, and what was loaded routes.
+        #[test]
+        fn damaged_descriptors_are_survived(
+            places in proptest::collection::vec((0_usize..4_000, proptest::prelude::any::<u8>()), 1..6),
+            source in "[a-zA-Z0-9 ;{}=\"\n.]{0,60}",
+        ) {
+            let mut damaged = set(true);
+            for (place, byte) in places {
+                let place = place % damaged.len();
+                damaged[place] = byte;
+            }
+            let mut texts = ACCOUNTS.to_owned();
+            texts.insert_str(texts.len() / 2, &source);
+            let mut all = vec![("set.binpb".to_owned(), damaged)];
+            documents(all.clone());
+            all.extend(files(&[("bank/v1/accounts.proto", &texts), ("bank/v1/types.proto", TYPES)]));
+            documents(all);
+        }
+    }
+
     #[test]
     fn the_order_of_files_does_not_matter() {
         let mut turned = given();
