@@ -75,7 +75,7 @@ fn described(files: Files, complaints: &mut Vec<String>) -> Descriptors {
 #[cfg(not(feature = "grpc"))]
 fn described(files: Files, complaints: &mut Vec<String>) -> Descriptors {
     let untold = "not read: this build reads no descriptors; build with the feature 'grpc'";
-    complaints.extend(files.iter().map(|(name, _)| format!("{name}: {untold}")));
+    complaints.extend(files.into_iter().map(|(name, _)| format!("{name}: {untold}")));
     Descriptors::default()
 }
 
