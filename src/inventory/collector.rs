@@ -4,6 +4,7 @@
 //! [`Delta`], which merges, so that shards need not know of each other.
 
 use super::by_address::ByAddress;
+use super::calls;
 use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::EndpointFacts;
 use super::inspect::{Inspector, Tag};
@@ -433,10 +434,14 @@ fn growth(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     if let Some(call) = &exchange.call {
         facts.calls.get_or_insert_default().count(call, exchange);
     }
-    if hourly && request + response > 0 {
+    let outcome = exchange.call.as_ref().filter(|_| exchange.part.ends()).map(calls::outcome);
+    if hourly && (request + response > 0 || outcome.is_some()) {
         let hour = facts.hours.entry(exchange.response.ended.hour()).or_default();
         hour.request_bytes += request;
         hour.response_bytes += response;
+        if let Some(outcome) = outcome {
+            *hour.calls.entry(outcome).or_default() += 1;
+        }
     }
 }
 

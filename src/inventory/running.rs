@@ -61,7 +61,8 @@ impl Running {
         self.request_bytes += exchange.request.body.len;
         self.response_bytes += exchange.response.body.len;
         self.tls += u64::from(exchange.tls);
-        if let Some(outcome) = exchange.call.as_ref().map(calls::outcome) {
+        // A call that lasts has no outcome yet.
+        if let Some(outcome) = exchange.call.as_ref().filter(|_| exchange.part.ends()).map(calls::outcome) {
             match self.calls.iter_mut().find(|(known, _)| *known == outcome) {
                 Some((_, count)) => *count += 1,
                 None => self.calls.push((outcome, 1)),
