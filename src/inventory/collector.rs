@@ -15,7 +15,7 @@ use super::privacy;
 use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
 use crate::anomaly::{Anomaly, AnomalySet};
-use crate::caller::{Caller, CallerReader, Client, Forwarding, TrustedProxies};
+use crate::caller::{AuthScheme, Caller, CallerReader, Client, Forwarding, SchemeSet, TrustedProxies};
 use crate::classify::{ClassSet, Classifier};
 use crate::limits::Limits;
 use crate::merge::Merge as _;
@@ -248,27 +248,19 @@ impl Collector {
         } else {
             sums(exchange, facts);
         }
-        dialogue(exchange, facts);
+        messages(exchange, facts);
         count_media(exchange, facts, request_media.as_deref(), response_media.as_deref());
-        if let Some(call) = &exchange.call {
-            facts.calls.get_or_insert_default().count(call, exchange);
-        }
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         let mut seen_seat = None;
         if let Some(fingerprint) = caller.fingerprint {
-            let seat = match address {
-                Some(address) if address.caller == fingerprint => address.seat,
-                Some(_) | None => self.seats.of(fingerprint),
-            };
-            seen_seat = Some(seat);
+            let seat = *seen_seat.insert(seat_of(fingerprint, address, &mut self.seats));
             facts.call(seat, hourly);
             if outermost {
                 all_callers.insert(seat);
             }
-            for scheme in caller.schemes.iter().filter(|_| !blind) {
-                facts.authenticate(scheme, hourly);
-                *schemes.entry(scheme).or_default() += 1;
+            if !blind {
+                count_schemes(caller.schemes, facts, schemes, hourly);
             }
         }
         if let Some(issuer) = &caller.issuer {
@@ -430,10 +422,7 @@ fn growth(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     let (request, response) = (exchange.request.body.len, exchange.response.body.len);
     facts.request_bytes += request;
     facts.response_bytes += response;
-    dialogue(exchange, facts);
-    if let Some(call) = &exchange.call {
-        facts.calls.get_or_insert_default().count(call, exchange);
-    }
+    messages(exchange, facts);
     let outcome = exchange.call.as_ref().filter(|_| exchange.part.ends()).map(calls::outcome);
     if hourly && (request + response > 0 || outcome.is_some()) {
         let hour = facts.hours.entry(exchange.response.ended.hour()).or_default();
@@ -445,8 +434,11 @@ fn growth(exchange: &Transaction, facts: &mut EndpointFacts, hourly: bool) {
     }
 }
 
-/// Counts what was said in an exchange, but for what its messages hold.
-fn dialogue(exchange: &Transaction, facts: &mut EndpointFacts) {
+/// Counts the messages of an exchange that has many, but for what they hold.
+fn messages(exchange: &Transaction, facts: &mut EndpointFacts) {
+    if let Some(call) = &exchange.call {
+        facts.calls.get_or_insert_default().count(call, exchange);
+    }
     let Some(said) = &exchange.dialogue else { return };
     // An endpoint that is talking is in use.
     facts.last_seen = facts.last_seen.max(exchange.response.ended);
@@ -468,6 +460,27 @@ fn count_classes(facts: &mut EndpointFacts, hour: i64, classes: ClassSet, classi
     let hour = facts.hours.entry(hour).or_default();
     for class in classes.iter() {
         *hour.data_classes.entry(classifier.name(class)).or_default() += 1;
+    }
+}
+
+/// Where a caller is counted, who may be known by the address alone.
+fn seat_of(caller: Fingerprint, address: Option<Address>, seats: &mut Seats) -> Seat {
+    match address {
+        Some(address) if address.caller == caller => address.seat,
+        Some(_) | None => seats.of(caller),
+    }
+}
+
+/// Counts how an exchange authenticates.
+fn count_schemes(
+    told: SchemeSet,
+    facts: &mut EndpointFacts,
+    all: &mut BTreeMap<AuthScheme, u64>,
+    hourly: bool,
+) {
+    for scheme in told.iter() {
+        facts.authenticate(scheme, hourly);
+        *all.entry(scheme).or_default() += 1;
     }
 }
 
