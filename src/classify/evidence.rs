@@ -423,6 +423,12 @@ impl FieldTable {
         self.rows.get_mut(at).map(|row| &mut row.evidence)
     }
 
+    /// How many fields there are.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.rows.len()
+    }
+
     /// All fields, by location and name.
     #[must_use]
     pub fn sorted(&self) -> Vec<(Location, &str, &FieldEvidence)> {

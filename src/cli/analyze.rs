@@ -59,6 +59,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
     descriptors: Vec<PathBuf>,
 
+    /// What you have decided on path templates: a YAML file of pin, split, merge and name, which goes before what is learnt
+    /// and behind the documents
+    #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
+    templates: Option<PathBuf>,
+
     /// Add the results to the lake in this folder, as Parquet
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
     lake: Option<PathBuf>,
@@ -214,6 +219,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut complaints = Vec::new();
     let (documents, methods) = documents::read(&args.spec, &args.descriptors, &mut complaints)?;
     let spec_given = !args.spec.is_empty() || !args.descriptors.is_empty();
+    let rulings = documents::rulings(args.templates.as_deref(), &mut complaints)?;
     let catalogue = log_presets::load(&args.log_preset)?;
     let labels = args.files.iter().map(|_| None).chain(args.vantage.iter().map(|(label, _)| Some(&**label)));
     let vantages = Vantages::new(labels).context("--vantage")?;
@@ -262,6 +268,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         key,
         classifier: Classifier::built_in(),
         documents,
+        rulings,
     };
     let bar = Bar::new(&analysis.inputs, !args.quiet);
     let taken = analysis.read(&mut |progress| bar.tick(progress));
@@ -336,6 +343,7 @@ fn write(
         taken,
         documents: spec_given.then_some(&analysis.documents),
         limits: &analysis.shard.limits,
+        rulings: report.snapshot.rulings(),
         lake: args.lake.as_deref(),
         all: args.all,
         complaints,
@@ -432,7 +440,7 @@ fn transaction(
                 "close_code": said.close,
             })),
             "completeness": row.completeness.name(),
-            "endpoint": endpoint.map(|endpoint| endpoint.key.id().to_string()),
+            "endpoint": endpoint.map(|endpoint| endpoint.id.to_string()),
             "caller": row.caller,
             "anomalies": row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>(),
         }),
@@ -558,6 +566,9 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
     }
     for document in analysis.documents.documents() {
         add(&format!("{document:?}"));
+    }
+    if !analysis.rulings.is_empty() {
+        add(&format!("{:?}", analysis.rulings));
     }
     add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap, &args.trusted_proxy)));
     if !args.vantage.is_empty() {

@@ -39,6 +39,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     };
     let mut wrong = Vec::new();
     let documents = documents::all_of(&settings.specs, &settings.descriptors, &mut wrong);
+    let rulings = match documents::rulings(settings.templates.as_deref(), &mut wrong) {
+        Ok(rulings) => rulings.len(),
+        Err(error) => {
+            wrong.push(format!("{error:#}"));
+            0
+        }
+    };
     let key_file = settings.key_file();
     let key = if settings.key.is_some() || key_file.exists() {
         match key::load(&key_file) {
@@ -58,13 +65,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         complain(&format!("{} in what {} names", plural(wrong.len() as u64, "problem"), args.file.display()));
         return Ok(Outcome::Nothing);
     }
-    let text = told(&settings, &documents, &key, Colours::for_stdout());
+    let text = told(&settings, (&documents, rulings), &key, Colours::for_stdout());
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Outcome::Done)
 }
 
 /// What the settings come to, a line each.
-fn told(settings: &Settings, documents: &DocumentSet, key: &str, colours: Colours) -> String {
+fn told(
+    settings: &Settings,
+    (documents, rulings): (&DocumentSet, usize),
+    key: &str,
+    colours: Colours,
+) -> String {
     let mut out = String::new();
     let mut line = |name: &str, what: &str| {
         // Writing to a string cannot fail.
@@ -85,6 +97,9 @@ fn told(settings: &Settings, documents: &DocumentSet, key: &str, colours: Colour
         let operations: usize = all.iter().map(|document| document.operations).sum();
         let operations = plural(operations as u64, "operation");
         line("documents", &format!("{} with {operations}", thousands(all.len() as u64)));
+    }
+    if let Some(file) = &settings.templates {
+        line("templates", &format!("{}  ({})", file.display(), plural(rulings as u64, "decision")));
     }
     line("key", key);
     let interval = settings.interval.as_secs();

@@ -1,5 +1,7 @@
-//! `--spec` and `--descriptors`: documents from files and folders.
+//! `--spec`, `--descriptors` and `--templates`: documents from files and folders, and what operators have decided on
+//! templates.
 
+use crate::inventory::rulings::Rulings;
 use crate::spec::{Descriptors, DocumentSet, Methods};
 use anyhow::{Context, Result};
 use std::fs;
@@ -96,6 +98,15 @@ fn load(paths: &[PathBuf], wanted: &Wanted, complaints: &mut Vec<String>) -> Res
         }
     }
     Ok(files)
+}
+
+/// What operators have decided on templates. What is wrong with it is told in words; the rest goes on.
+pub(super) fn rulings(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Rulings> {
+    let Some(path) = path else { return Ok(Rulings::default()) };
+    let bytes = fs::read(path).with_context(|| format!("read the templates {}", path.display()))?;
+    let (rulings, problems) = Rulings::read(&path.display().to_string(), &bytes);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    Ok(rulings)
 }
 
 fn folder(path: &Path, depth: usize, wanted: &Wanted, files: &mut Files, complaints: &mut Vec<String>) {

@@ -4,20 +4,6 @@ use super::Outcome;
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// Arguments of `inventory`.
-#[derive(Debug, clap::Args)]
-pub(super) struct InventoryArgs {
-    /// The lake's folder
-    #[arg(long, value_name = "DIR")]
-    lake: PathBuf,
-    /// Print JSON lines
-    #[arg(long)]
-    json: bool,
-    /// Show what is no API too: static files, probes, scanners
-    #[arg(long)]
-    all: bool,
-}
-
 /// Arguments of `findings`.
 #[derive(Debug, clap::Args)]
 pub(super) struct FindingsArgs {
@@ -42,7 +28,8 @@ pub(super) struct ServicesArgs {
 
 #[cfg(not(feature = "lake"))]
 mod without {
-    use super::{FindingsArgs, InventoryArgs, Outcome, Result, ServicesArgs};
+    use super::{FindingsArgs, Outcome, Result, ServicesArgs};
+    use std::path::Path;
 
     pub(in crate::cli) fn services(args: &ServicesArgs) -> Result<Outcome> {
         anyhow::bail!(
@@ -51,10 +38,10 @@ mod without {
         );
     }
 
-    pub(in crate::cli) fn inventory(args: &InventoryArgs) -> Result<Outcome> {
+    pub(in crate::cli) fn inventory(lake: &Path, _: bool, _: bool) -> Result<Outcome> {
         anyhow::bail!(
             "this build has no lake to read {} with: build with the feature 'lake'",
-            args.lake.display()
+            lake.display()
         );
     }
 
@@ -71,26 +58,27 @@ pub(super) use without::{findings, inventory, services};
 
 #[cfg(feature = "lake")]
 mod with {
-    use super::{FindingsArgs, InventoryArgs, Outcome, Result, ServicesArgs};
+    use super::{FindingsArgs, Outcome, Result, ServicesArgs};
     use crate::cli::output::{complain, to};
     use crate::cli::style::Colours;
     use crate::cli::summary;
     use crate::lake::reader;
     use crate::sink::jsonl;
+    use std::path::Path;
 
-    pub(in crate::cli) fn inventory(args: &InventoryArgs) -> Result<Outcome> {
-        let read = reader::latest_endpoints(&args.lake)?;
+    pub(in crate::cli) fn inventory(lake: &Path, json: bool, all: bool) -> Result<Outcome> {
+        let read = reader::latest_endpoints(lake)?;
         for problem in read.problems.as_slice() {
             complain(&problem.to_string());
         }
         let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
         to("-".as_ref(), |out| {
-            if args.json {
+            if json {
                 return jsonl::write_inventory(out, &rows);
             }
             let mut text = String::new();
             summary::inventory(&mut text, &rows, true, Colours::for_stdout());
-            if args.all {
+            if all {
                 summary::others(&mut text, &rows, Colours::for_stdout());
             }
             out.write_all(text.as_bytes())

@@ -7,6 +7,8 @@ mod check;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod doctor;
 mod documents;
+mod explain;
+mod inventory;
 mod key;
 mod lake;
 mod output;
@@ -44,8 +46,8 @@ enum Command {
     /// Look at this host as a sensor would meet it, and say what to do
     #[cfg(all(feature = "live", target_os = "linux"))]
     Doctor(doctor::Args),
-    /// Show the endpoints that a lake holds
-    Inventory(lake::InventoryArgs),
+    /// Show the endpoints that a lake, a sensor's state, captures or logs hold, and why each is one
+    Inventory(Box<inventory::Args>),
     /// Show the findings that a lake holds
     Findings(lake::FindingsArgs),
     /// Show the services behind TLS that a lake holds, whether or not their keys are known
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         #[cfg(all(feature = "live", target_os = "linux"))]
         Command::Doctor(args) => doctor::run(&args),
-        Command::Inventory(args) => lake::inventory(&args),
+        Command::Inventory(args) => inventory::run(&args),
         Command::Findings(args) => lake::findings(&args),
         Command::Services(args) => lake::services(&args),
         Command::Signatures(command) => signatures::run(&command),

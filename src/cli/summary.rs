@@ -2,6 +2,7 @@
 
 use super::style::{Colours, bytes, plural, thousands, wrapped};
 use crate::finding::Severity;
+use crate::inventory::rulings::Use;
 use crate::lake::rows::{Count, EndpointRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::Fate;
@@ -20,6 +21,7 @@ pub(super) struct View<'a> {
     pub(super) taken: &'a Taken,
     pub(super) documents: Option<&'a DocumentSet>,
     pub(super) limits: &'a Limits,
+    pub(super) rulings: &'a [Use],
     pub(super) lake: Option<&'a Path>,
     pub(super) all: bool,
     pub(super) complaints: usize,
@@ -44,6 +46,7 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
         findings(&mut out, view.findings, view.all, colours);
     }
     behind_tls(&mut out, view, colours);
+    rulings(&mut out, view.rulings, colours);
     not_understood(&mut out, view, colours);
     footer(&mut out, view, colours);
     out
@@ -95,6 +98,21 @@ fn header(out: &mut String, view: &View<'_>, colours: Colours) {
         facts.push(span(first, last));
     }
     line(out, &format!("{}  {}  {}", colours.bold("spanlight"), name, colours.dim(&facts.join(" · "))));
+}
+
+/// Decisions of operators that changed nothing.
+fn rulings(out: &mut String, rulings: &[Use], colours: Colours) {
+    let idle: Vec<&Use> = rulings.iter().filter(|used| used.paths == used.overruled).collect();
+    if idle.is_empty() {
+        return;
+    }
+    let about = format!("{} of {} without effect", idle.len(), plural(rulings.len() as u64, "decision"));
+    section(out, "Templates", &about, colours);
+    for used in idle {
+        let why =
+            if used.paths == 0 { "matches nothing that was seen" } else { "a document says it already" };
+        line(out, &format!("  {}  {}: {why}", colours.dim(&used.place), used.text));
+    }
 }
 
 /// The endpoints, by capability and host.
@@ -659,7 +677,10 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
         }
     }
     if view.complaints > 0 {
-        lines.push(format!("{} with the documents, told above", plural(view.complaints as u64, "problem")));
+        lines.push(format!(
+            "{} with the documents or templates, told above",
+            plural(view.complaints as u64, "problem")
+        ));
     }
     for reached in taken.limits_reached(view.limits) {
         lines.push(format!("limit reached: {reached}"));

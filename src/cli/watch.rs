@@ -9,6 +9,7 @@ use crate::config::{
     Settings, WayIn,
 };
 use crate::flow::OverlapPolicy;
+use crate::inventory::rulings::Rulings;
 use crate::packet::{Options, Separate};
 use crate::pipeline::rows::RowsWanted;
 use crate::pipeline::shard::ShardSettings;
@@ -42,7 +43,7 @@ use std::time::{Duration, Instant};
 /// Arguments. What is given here goes before what the file says.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "SIGNALS\n  HUP        read the file, the documents and the signatures again; when anything is wrong with them, go on with the old\n  TERM, INT  empty the rings, write everything, end\n\nEXIT STATUS\n  0  ended when asked to, everything written\n  2  could not start, or could not write everything in time"
+    after_help = "SIGNALS\n  HUP        read the file, the documents, the templates and the signatures again; when anything is wrong with them, go on with the old\n  TERM, INT  empty the rings, write everything, end\n\nEXIT STATUS\n  0  ended when asked to, everything written\n  2  could not start, or could not write everything in time"
 )]
 pub(super) struct Args {
     /// The sensor's file; /etc/spanlight/spanlight.yaml is an example of one, and none is needed with -i
@@ -96,6 +97,10 @@ pub(super) struct Args {
     /// or buf wrote with imports, .proto sources, or folders searched for both
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
     descriptors: Vec<PathBuf>,
+
+    /// What you have decided on path templates: a YAML file of pin, split, merge and name
+    #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
+    templates: Option<PathBuf>,
 
     /// Fill the lake in this folder
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -224,6 +229,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
         classifier: read.classifier,
         documents: read.documents,
+        rulings: read.rulings,
         lake: settings.lake.as_ref().map(|lake| lake.path.clone()),
         pace: pace(&settings),
     };
@@ -474,6 +480,9 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     }
     settings.specs.extend(args.spec.iter().cloned());
     settings.descriptors.extend(args.descriptors.iter().cloned());
+    if args.templates.is_some() {
+        settings.templates.clone_from(&args.templates);
+    }
     settings.bodies &= !args.no_bodies;
     settings.metrics = args.metrics.or(settings.metrics);
     if args.user.is_some() {
@@ -553,14 +562,16 @@ fn lock_in(settings: &Settings) -> Result<()> {
 struct Read {
     documents: DocumentSet,
     methods: Arc<Methods>,
+    rulings: Rulings,
     classifier: Arc<Classifier>,
-    /// What is wrong with the documents; the rest of them is used.
+    /// What is wrong with the documents and the decisions; the rest of them is used.
     problems: Vec<String>,
 }
 
 fn read(settings: &Settings) -> Result<Read> {
     let mut problems = Vec::new();
     let (documents, methods) = documents::read(&settings.specs, &settings.descriptors, &mut problems)?;
+    let rulings = documents::rulings(settings.templates.as_deref(), &mut problems)?;
     let mut texts = Vec::new();
     for file in &settings.signatures {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
@@ -572,7 +583,7 @@ fn read(settings: &Settings) -> Result<Read> {
         let packs: Vec<Pack<'_>> = texts.iter().map(|(name, text)| Pack { name, text }).collect();
         Arc::new(Classifier::new(&packs)?)
     };
-    Ok(Read { documents, methods, classifier, problems })
+    Ok(Read { documents, methods, rulings, classifier, problems })
 }
 
 /// Reads everything again and goes on with it, or tells all that is wrong with it. `accepted` are the problems of
@@ -613,8 +624,14 @@ fn reload(
     }
     terminal.set_level(new.log.level);
     let count = read.documents.documents().len();
-    sensor.reload((read.documents, read.methods), &read.classifier, pace(&new), &new.interfaces);
-    tracing::info!(documents = count, "reloaded");
+    let decisions = read.rulings.len();
+    sensor.reload(
+        (read.documents, read.methods, read.rulings),
+        &read.classifier,
+        pace(&new),
+        &new.interfaces,
+    );
+    tracing::info!(documents = count, decisions, "reloaded");
     Ok((new, read.problems))
 }
 

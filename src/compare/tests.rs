@@ -73,8 +73,12 @@ fn facts(statuses: &[(u16, u64)]) -> EndpointFacts {
 }
 
 fn endpoint(host: &str, method: &str, template: &str, facts: EndpointFacts) -> Endpoint {
+    let key = EndpointKey { host: host.into(), template: template.into(), method: method.into() };
     Endpoint {
-        key: EndpointKey { host: host.into(), template: template.into(), method: method.into() },
+        id: key.id(),
+        key,
+        parameters: Vec::new(),
+        former: Vec::new(),
         class: EndpointClass::Api,
         route: None,
         confidence: 1.0,

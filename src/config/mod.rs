@@ -41,6 +41,9 @@ pub struct Config {
     pub specs: Vec<PathBuf>,
     /// Descriptors of gRPC services, which are documents too: descriptor sets, `.proto` sources, or folders searched for both.
     pub descriptors: Vec<PathBuf>,
+    /// A file of what operators have decided on path templates: `pin`, `split`, `merge`, `name`. It goes before what is
+    /// learnt and behind the documents.
+    pub templates: Option<PathBuf>,
     /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
     pub signatures: Vec<PathBuf>,
     /// Proxies, or networks of them, whose word on their client is believed: an address, or `10.0.0.0/8`. Without any the
@@ -79,6 +82,7 @@ impl Default for Config {
             bodies: true,
             specs: Vec::new(),
             descriptors: Vec::new(),
+            templates: None,
             signatures: Vec::new(),
             trusted_proxies: Vec::new(),
             vantages: Vec::new(),

@@ -6,7 +6,7 @@
 
 use super::{AccessLogConfig, Config, InterfaceConfig, KeyLogConfig};
 use crate::problem::Problems;
-use crate::spec::lines::lines_of;
+use crate::spec::lines::{dotted, lines_of};
 use crate::spec::tree::{self, Format};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,22 +51,6 @@ impl Wrong {
         }
         problems
     }
-}
-
-/// `/interfaces/0/name` as it is said to people: `interfaces[0].name`.
-fn dotted(pointer: &str) -> String {
-    let mut out = String::new();
-    for part in pointer.split('/').skip(1) {
-        if part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
-            out.extend(["[", part, "]"]);
-        } else {
-            if !out.is_empty() {
-                out.push('.');
-            }
-            out.push_str(&part.replace("~1", "/").replace("~0", "~"));
-        }
-    }
-    out
 }
 
 /// What a tree comes to, and what is wrong in it. With anything wrong the rest must not be used.
@@ -340,7 +324,7 @@ metrics: {listen: 9464}
                 "s.yaml: line 21, ring_mib: unknown key here; did you mean `capture.ring_mib`?",
                 "s.yaml: line 22, nonsense: unknown key; known here: access_logs, bodies, capture, \
                  descriptors, interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
-                 trusted_proxies, vantages",
+                 templates, trusted_proxies, vantages",
                 "s.yaml: line 23, metrics.listen: must be text, not the number 9464",
             ]
         );

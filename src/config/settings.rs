@@ -64,6 +64,8 @@ pub struct Settings {
     pub specs: Vec<PathBuf>,
     /// Files and folders of descriptors.
     pub descriptors: Vec<PathBuf>,
+    /// What operators have decided on path templates.
+    pub templates: Option<PathBuf>,
     /// Files of signatures beside the built-in ones.
     pub signatures: Vec<PathBuf>,
     /// The proxies whose word on their client is believed.
@@ -225,6 +227,7 @@ impl Settings {
             bodies: config.bodies,
             specs: config.specs.iter().map(below).collect(),
             descriptors: config.descriptors.iter().map(below).collect(),
+            templates: config.templates.as_ref().map(|file| path(file, "/templates", folder, wrong)),
             signatures: config.signatures.iter().map(below).collect(),
             trusted: trusted(&config.trusted_proxies, wrong),
             vantages: vantages(config, wrong),
@@ -293,6 +296,11 @@ impl Settings {
                 "descriptors",
                 self.descriptors == new.descriptors,
                 locked.filter(|_| out_of_reach(&new.descriptors)),
+            ),
+            (
+                "templates",
+                self.templates == new.templates,
+                locked.filter(|_| out_of_reach(new.templates.as_slice())),
             ),
             (
                 "signatures",
@@ -438,6 +446,7 @@ impl Settings {
             .specs
             .iter()
             .chain(&self.descriptors)
+            .chain(&self.templates)
             .chain(&self.signatures)
             .chain(self.access_logs.iter().flat_map(|log| &log.presets))
             .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
@@ -1058,7 +1067,7 @@ trusted_proxies: [10.0.0.0/8, proxy]
                 "line 3, state: must be a path, not an empty text",
                 "line 4, typo: unknown key; known here: access_logs, bodies, capture, descriptors, \
                  interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
-                 trusted_proxies, vantages",
+                 templates, trusted_proxies, vantages",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
                 "line 8, capture.ring_mib: must be 1 to 2047 MiB",
@@ -1267,11 +1276,12 @@ access_logs:
             old.differences(&new).into_iter().map(|one| (one.key, one.restart.is_some())).collect()
         };
         assert_eq!(differ("interfaces: [a]\n", Sandboxing::Off), []);
-        let free = "interfaces: [{name: a, filter: tcp}]\nspecs: [/specs]\nlake: {path: /lake}\ninterval_secs: 5\n\
+        let free = "interfaces: [{name: a, filter: tcp}]\nspecs: [/specs]\ntemplates: /other/t.yaml\nlake: {path: /lake}\ninterval_secs: 5\n\
                     metrics: {listen: '127.0.0.1:1'}\nlog: {level: debug}\n";
-        let free_keys = ["interval_secs", "specs", "filter", "lake.path", "metrics.listen", "log"];
+        let free_keys =
+            ["interval_secs", "specs", "templates", "filter", "lake.path", "metrics.listen", "log"];
         assert_eq!(differ(free, Sandboxing::Off), free_keys.map(|key| (key, false)));
-        let locked = |key| (key, ["specs", "lake.path", "metrics.listen"].contains(&key));
+        let locked = |key| (key, ["specs", "templates", "lake.path", "metrics.listen"].contains(&key));
         assert_eq!(differ(free, Sandboxing::Auto), free_keys.map(locked));
         assert_eq!(differ("interfaces: [a]\nspecs: [new]\n", Sandboxing::Auto), [("specs", false)]);
         let fixed = "interfaces: [{name: a, ring_mib: 1}]\nstate: s\nkey: k\nsensor: other\ncapture: {shards: 7}\n\

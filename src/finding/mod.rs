@@ -97,6 +97,12 @@ pub struct Subject<'a> {
 }
 
 impl Finding {
+    /// The same about an endpoint that keeps an id it had before: so does the finding.
+    pub fn keep_endpoint(&mut self, endpoint: EndpointId) {
+        self.id = id_of(self.kind, endpoint, &self.detail);
+        self.endpoint = self.endpoint.map(|_| endpoint);
+    }
+
     /// A finding with its identity, to be filled with evidence.
     #[must_use]
     pub fn new(kind: Kind, severity: Severity, subject: Subject<'_>, detail: &str) -> Self {
@@ -106,15 +112,8 @@ impl Finding {
             template: subject.path_template.to_owned(),
         };
         let endpoint = key.id();
-        let mut hasher = blake3::Hasher::new();
-        for part in [kind.name(), &endpoint.to_string(), detail] {
-            hasher.update(part.as_bytes());
-            hasher.update(&[0]);
-        }
-        let hash = hasher.finalize();
-        let id = u64::from_be_bytes(*hash.as_bytes().first_chunk().expect("32 bytes hold eight"));
         Self {
-            id: format!("{id:016x}"),
+            id: id_of(kind, endpoint, detail),
             kind,
             severity,
             endpoint: (!subject.method.is_empty()).then_some(endpoint),
@@ -133,6 +132,18 @@ impl Finding {
             document: None,
         }
     }
+}
+
+/// A digest of what a finding is about.
+fn id_of(kind: Kind, endpoint: EndpointId, detail: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in [kind.name(), &endpoint.to_string(), detail] {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    let hash = hasher.finalize();
+    let id = u64::from_be_bytes(*hash.as_bytes().first_chunk().expect("32 bytes hold eight"));
+    format!("{id:016x}")
 }
 
 #[cfg(test)]

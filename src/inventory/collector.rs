@@ -6,7 +6,7 @@
 use super::by_address::ByAddress;
 use super::calls;
 use super::delta::{Delta, Layer, count_issuer, stretch};
-use super::facts::EndpointFacts;
+use super::facts::{BodyShape, EndpointFacts};
 use super::inspect::{Inspector, Tag};
 use super::learner::parts::Parts;
 use super::learner::{self, Learner, Sighting};
@@ -16,7 +16,7 @@ use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::caller::{AuthScheme, Caller, CallerReader, Client, Forwarding, SchemeSet, TrustedProxies};
-use crate::classify::{ClassSet, Classifier};
+use crate::classify::{ClassSet, Classifier, FieldTable};
 use crate::limits::Limits;
 use crate::merge::Merge as _;
 use crate::operation;
@@ -70,6 +70,8 @@ pub struct Collector {
     key: FingerprintKey,
     limits: Limits,
     inspect: bool,
+    /// Names of fields that came up since they were last counted.
+    grown: usize,
     addresses: ByAddress<Address>,
     seats: Seats,
     namer: Namer,
@@ -130,6 +132,7 @@ impl Collector {
             key: key.clone(),
             limits: limits.clone(),
             inspect,
+            grown: 0,
             addresses: ByAddress::default(),
             seats: Seats::default(),
             namer: Namer::new(classifier, key),
@@ -243,6 +246,7 @@ impl Collector {
                 (facts, issuers, vantage.is_outermost(), vantage.is_outermost() || !room)
             }
         };
+        let held = learner::Facts::held(facts);
         if hourly {
             facts.running(at.hour(), status).count(exchange, at);
         } else {
@@ -277,6 +281,8 @@ impl Collector {
             let by = By { seat: seen_seat, schemes: (!blind).then_some(caller.schemes) };
             operations(exchange, query, facts, by, (&mut self.namer, &mut self.inspector), &self.limits);
         }
+        self.grown += learner::Facts::held(facts).saturating_sub(held);
+        self.delta.thin(&mut self.grown);
         observed
     }
 
@@ -608,6 +614,21 @@ impl learner::Facts for EndpointFacts {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    fn held(&self) -> usize {
+        let shapes = self.response_shapes.values().chain(self.response_other.values());
+        let nodes: usize = shapes.map(BodyShape::size).sum();
+        nodes + self.request_shape.size() + self.request_other.size() + self.query.len() + self.fields.size()
+    }
+
+    fn shed(&mut self) {
+        self.query_overflow += std::mem::take(&mut self.query).values().sum::<u64>();
+        self.request_shape = BodyShape::default();
+        self.request_other = BodyShape::default();
+        self.response_shapes.clear();
+        self.response_other.clear();
+        self.fields = FieldTable::default();
     }
 
     fn is_procedure(&self) -> bool {

@@ -8,9 +8,13 @@
 use super::capability::capability;
 use super::facts::EndpointFacts;
 use super::learner::{
-    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Segment, ValuePaths,
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Ruling, Segment, SegmentAccount,
+    ValuePaths,
 };
+use super::lineage::{Lineage, Templates};
+use super::parameter::parameters;
 use super::privacy;
+use super::rulings::{Rulings, Use};
 use super::sketch::CallerSketch;
 use super::vantage::{self, Joined, Vantage};
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
@@ -42,6 +46,8 @@ pub struct Delta {
     pub(super) unwatched: u64,
     /// The services behind TLS.
     pub(super) services: Services,
+    /// The templates that inventories of it had.
+    pub(super) lineage: Lineage,
 }
 
 /// What was learnt at one vantage.
@@ -100,6 +106,7 @@ pub struct Saved<F> {
     waiting: u64,
     unwatched: u64,
     services: Services,
+    lineage: Lineage,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,6 +135,7 @@ impl Delta {
             waiting: 0,
             unwatched: 0,
             services: Services::default(),
+            lineage: Lineage::default(),
         }
     }
 
@@ -144,6 +152,7 @@ impl Delta {
             waiting: std::mem::take(&mut self.waiting),
             unwatched: std::mem::take(&mut self.unwatched),
             services: std::mem::take(&mut self.services),
+            lineage: std::mem::take(&mut self.lineage),
         }
     }
 
@@ -270,6 +279,18 @@ impl Delta {
         }
     }
 
+    /// Bounds the names of fields, once so many have come up that it may be time.
+    pub(super) fn thin(&mut self, grown: &mut usize) {
+        if *grown <= self.learner.fields_limit() / 4 {
+            return;
+        }
+        *grown = 0;
+        self.learner.thin();
+        for layer in self.vantages.values_mut() {
+            layer.learner.thin();
+        }
+    }
+
     /// How many hours of operations are held.
     #[must_use]
     pub fn held_hours(&self) -> usize {
@@ -300,6 +321,11 @@ impl Delta {
         forgotten
     }
 
+    /// Takes note of the templates of a snapshot, as of `at`: what was told of them goes on to what they become.
+    pub fn note(&mut self, templates: &Templates, at: Timestamp) {
+        self.lineage.note(templates, at);
+    }
+
     /// What is written of it. Names that a recent snapshot held for `values` are not told.
     #[must_use]
     pub fn save<'a>(&'a self, classifier: &Classifier, values: &ValuePaths) -> Saved<&'a EndpointFacts> {
@@ -322,6 +348,7 @@ impl Delta {
             waiting: self.waiting,
             unwatched: self.unwatched,
             services: self.services.clone(),
+            lineage: self.lineage.clone(),
         }
     }
 
@@ -347,6 +374,7 @@ impl Delta {
             waiting: saved.waiting,
             unwatched: saved.unwatched,
             services: saved.services,
+            lineage: saved.lineage,
         };
         let numbers: Vec<Option<ClassId>> = saved.classes.iter().map(|name| classifier.find(name)).collect();
         delta.facts_mut().for_each(|facts| facts.renumber(&numbers));
@@ -359,17 +387,23 @@ impl Delta {
         self.facts_mut().for_each(|facts| facts.renumber(&numbers));
     }
 
-    /// The inventory as of now: paths folded into templates, documented ones first; endpoints that are one at several
+    /// The inventory as of now: paths folded into templates, documented ones first, then those operators decided on; endpoints that are one at several
     /// vantages made one.
     #[must_use]
-    pub fn snapshot<'a>(&'a self, documents: &DocumentSet) -> Snapshot<'a> {
-        let (mut folded, keys, endpoints) = endpoints_of(&self.learner, documents);
+    pub fn snapshot<'a>(&'a self, documents: &DocumentSet, rulings: &Rulings) -> Snapshot<'a> {
+        let routes = Routes { documents, rulings };
+        let (mut folded, keys, endpoints) = endpoints_of(&self.learner, &routes);
+        let mut used = std::mem::take(&mut folded.rulings);
         let mut values = std::mem::take(&mut folded.values);
         let mut joined = Joined::new(endpoints);
         let mut layers = vec![(folded, keys)];
         for (vantage, layer) in &self.vantages {
-            let (folded, mut keys, endpoints) = endpoints_of(&layer.learner, documents);
+            let (folded, mut keys, endpoints) = endpoints_of(&layer.learner, &routes);
             values.absorb(&folded.values);
+            for (number, (paths, overruled)) in &folded.rulings {
+                let known = used.entry(*number).or_default();
+                *known = (known.0 + paths, known.1 + overruled);
+            }
             let names = joined.take_in(vantage, endpoints);
             for key in &mut keys {
                 if let Some(name) = names.get(key) {
@@ -385,22 +419,64 @@ impl Delta {
             keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect()
         };
         let layers = layers.into_iter().map(|(folded, keys)| (folded, places(keys))).collect();
-        let inventory = Inventory { endpoints: merged.into_values().collect(), span: self.span };
-        Snapshot { inventory, values, layers }
+        let mut endpoints: Vec<Endpoint> = merged.into_values().collect();
+        self.lineage.identify(&mut endpoints);
+        let inventory = Inventory { endpoints, span: self.span };
+        Snapshot { inventory, values, rulings: rulings.uses(&used), layers }
+    }
+}
+
+/// Why an endpoint's template was formed.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Paths that it stands for, ids in them counted once.
+    pub paths: usize,
+    /// What each segment was judged by.
+    pub segments: Vec<SegmentAccount>,
+    /// Where vantages are told apart, the one whose sightings these are.
+    pub vantage: Option<String>,
+}
+
+impl Delta {
+    /// Why an endpoint of a snapshot with the same documents and decisions was formed, as told by the vantage that saw most
+    /// of it; `asked` is a path that was asked about. `None` for what is no API: nothing was weighed for that.
+    #[must_use]
+    pub fn explain(
+        &self,
+        snapshot: &Snapshot<'_>,
+        place: usize,
+        (documents, rulings): (&DocumentSet, &Rulings),
+        asked: Option<&[u8]>,
+    ) -> Option<Explanation> {
+        let learners = std::iter::once((None, &self.learner))
+            .chain(self.vantages.iter().map(|(vantage, layer)| (Some(vantage), &layer.learner)));
+        let learnt = learners.zip(&snapshot.layers).flat_map(|((vantage, learner), (folded, places))| {
+            let mine = folded.endpoints.iter().zip(places).filter(move |(_, at)| **at == place);
+            mine.map(move |(learnt, _)| (vantage, learner, learnt))
+        });
+        let api = learnt.filter(|(_, _, learnt)| learnt.class == learner::EndpointClass::Api);
+        let (vantage, learner, learnt) = api.max_by_key(|(_, _, learnt)| learnt.count)?;
+        let (paths, segments) = learner.explain(&Routes { documents, rulings }, learnt, asked)?;
+        Some(Explanation { paths, segments, vantage: vantage.map(|vantage| vantage.label().to_owned()) })
     }
 }
 
 /// What a learner folds into: the key of each folded endpoint, and endpoints by key.
 fn endpoints_of<'a>(
     learner: &'a Learner<EndpointFacts>,
-    documents: &DocumentSet,
+    routes: &Routes<'_>,
 ) -> (Folded<'a, EndpointFacts>, Vec<EndpointKey>, BTreeMap<EndpointKey, Endpoint>) {
-    let folded = learner.fold(&Routes(documents));
+    let mut folded = learner.fold(routes);
     let mut merged: BTreeMap<EndpointKey, Endpoint> = BTreeMap::new();
     let mut keys = Vec::with_capacity(folded.endpoints.len());
-    for learnt in &folded.endpoints {
+    for learnt in &mut folded.endpoints {
+        if learnt.route.is_none() {
+            for used in routes.rulings.name(learnt.host, &mut learnt.template) {
+                folded.rulings.entry(used).or_default().0 += 1;
+            }
+        }
         let template = match learnt.route {
-            Some(route) => documents.template(RouteId(route)).to_owned(),
+            Some(route) => routes.documents.template(RouteId(route)).to_owned(),
             None => privacy::shown(learnt),
         };
         let method = privacy::shown_method(learnt.method);
@@ -416,7 +492,10 @@ fn endpoints_of<'a>(
             }
             std::collections::btree_map::Entry::Vacant(slot) => {
                 let endpoint = Endpoint {
+                    id: slot.key().id(),
                     key: slot.key().clone(),
+                    parameters: parameters(&slot.key().template, &learnt.template),
+                    former: Vec::new(),
                     class: class_of(learnt.class),
                     route: learnt.route,
                     confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
@@ -444,6 +523,7 @@ impl Merge for Delta {
         self.waiting.absorb(other.waiting);
         self.unwatched.absorb(other.unwatched);
         self.services.absorb(other.services);
+        self.lineage.absorb(other.lineage);
     }
 }
 
@@ -464,6 +544,7 @@ pub struct Snapshot<'a> {
     /// The inventory.
     pub inventory: Inventory,
     values: ValuePaths,
+    rulings: Vec<Use>,
     /// What each vantage folded into, and for each folded endpoint its position in the inventory.
     layers: Vec<(Folded<'a, EndpointFacts>, Vec<usize>)>,
 }
@@ -481,6 +562,12 @@ impl Snapshot<'_> {
         &self.values
     }
 
+    /// What each decision of operators was used for.
+    #[must_use]
+    pub fn rulings(&self) -> &[Use] {
+        &self.rulings
+    }
+
     /// The endpoint that a request belongs to.
     #[must_use]
     pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
@@ -491,12 +578,15 @@ impl Snapshot<'_> {
     }
 }
 
-/// Documents as the learner asks for them.
-struct Routes<'a>(&'a DocumentSet);
+/// Documents and decisions as the learner asks for them.
+struct Routes<'a> {
+    documents: &'a DocumentSet,
+    rulings: &'a Rulings,
+}
 
 impl Documented for Routes<'_> {
     fn route(&self, host: &str, methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute> {
-        if self.0.is_empty() {
+        if self.documents.is_empty() {
             return None;
         }
         let path: Vec<PathSegment<'_>> = segments
@@ -507,8 +597,8 @@ impl Documented for Routes<'_> {
                 Segment::Value { suffix, .. } => PathSegment::ValueBefore(suffix),
             })
             .collect();
-        let routed = self.0.route_requests(host, methods, &path)?;
-        let template = self.0.template(routed.route);
+        let routed = self.documents.route_requests(host, methods, &path)?;
+        let template = self.documents.template(routed.route);
         let parameters = template
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -516,6 +606,14 @@ impl Documented for Routes<'_> {
             .filter(|(at, segment)| *at < 64 && segment.contains('{'))
             .fold(0, |bits, (at, _)| bits | 1_u64 << at);
         Some(DocumentedRoute { id: routed.route.0, parameters })
+    }
+
+    fn ruling(&self, host: &str, segments: &[Segment<'_>]) -> Ruling<'_> {
+        self.rulings.ruling(host, segments)
+    }
+
+    fn scope(&self, host: &str) -> Vec<usize> {
+        self.rulings.scope(host)
     }
 }
 
@@ -575,7 +673,7 @@ mod tests {
     }
 
     fn write(delta: &Delta) -> Vec<u8> {
-        let snapshot = delta.snapshot(&DocumentSet::default());
+        let snapshot = delta.snapshot(&DocumentSet::default(), &Rulings::default());
         postcard::to_stdvec(&delta.save(&Classifier::built_in(), snapshot.values())).unwrap()
     }
 
@@ -588,7 +686,7 @@ mod tests {
     }
 
     fn rows(delta: &Delta) -> Vec<String> {
-        let snapshot = delta.snapshot(&DocumentSet::default());
+        let snapshot = delta.snapshot(&DocumentSet::default(), &Rulings::default());
         let row = |endpoint: &Endpoint| {
             let facts = &endpoint.facts;
             let fields = crate::inventory::inspect::data_fields(&Classifier::built_in(), facts);
@@ -646,5 +744,72 @@ mod tests {
             call(&mut both, "GET", "/v1/portal/Anna-Becker", 200, "{}");
         }
         assert_eq!(nodes, both.take().learner_counters().nodes, "one node, not two");
+    }
+
+    #[test]
+    fn an_endpoint_keeps_its_id_while_its_template_is_refined() {
+        let at = |secs| Timestamp::from_secs(secs, 0);
+        let none = (DocumentSet::default(), Rulings::default());
+        let mut shard = collector();
+        for word in ["daily", "weekly", "monthly"] {
+            (0..6).for_each(|_| call(&mut shard, "GET", &format!("/v1/report/{word}"), 200, "{}"));
+        }
+        let mut delta = shard.take();
+        let before = delta.snapshot(&none.0, &none.1).inventory.endpoints;
+        assert_eq!(before.len(), 3);
+        assert!(before.iter().all(|endpoint| endpoint.id == endpoint.key.id() && endpoint.former.is_empty()));
+        delta.note(&Templates::of(&before), at(1));
+        let (pinned, _) = Rulings::read("t.yaml", b"pin: ['/v1/report/{period}']");
+        let after = delta.snapshot(&none.0, &pinned).inventory.endpoints;
+        let [one] = after.as_slice() else { panic!("{after:?}") };
+        let oldest = before.iter().map(|endpoint| endpoint.id).min().unwrap();
+        assert_eq!((one.id, one.key.template.as_str()), (oldest, "/v1/report/{period}"));
+        let told: Vec<&str> = one.former.iter().map(|former| former.template.as_str()).collect();
+        assert_eq!(told, ["/v1/report/{…}"]);
+        delta.note(&Templates::of(&after), at(2));
+        let restored = read(&write(&delta));
+        assert_eq!(restored.snapshot(&none.0, &pinned).inventory.endpoints[0].id, oldest, "after a restart");
+        // What another shard has learnt changes nothing.
+        let mut both = Delta::new(&FingerprintKey::new(KEY));
+        let mut other = collector();
+        traffic(&mut other);
+        both.absorb(other.take());
+        both.absorb(restored);
+        let all = both.snapshot(&none.0, &pinned).inventory.endpoints;
+        assert!(all.iter().any(|endpoint| endpoint.id == oldest && endpoint.key == one.key));
+    }
+
+    #[test]
+    fn a_template_is_explained_without_a_value() {
+        let mut shard = collector();
+        traffic(&mut shard);
+        let delta = shard.take();
+        let (documents, rulings) = (DocumentSet::default(), Rulings::default());
+        let snapshot = delta.snapshot(&documents, &rulings);
+        let place = |template: &str| {
+            let endpoints = &snapshot.inventory.endpoints;
+            endpoints.iter().position(|endpoint| endpoint.key.template == template).unwrap()
+        };
+        let why = |template: &str, asked: Option<&[u8]>| {
+            delta.explain(&snapshot, place(template), (&documents, &rulings), asked).unwrap()
+        };
+        let profile = why("/v1/customers/{customerId}/profile", None);
+        assert_eq!(profile.paths, NAMES.len());
+        let values: Vec<bool> = profile.segments.iter().map(|segment| segment.is_value).collect();
+        assert_eq!(values, [false, false, true, false]);
+        let customer = &profile.segments[2];
+        assert!(
+            customer.odds > 0.0 && customer.evidence.iter().any(|(_, weight)| *weight > 0.0),
+            "{customer:?}"
+        );
+        assert_eq!((customer.names, customer.values.round(), customer.calls), (0, 8.0, 16));
+        assert_eq!(customer.below, (1, 1), "one operation, shared");
+        let text = format!("{profile:?}");
+        assert!(NAMES.iter().all(|name| !text.contains(name)), "{text}");
+        let account = why("/v1/accounts/{accountId}", Some(b"/v1/accounts/20000"));
+        assert_eq!(account.segments[2].settled, learner::Settled::Shape);
+        let rates = why("/v1/rates", None);
+        assert!(!rates.segments[1].is_value && rates.segments[1].odds < 0.0, "{:?}", rates.segments[1]);
+        assert!(rates.segments[1].names >= 3);
     }
 }

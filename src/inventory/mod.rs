@@ -1,7 +1,8 @@
 //! The inventory: which endpoints there are and what is known of each.
 //!
 //! [`Endpoint`] is what leaves: an identity and the merged facts. Its id is a hash of method, host and
-//! template, so that the same endpoint has the same id in every run and on every sensor.
+//! template, so that the same endpoint has the same id in every run and on every sensor; one whose template is refined
+//! keeps the id it had, see [`lineage`].
 
 mod by_address;
 pub mod calls;
@@ -12,14 +13,19 @@ pub mod dialogue;
 pub mod facts;
 pub mod inspect;
 pub mod learner;
+pub mod lineage;
 pub mod operations;
+mod parameter;
 pub mod privacy;
+pub mod rulings;
 mod running;
 pub mod sketch;
 pub mod vantage;
 
 use crate::time::Timestamp;
 use facts::EndpointFacts;
+use lineage::Former;
+pub use parameter::Parameter;
 use std::fmt;
 
 /// What names an endpoint.
@@ -34,7 +40,7 @@ pub struct EndpointKey {
 }
 
 impl EndpointKey {
-    /// The stable id: sixteen hexadecimal digits of BLAKE3 over method, host and template, with parameter
+    /// The id of an endpoint that has this for its first template: sixteen hexadecimal digits of BLAKE3 over method, host and template, with parameter
     /// names left out, so that renaming a parameter keeps the id.
     #[must_use]
     pub fn id(&self) -> EndpointId {
@@ -114,6 +120,8 @@ impl EndpointClass {
 /// One endpoint as of a snapshot.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
+    /// The stable id: that of the oldest template it had.
+    pub id: EndpointId,
     /// What names it.
     pub key: EndpointKey,
     /// What kind of thing it is.
@@ -124,6 +132,10 @@ pub struct Endpoint {
     pub confidence: f32,
     /// The business capability its path names: `accounts`, `payments`.
     pub capability: String,
+    /// The parameters of its template, from the front.
+    pub parameters: Vec<Parameter>,
+    /// Its earlier templates, the oldest first.
+    pub former: Vec<Former>,
     /// Everything counted.
     pub facts: EndpointFacts,
     /// Its names at the vantages it was seen at, the outermost first; empty where vantages are not told apart.

@@ -10,7 +10,7 @@
 use super::facts::EndpointFacts;
 use super::privacy;
 use super::sketch::Seat;
-use super::{EndpointClass, EndpointId, EndpointKey};
+use super::{EndpointClass, EndpointId};
 use crate::caller::SchemeSet;
 use crate::classify::{ClassSet, Classifier};
 use crate::limits;
@@ -37,9 +37,9 @@ pub struct OperationKey {
 impl OperationKey {
     /// The stable id: that of the URL, of kind, type and name.
     #[must_use]
-    pub fn id(&self, parent: &EndpointKey) -> EndpointId {
+    pub fn id(&self, parent: EndpointId) -> EndpointId {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&parent.id().0.to_be_bytes());
+        hasher.update(&parent.0.to_be_bytes());
         for part in [self.kind.name(), self.operation_type.map_or("", OperationType::name), &self.name] {
             hasher.update(part.as_bytes());
             hasher.update(&[0]);
@@ -410,6 +410,7 @@ mod tests {
     use crate::inventory::collector::Collector;
     use crate::inventory::delta::Delta;
     use crate::inventory::inspect::data_fields;
+    use crate::inventory::rulings::Rulings;
     use crate::limits::Limits;
     use crate::spec::DocumentSet;
     use crate::time::Timestamp;
@@ -453,7 +454,7 @@ mod tests {
     }
 
     fn endpoints(delta: &Delta) -> Vec<Endpoint> {
-        delta.snapshot(&DocumentSet::default()).inventory.endpoints
+        delta.snapshot(&DocumentSet::default(), &Rulings::default()).inventory.endpoints
     }
 
     /// Each operation with its calls, errors, fields and data classes.
@@ -509,15 +510,8 @@ mod tests {
         );
         let url = endpoints(&delta).into_iter().next().unwrap();
         assert_eq!((url.facts.requests, url.facts.operations.as_ref().unwrap().all().len()), (3, 3));
-        let ids: Vec<EndpointId> = url
-            .facts
-            .operations
-            .unwrap()
-            .all()
-            .keys()
-            .map(|key| key.id(&url.key))
-            .chain([url.key.id()])
-            .collect();
+        let ids: Vec<EndpointId> =
+            url.facts.operations.unwrap().all().keys().map(|key| key.id(url.id)).chain([url.id]).collect();
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), 4);
     }
@@ -634,7 +628,7 @@ mod tests {
             ));
         }
         let delta = learnt(&exchanges);
-        let snapshot = delta.snapshot(&DocumentSet::default());
+        let snapshot = delta.snapshot(&DocumentSet::default(), &Rulings::default());
         let saved = postcard::to_stdvec(&delta.save(&Classifier::built_in(), snapshot.values())).unwrap();
         let written = format!("{:?} {}", endpoints(&delta), String::from_utf8_lossy(&saved));
         for value in values {
@@ -710,7 +704,7 @@ mod tests {
             r#"{"data":{"account":{"iban":"GB82WEST12345698765432"}}}"#,
         )]);
         let classifier = Classifier::built_in();
-        let snapshot = delta.snapshot(&DocumentSet::default());
+        let snapshot = delta.snapshot(&DocumentSet::default(), &Rulings::default());
         let bytes = postcard::to_stdvec(&delta.save(&classifier, snapshot.values())).unwrap();
         let mut read =
             Delta::restore(postcard::from_bytes(&bytes).unwrap(), &FingerprintKey::new(KEY), &classifier);

@@ -24,9 +24,11 @@ pub fn shown(learnt: &Learnt<'_, EndpointFacts>) -> String {
         text.push('/');
         match segment {
             TemplateSegment::Literal(name) => {
+                // What an operator calls a name is one.
+                let ruled = at < 64 && learnt.ruled_names >> at & 1 == 1;
                 // A date that leads to a whole API is its version, however little else proves it.
                 let doubtful = learnt.low_literals.contains(&at) && !(at < 2 && is_date(name));
-                if may_show(name, doubtful, noise) {
+                if ruled || may_show(name, doubtful, noise) {
                     text.push_str(name);
                 } else {
                     text.push_str(MASKED);

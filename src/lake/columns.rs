@@ -3,7 +3,7 @@
 //! One definition serves both ways, so what is written is what is read. Counts are `INT64`, for many engines
 //! know no unsigned numbers; instants are microseconds UTC, for many know no nanoseconds.
 
-use super::rows::{BucketRow, CertificateRow, Count, DataClassRow};
+use super::rows::{BucketRow, CertificateRow, Count, DataClassRow, FormerRow, ParameterRow};
 use crate::finding::DocumentPlace;
 use crate::time::Timestamp;
 use arrow::array::{
@@ -42,6 +42,8 @@ pub(super) enum Place<R> {
     Buckets(Lens<R, Vec<BucketRow>>),
     DataClasses(Lens<R, Vec<DataClassRow>>),
     Certificates(Lens<R, Vec<CertificateRow>>),
+    Parameters(Lens<R, Vec<ParameterRow>>),
+    Formers(Lens<R, Vec<FormerRow>>),
     Document(Lens<R, Option<DocumentPlace>>),
 }
 
@@ -93,6 +95,19 @@ fn certificate_fields() -> Fields {
     ])
 }
 
+fn parameter_fields() -> Fields {
+    fields(&[
+        ("name", DataType::Utf8),
+        ("segment", DataType::Int64),
+        ("type", DataType::Utf8),
+        ("class", DataType::Utf8),
+    ])
+}
+
+fn former_fields() -> Fields {
+    fields(&[("url_template", DataType::Utf8), ("since", instant_type()), ("replaced", instant_type())])
+}
+
 fn document_fields() -> Fields {
     Fields::from(vec![
         Field::new("file", DataType::Utf8, false),
@@ -123,6 +138,8 @@ impl<R> Column<R> {
             Place::Buckets(_) => (list_of(DataType::Struct(counted("bucket", DataType::Int32))), false),
             Place::DataClasses(_) => (list_of(DataType::Struct(data_class_fields())), false),
             Place::Certificates(_) => (list_of(DataType::Struct(certificate_fields())), false),
+            Place::Parameters(_) => (list_of(DataType::Struct(parameter_fields())), false),
+            Place::Formers(_) => (list_of(DataType::Struct(former_fields())), false),
             Place::Document(_) => (DataType::Struct(document_fields()), true),
         };
         Field::new(self.name, kind, nullable)
@@ -194,6 +211,25 @@ impl<R> Column<R> {
                     instants(flat().map(|item| Some(item.last_shown))),
                 ];
                 structs(rows.iter().map(|row| of(row).len()), certificate_fields(), columns)
+            }
+            Place::Parameters((of, _)) => {
+                let flat = || rows.iter().flat_map(of);
+                let columns = vec![
+                    texts(flat().map(|item| item.name.as_str())),
+                    counts(flat().map(|item| item.segment)),
+                    texts(flat().map(|item| item.kind.as_str())),
+                    texts(flat().map(|item| item.class.as_str())),
+                ];
+                structs(rows.iter().map(|row| of(row).len()), parameter_fields(), columns)
+            }
+            Place::Formers((of, _)) => {
+                let flat = || rows.iter().flat_map(of);
+                let columns = vec![
+                    texts(flat().map(|item| item.path_template.as_str())),
+                    instants(flat().map(|item| Some(item.since))),
+                    instants(flat().map(|item| Some(item.replaced))),
+                ];
+                structs(rows.iter().map(|row| of(row).len()), former_fields(), columns)
             }
             Place::Document((of, _)) => documents(rows.iter().map(|row| of(row).as_ref())),
         }
@@ -279,6 +315,8 @@ impl<R> Column<R> {
                 let item = CertificateColumns::of(&list).ok_or_else(wrong)?;
                 each(rows, |at, row| *of(row) = list.at(at, |at| item.at(at)));
             }
+            Place::Parameters((_, of)) => put_parameters(array, rows, *of).ok_or_else(wrong)?,
+            Place::Formers((_, of)) => put_formers(array, rows, *of).ok_or_else(wrong)?,
             Place::Document((_, of)) => {
                 let array = downcast::<StructArray>(array).ok_or_else(wrong)?;
                 let file: &StringArray = member(array, "file").ok_or_else(wrong)?;
@@ -295,6 +333,45 @@ impl<R> Column<R> {
         }
         Ok(())
     }
+}
+
+/// Puts parameters into rows; `None` when the array holds none.
+fn put_parameters<R>(
+    array: &dyn Array,
+    rows: &mut [R],
+    of: fn(&mut R) -> &mut Vec<ParameterRow>,
+) -> Option<()> {
+    let list = Items::of(array)?;
+    let items = list.structs()?;
+    let text = |name| member::<StringArray>(items, name);
+    let (names, kinds, classes) = (text("name")?, text("type")?, text("class")?);
+    let segments: &Int64Array = member(items, "segment")?;
+    each(rows, |at, row| {
+        *of(row) = list.at(at, |at| ParameterRow {
+            name: text_at(names, at).to_owned(),
+            segment: count_at(segments, at),
+            kind: text_at(kinds, at).to_owned(),
+            class: text_at(classes, at).to_owned(),
+        });
+    });
+    Some(())
+}
+
+/// Puts earlier templates into rows; `None` when the array holds none.
+fn put_formers<R>(array: &dyn Array, rows: &mut [R], of: fn(&mut R) -> &mut Vec<FormerRow>) -> Option<()> {
+    let list = Items::of(array)?;
+    let items = list.structs()?;
+    let templates: &StringArray = member(items, "url_template")?;
+    let instant = |name| member::<TimestampMicrosecondArray>(items, name);
+    let (since, replaced) = (instant("since")?, instant("replaced")?);
+    each(rows, |at, row| {
+        *of(row) = list.at(at, |at| FormerRow {
+            path_template: text_at(templates, at).to_owned(),
+            since: instant_at(since, at).unwrap_or_default(),
+            replaced: instant_at(replaced, at).unwrap_or_default(),
+        });
+    });
+    Some(())
 }
 
 pub(super) fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
@@ -383,6 +460,11 @@ impl<'a> Items<'a> {
             return Vec::new();
         }
         (bound(at).unwrap_or_default()..bound(at + 1).unwrap_or_default()).map(make).collect()
+    }
+
+    /// The items of all rows, one behind the other.
+    fn structs(&self) -> Option<&'a StructArray> {
+        downcast(self.0.values().as_ref())
     }
 
     /// Both members of a list of pairs, whatever they are called.

@@ -165,8 +165,8 @@ mod tests {
     use super::*;
     use crate::finding::DocumentPlace;
     use crate::lake::rows::{
-        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, ObservationRow, OperationRow,
-        Origin,
+        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, FormerRow, ObservationRow,
+        OperationRow, Origin, ParameterRow,
     };
     use crate::lake::writer::Writer;
 
@@ -257,6 +257,17 @@ mod tests {
                 data_classes: vec![class.clone(), class],
                 spec: Some("documented".into()),
                 spec_document: Some("a.yaml".into()),
+                parameters: vec![ParameterRow {
+                    name: "id".into(),
+                    segment: 2,
+                    kind: "iban".into(),
+                    class: "fin.iban".into(),
+                }],
+                former_templates: vec![FormerRow {
+                    path_template: "/b/{…}".into(),
+                    since: at(5),
+                    replaced: at(6),
+                }],
                 capability: "accounts".into(),
                 owner: Some("team".into()),
                 lifecycle: "active".into(),

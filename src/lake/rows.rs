@@ -6,9 +6,10 @@ use crate::finding::{DocumentPlace, Finding};
 use crate::inventory::calls::{CallFacts, Outcome, outcome_name};
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::Latencies;
+use crate::inventory::lineage::Former;
 use crate::inventory::operations::{OperationFacts, OperationKey};
 use crate::inventory::vantage::Hop;
-use crate::inventory::{Endpoint, EndpointId, EndpointKey};
+use crate::inventory::{Endpoint, EndpointId, Parameter};
 use crate::merge::Merge;
 use crate::time::Timestamp;
 use crate::tls::service::{Service, ServiceKey};
@@ -65,6 +66,31 @@ pub struct DataClassRow {
     pub distinct: u64,
     /// Why it was decided so.
     pub reason: String,
+}
+
+/// A parameter of an endpoint's template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ParameterRow {
+    /// Its name.
+    pub name: String,
+    /// The segment it stands in, from 1.
+    pub segment: u64,
+    /// The type of most values: `integer`, `uuid`, `iban` and the like.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The data class that its values are confirmed to have; empty for none.
+    pub class: String,
+}
+
+/// An earlier template of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FormerRow {
+    /// The template; `{…}` stands for what turned out to be a value.
+    pub path_template: String,
+    /// Since when it was one.
+    pub since: Timestamp,
+    /// When it was last one.
+    pub replaced: Timestamp,
 }
 
 /// A name and how often it was met.
@@ -239,6 +265,10 @@ pub struct EndpointRow {
     pub spec: Option<String>,
     /// The document that names it.
     pub spec_document: Option<String>,
+    /// The parameters of the template, from the front.
+    pub parameters: Vec<ParameterRow>,
+    /// Earlier templates, the oldest first.
+    pub former_templates: Vec<FormerRow>,
     /// The business capability.
     pub capability: String,
     /// Who owns it, where known.
@@ -282,9 +312,9 @@ impl OperationRow {
         Self { fields: Vec::new(), errors: 0, error_codes: Vec::new(), ..self.clone() }
     }
 
-    fn of(parent: &EndpointKey, key: &OperationKey, operation: &OperationFacts) -> Self {
+    fn of(parent: EndpointId, key: &OperationKey, operation: &OperationFacts) -> Self {
         Self {
-            parent: Some(parent.id().to_string()),
+            parent: Some(parent.to_string()),
             kind: Some(key.kind.name().to_owned()),
             operation_type: key.operation_type.map(|kind| kind.name().to_owned()),
             name: Some(key.name.clone()),
@@ -300,16 +330,20 @@ impl OperationRow {
 pub fn operations(endpoint: &Endpoint) -> Vec<(EndpointId, OperationRow, Endpoint)> {
     let all = endpoint.facts.operations.iter().flat_map(|known| known.all());
     all.map(|(key, operation)| {
-        let row = OperationRow::of(&endpoint.key, key, &operation);
+        let row = OperationRow::of(endpoint.id, key, &operation);
+        let id = key.id(endpoint.id);
         let child = Endpoint {
+            id,
             class: operation.class(endpoint.class),
             key: endpoint.key.clone(),
             capability: endpoint.capability.clone(),
             facts: operation.facts,
             hops: Vec::new(),
+            parameters: Vec::new(),
+            former: Vec::new(),
             ..*endpoint
         };
-        (key.id(&endpoint.key), row, child)
+        (id, row, child)
     })
     .collect()
 }
@@ -346,7 +380,9 @@ impl From<&Endpoint> for EndpointRow {
             ),
             vantage_differences: differences(&endpoint.hops),
             unseen_outside: Count::list(alone(&endpoint.hops)),
-            id: endpoint.key.id().to_string(),
+            id: endpoint.id.to_string(),
+            parameters: endpoint.parameters.iter().map(ParameterRow::from).collect(),
+            former_templates: endpoint.former.iter().map(FormerRow::from).collect(),
             host: endpoint.key.host.clone(),
             method: endpoint.key.method.clone(),
             path_template: endpoint.key.template.clone(),
@@ -370,6 +406,24 @@ impl From<&Endpoint> for EndpointRow {
             sunset: facts.retirement.sunset,
             ..Self::default()
         }
+    }
+}
+
+impl From<&Parameter> for ParameterRow {
+    /// Its data class is for others to fill.
+    fn from(parameter: &Parameter) -> Self {
+        Self {
+            name: parameter.name.clone(),
+            segment: parameter.segment as u64 + 1,
+            kind: parameter.kind.to_owned(),
+            class: String::new(),
+        }
+    }
+}
+
+impl From<&Former> for FormerRow {
+    fn from(former: &Former) -> Self {
+        Self { path_template: former.template.clone(), since: former.since, replaced: former.replaced }
     }
 }
 
@@ -477,7 +531,7 @@ impl ObservationRow {
 
     fn hours(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
         endpoint.facts.hours.iter().map(|(hour, facts)| Self {
-            endpoint: endpoint.key.id().to_string(),
+            endpoint: endpoint.id.to_string(),
             host: endpoint.key.host.clone(),
             method: endpoint.key.method.clone(),
             path_template: endpoint.key.template.clone(),

@@ -59,7 +59,7 @@ fn identity<R>(
     template: Lens<R, String>,
 ) -> [Column<R>; 4] {
     [
-        column("endpoint_id", id, "stable id of method, host and template"),
+        column("endpoint_id", id, "stable id, of method, host and the first template"),
         column("server_address", Place::Text(host), "host of the request, lower case, without port"),
         column("http_request_method", Place::Text(method), "method as sent"),
         column("url_template", Place::Text(template), "path template"),
@@ -107,8 +107,8 @@ impl Table for EndpointRow {
 
     fn columns() -> Vec<Column<Self>> {
         use Place::{
-            Buckets, Bytes, Count, Counts, DataClasses, Grade, Instant, MaybeInstant, MaybeText, Real,
-            Statuses, Text,
+            Buckets, Bytes, Count, Counts, DataClasses, Formers, Grade, Instant, MaybeInstant, MaybeText,
+            Parameters, Real, Statuses, Text,
         };
         let mut all = Vec::from(identity(Text(lens!(id)), lens!(host), lens!(method), lens!(path_template)));
         all.extend([
@@ -122,12 +122,22 @@ impl Table for EndpointRow {
                 Text(lens!(class)),
                 "api, static, scanner, preflight, health, probe, unknown",
             ),
+            column(
+                "path_parameters",
+                Parameters(lens!(parameters)),
+                "parameters of the template: name, segment from 1, type, confirmed data class",
+            ),
+            column(
+                "former_templates",
+                Formers(lens!(former_templates)),
+                "templates the endpoint had before, and when each was last one; {…} for what turned out to be a value",
+            ),
             column("capability", Text(lens!(capability)), "business capability"),
             column("owner", MaybeText(lens!(owner)), "who owns it"),
             column(
                 "lifecycle",
                 Text(lens!(lifecycle)),
-                "active, deprecated, sunset; superseded when a refined template took its place",
+                "active, deprecated, sunset; superseded when the endpoint became part of another, whose template was refined",
             ),
             column("risk_tier", Grade(lens!(tier)), "harm that misuse could do, 4 most"),
             column("request_count", Count(lens!(count)), "exchanges"),

@@ -5,10 +5,11 @@ use crate::caller::AuthScheme;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
 use crate::finding::Finding;
-use crate::inventory::Endpoint;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
+use crate::inventory::rulings::Rulings;
+use crate::inventory::{Endpoint, EndpointId};
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::packet::Options;
@@ -57,6 +58,8 @@ pub struct Analysis {
     pub classifier: Arc<Classifier>,
     /// The documents to compare with.
     pub documents: DocumentSet,
+    /// What operators have decided on templates.
+    pub rulings: Rulings,
 }
 
 /// Progress of an analysis, told a few times a second.
@@ -271,18 +274,34 @@ impl Analysis {
     /// Concludes from what was taken in.
     #[must_use]
     pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
-        conclude(&taken.delta, &self.documents, &self.classifier)
+        conclude(&taken.delta, &self.documents, &self.rulings, &self.classifier)
     }
 }
 
 /// Concludes from what was learnt.
 #[must_use]
-pub fn conclude<'a>(delta: &'a Delta, documents: &DocumentSet, classifier: &Classifier) -> Report<'a> {
-    let snapshot = delta.snapshot(documents);
+pub fn conclude<'a>(
+    delta: &'a Delta,
+    documents: &DocumentSet,
+    rulings: &Rulings,
+    classifier: &Classifier,
+) -> Report<'a> {
+    let snapshot = delta.snapshot(documents, rulings);
     let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
     let options =
         compare::Options { data: &carried, services: Some(delta.services()), ..compare::Options::default() };
-    let findings = compare(&snapshot.inventory, documents, &options);
+    let mut findings = compare(&snapshot.inventory, documents, &options);
+    let endpoints = &snapshot.inventory.endpoints;
+    let kept: BTreeMap<EndpointId, EndpointId> = endpoints
+        .iter()
+        .map(|endpoint| (endpoint.key.id(), endpoint.id))
+        .filter(|(own, id)| own != id)
+        .collect();
+    for finding in &mut findings {
+        if let Some(id) = finding.endpoint.and_then(|own| kept.get(&own)) {
+            finding.keep_endpoint(*id);
+        }
+    }
     Report { snapshot, findings }
 }
 
@@ -337,6 +356,10 @@ impl Taken {
             ),
             (self.fragments_evicted, "packets in fragments were given up (limit MAX_PACKETS)".to_owned()),
             (learner.nodes_overflowed, "path nodes found no room (limit nodes)".to_owned()),
+            (
+                learner.fields_forgotten,
+                "operations forgot the fields of their bodies and queries (limit fields)".to_owned(),
+            ),
             (learner.clients_overflowed, "clients were not scored (limit clients)".to_owned()),
             (
                 self.delta.unwatched(),

@@ -370,6 +370,7 @@ mod tests {
     use crate::classify::Classifier;
     use crate::flow::{Direction, SeqNum};
     use crate::inventory::inspect::data_fields;
+    use crate::inventory::rulings::Rulings;
     use crate::secret::FingerprintKey;
     use crate::spec::DocumentSet;
     use proptest::prelude::*;
@@ -463,7 +464,7 @@ mod tests {
 
         /// What the inventory tells, hours apart: each counts what came in it.
         fn told(&self) -> Vec<String> {
-            let snapshot = self.delta.snapshot(&DocumentSet::default());
+            let snapshot = self.delta.snapshot(&DocumentSet::default(), &Rulings::default());
             let endpoints = snapshot.inventory.endpoints.iter().map(|endpoint| {
                 let row = crate::lake::rows::EndpointRow::from(endpoint);
                 let facts = &endpoint.facts;
@@ -581,7 +582,7 @@ mod tests {
             for (at, (of_client, bytes)) in exchange(what).iter().enumerate() {
                 wire.send(*of_client, bytes);
                 wire.tick();
-                let snapshot = wire.delta.snapshot(&DocumentSet::default());
+                let snapshot = wire.delta.snapshot(&DocumentSet::default(), &Rulings::default());
                 let known = snapshot.inventory.endpoints.first();
                 // The answer's head came a second before.
                 let wanted = (at >= 2).then(|| (path.to_owned(), 1));
@@ -601,7 +602,7 @@ mod tests {
     fn events_in_a_content_coding_are_read_when_they_are_all_there() {
         for what in [1, 2] {
             let wire = run(what, |_| true);
-            let snapshot = wire.delta.snapshot(&DocumentSet::default());
+            let snapshot = wire.delta.snapshot(&DocumentSet::default(), &Rulings::default());
             let row = crate::lake::rows::EndpointRow::from(&snapshot.inventory.endpoints[0]);
             let count = |name: &str, count| crate::lake::rows::Count { name: name.into(), count };
             assert_eq!(row.message_kinds, [count("server event=tick", 9)], "{what}");
@@ -611,7 +612,7 @@ mod tests {
     #[test]
     fn messages_are_counted_by_side_and_kind_and_classified() {
         let wire = run(0, |at| at % 4 == 0);
-        let snapshot = wire.delta.snapshot(&DocumentSet::default());
+        let snapshot = wire.delta.snapshot(&DocumentSet::default(), &Rulings::default());
         let endpoint = &snapshot.inventory.endpoints[0];
         let row = crate::lake::rows::EndpointRow::from(endpoint);
         let count = |name: &str, count| crate::lake::rows::Count { name: name.into(), count };

@@ -105,6 +105,16 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
             .map(|field| field.tier)
             .max()
             .unwrap_or(0);
+        for (parameter, row) in endpoint.parameters.iter().zip(&mut row.parameters) {
+            let place = format!("[{}]", parameter.segment);
+            let own = |field: &&DataField| {
+                field.location == Location::RequestPath
+                    && field.path == place
+                    && field.state == State::Confirmed
+            };
+            let class = fields.iter().filter(own).max_by_key(|field| (field.tier, field.valid));
+            row.class = class.map_or_else(String::new, |field| field.class.to_owned());
+        }
         row.data_classes = fields.into_iter().map(data_class_row).collect();
         (row.spec, row.spec_document) = verdict(endpoint, documents);
         let retirement = &endpoint.facts.retirement;

@@ -344,6 +344,12 @@ impl<E: Default> Shape<E> {
         Some(&mut node.evidence)
     }
 
+    /// How many nodes there are.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// How many bodies were walked.
     #[must_use]
     pub const fn bodies(&self) -> u64 {

@@ -5,7 +5,8 @@
 
 use crate::finding::DocumentPlace;
 use crate::lake::rows::{
-    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, OperationRow, ServiceRow,
+    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, FormerRow, OperationRow,
+    ParameterRow, ServiceRow,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -69,6 +70,8 @@ pub struct EndpointLine<'a> {
     message_bytes: &'a [Count],
     message_kinds: &'a [Count],
     close_codes: &'a [Count],
+    parameters: &'a [ParameterRow],
+    former_templates: &'a [FormerRow],
     spec: Option<&'a str>,
     spec_document: Option<&'a str>,
     capability: &'a str,
@@ -107,6 +110,8 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             message_bytes: &row.message_bytes,
             message_kinds: &row.message_kinds,
             close_codes: &row.close_codes,
+            parameters: &row.parameters,
+            former_templates: &row.former_templates,
             spec: row.spec.as_deref(),
             spec_document: row.spec_document.as_deref(),
             capability: &row.capability,
@@ -272,7 +277,8 @@ mod tests {
                 r#""first_seen":"1970-01-01T00:00:00.000001Z","last_seen":"1970-01-01T00:00:00Z","callers":0,"#,
                 r#""auth":[{"name":"jwt","count":3}],"dialects":[],"banking_signs":[],"tpp_roles":[],"#,
                 r#""tpp_authorities":[],"tpps":0,"vantages":[],"vantage_differences":[],"unseen_outside":[],"messages":[],"#,
-                r#""message_bytes":[],"message_kinds":[],"close_codes":[],"spec":null,"spec_document":null,"capability":"","#,
+                r#""message_bytes":[],"message_kinds":[],"close_codes":[],"parameters":[],"former_templates":[],"#,
+                r#""spec":null,"spec_document":null,"capability":"","#,
                 r#""owner":null,"lifecycle":"","deprecated_since":null,"sunset":null,"tier":3,"operation":null}"#,
                 "\n"
             )

@@ -44,6 +44,22 @@ pub(crate) fn lines_of<'p>(
         .collect()
 }
 
+/// `/interfaces/0/name` as it is said to people: `interfaces[0].name`.
+pub(crate) fn dotted(pointer: &str) -> String {
+    let mut out = String::new();
+    for part in pointer.split('/').skip(1) {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
+            out.extend(["[", part, "]"]);
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&part.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    out
+}
+
 struct Scan<'p> {
     wanted: BTreeSet<&'p str>,
     found: BTreeMap<&'p str, u32>,

@@ -48,10 +48,11 @@ fn find(sheet: &mut Sheet, paths: &[Path]) -> Option<(Prefix, BTreeSet<Sym>)> {
         }
         tails.pop();
         let mut prefix = EMPTY;
-        for sym in &path.template {
+        for (depth, sym) in path.template.iter().enumerate() {
             let tail = tails.pop().unwrap_or(EMPTY);
             let symbol = sheet.get(*sym);
-            if prefix != EMPTY && !symbol.parameter && !symbol.rest && path.pins.iter().all(Option::is_none) {
+            let free = path.pins.get(depth).is_none_or(Option::is_none);
+            if prefix != EMPTY && !symbol.parameter && !symbol.rest && free {
                 let operations = positions.entry(prefix).or_default().entry(*sym).or_default();
                 for usage in &path.methods {
                     union(operations.entry((usage.method, tail)).or_default(), &usage.keys);

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use super::LearnerLimits;
 use super::bottom::Distinct;
 use super::evidence::{self, Each, Feedback, Position, Use, Value, Verdict, noun, union};
+use super::explain::{Account, Accounts, Settled, Sibling};
 use super::method::Method;
 use super::segment::{self, Shape, real};
 use super::sheet::{EMPTY, Prefix, Sheet, Sym};
@@ -31,8 +32,10 @@ pub(super) struct Path {
     /// The template so far.
     pub(super) template: Vec<Sym>,
     pub(super) methods: Vec<Usage>,
-    /// What documents say of each segment: whether it is a value.
+    /// What documents and operators say of each segment: whether it is a value.
     pub(super) pins: Vec<Option<bool>>,
+    /// Bit `i` is set when an operator says it of segment `i`.
+    pub(super) ruled: u64,
     /// The numbers of what was seen, for the owner of the paths.
     pub(super) spots: Vec<usize>,
     pub(super) tails: Vec<u32>,
@@ -62,12 +65,18 @@ impl Path {
         }
     }
 
+    /// Whether an operator says what its last segment is.
+    pub(super) fn ends_ruled(&self) -> bool {
+        self.segments.len().checked_sub(1).is_some_and(|last| last < 64 && self.ruled >> last & 1 == 1)
+    }
+
     /// Takes in another path with the same template.
     pub(super) fn absorb(&mut self, other: Self) {
         for usage in other.methods {
             self.add(usage.method, usage.calls, &usage.keys);
         }
         self.spots.extend(other.spots);
+        self.ruled |= other.ruled;
         for (mine, theirs) in self.pins.iter_mut().zip(other.pins) {
             *mine = match (*mine, theirs) {
                 (Some(mine), Some(theirs)) => Some(mine && theirs),
@@ -101,6 +110,14 @@ pub(super) struct Folder<'s> {
     total_calls: u64,
     /// `.json` or `.xml` when the whole API is written with it.
     extension: Option<&'static str>,
+    /// What was looked at in the last pass, when that is asked for.
+    pub(super) accounts: Option<Accounts>,
+    last_pass: bool,
+}
+
+/// Whether an operator says what a segment of a path is.
+pub(super) fn pinned_by_operator(path: &Path, at: usize) -> bool {
+    at < 64 && path.ruled >> at & 1 == 1
 }
 
 impl<'s> Folder<'s> {
@@ -122,6 +139,8 @@ impl<'s> Folder<'s> {
             decisions: Decisions::default(),
             total_calls,
             extension,
+            accounts: None,
+            last_pass: false,
         }
     }
 
@@ -146,6 +165,7 @@ impl<'s> Folder<'s> {
             }
             self.found = Feedback::default();
             self.decisions.clear();
+            self.last_pass = pass + 1 == PASSES;
             let mut templates = vec![Vec::new(); self.paths.len()];
             let members = (0..self.paths.len()).collect();
             self.fold(members, EMPTY, 0, pass == 0, &mut templates);
@@ -288,11 +308,19 @@ impl<'s> Folder<'s> {
                 None => self.hard_score(value, values, prefix, depth),
             })
             .collect();
+        let before = scores.clone();
         self.crowd(&position, &verdicts, values, prefix, &mut scores);
+        let crowded = scores.clone();
         self.guard(&position, values, prefix, depth, &mut scores);
         for (value, score) in values.iter().zip(&mut scores) {
             if let Some(pinned) = self.pinned(value, depth) {
                 *score = if pinned { 20.0 } else { -20.0 };
+            }
+        }
+        if self.accounts.is_some() && self.last_pass {
+            let account = self.account(values, &verdicts, [&before, &crowded, &scores], depth);
+            if let Some(accounts) = &mut self.accounts {
+                accounts.insert(prefix, account);
             }
         }
         for ((value, verdict), score) in values.iter().zip(&verdicts).zip(&scores) {
@@ -300,6 +328,57 @@ impl<'s> Folder<'s> {
             self.decisions.insert((prefix, value.sym), Decision { z: *score, reasons });
         }
         scores.into_iter().map(|score| score > 0.0).collect()
+    }
+
+    /// What was looked at at a position. The scores are those before the crowd, before the guard, and in the end.
+    fn account(
+        &self,
+        values: &[Value],
+        verdicts: &[Option<Verdict>],
+        [before, crowded, last]: [&Vec<f64>; 3],
+        depth: usize,
+    ) -> Account {
+        let score = |scores: &Vec<f64>, at: usize| scores.get(at).copied().unwrap_or_default();
+        let differ = |a: f64, b: f64| (a > 0.0) != (b > 0.0);
+        let sibling = |(at, (value, verdict)): (usize, (&Value, &Option<Verdict>))| {
+            let odds = score(last, at);
+            let weighed = verdict.as_ref().map(|verdict| verdict.z);
+            let settled = match weighed {
+                _ if self.pinned(value, depth).is_some() => Settled::Document,
+                _ if differ(score(crowded, at), odds) => Settled::Guard,
+                _ if differ(score(before, at), score(crowded, at)) => Settled::Crowd,
+                None if odds > 0.0 => Settled::Shape,
+                None => Settled::Constant,
+                Some(weighed) if differ(weighed, score(before, at)) => Settled::Name,
+                Some(_) => Settled::Evidence,
+            };
+            Sibling {
+                sym: value.sym,
+                is_value: odds > 0.0,
+                distinct: value.distinct,
+                calls: value.calls,
+                weighed,
+                odds,
+                settled,
+                evidence: verdict.as_ref().map(|verdict| verdict.reasons(usize::MAX)).unwrap_or_default(),
+                below: self.operations_below(value, depth),
+            }
+        };
+        values.iter().zip(verdicts).enumerate().map(sibling).collect()
+    }
+
+    /// The operations that lie below a value, sorted.
+    fn operations_below(&self, value: &Value, depth: usize) -> Vec<(Method, u32)> {
+        let members = value.members.iter().filter_map(|member| self.paths.get(*member));
+        let mut below: Vec<(Method, u32)> = members
+            .filter_map(|path| {
+                Some((path, path.tails.get(depth + 1).copied().filter(|tail| *tail != EMPTY)?))
+            })
+            .flat_map(|(path, tail)| path.methods.iter().map(move |usage| (usage.method, tail)))
+            .collect();
+        below.sort_unstable();
+        below.dedup();
+        below
     }
 
     fn pinned(&self, value: &Value, depth: usize) -> Option<bool> {

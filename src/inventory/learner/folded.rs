@@ -10,17 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 
 use super::bottom::Distinct;
+use super::explain::{self, Accounts, SegmentAccount};
 use super::fold::{Decisions, Folder, Path, Sketches};
 use super::method::Method;
 use super::noise::{self, Verdicts};
 use super::rank::RankKey;
 use super::saved::{self, PSEUDONYM, ValuePaths};
-use super::segment::Shape;
+use super::segment::{self, Shape};
 use super::sheet::{EMPTY, PARAMETER, Prefix, Sheet, Sym};
-use super::store::{Bounds, Operation, Reader, Seen, Store};
+use super::store::{Bounds, MARKER, Operation, Reader, Seen, Store};
 use super::template::{Part, Template, TemplateSegment};
 use super::{
-    Documented, DocumentedRoute, Facts, Learner, LearnerLimits, Segment, enums, formats, hosts, path,
+    Documented, DocumentedRoute, Facts, Learner, LearnerLimits, RuledSegment, Ruling, Segment, enums,
+    formats, hosts, path,
 };
 
 /// What an endpoint is for.
@@ -105,6 +107,8 @@ pub struct Learnt<'a, F> {
     pub why: Vec<Reason>,
     /// Positions of literals that may be values: weak evidence, or no plain word.
     pub low_literals: Vec<usize>,
+    /// Bit `i` is set when an operator says that segment `i` is a name.
+    pub ruled_names: u64,
 }
 
 /// The outcome of a fold.
@@ -114,6 +118,8 @@ pub struct Folded<'a, F> {
     pub endpoints: Vec<Learnt<'a, F>>,
     /// Where names are held for values.
     pub values: ValuePaths,
+    /// By the number of an operator's decision: the skeletons that it bears on, and those of them that a document knows.
+    pub rulings: BTreeMap<usize, (u64, u64)>,
     api: BTreeMap<String, Tree>,
     noise: BTreeMap<String, Tree>,
 }
@@ -233,6 +239,41 @@ struct Spot<'a, F> {
     segments: Vec<Sym>,
     operations: BTreeMap<Method, Vec<(bool, &'a Operation<F>)>>,
     route: Option<DocumentedRoute>,
+    ruled: Ruled,
+}
+
+/// What operators have decided on a skeleton that no document knows.
+#[derive(Clone, Debug, Default)]
+struct Ruled {
+    names: u64,
+    values: u64,
+    template: Option<Vec<Sym>>,
+}
+
+impl Ruled {
+    fn of(sheet: &mut Sheet, ruling: &Ruling<'_>) -> Self {
+        let template = ruling.pinned.map(|pinned| {
+            let token = |segment: &RuledSegment| match segment {
+                RuledSegment::Name(name) => sheet.intern(name),
+                RuledSegment::Parameter { before, after, .. } if before.is_empty() => sheet.parameter(after),
+                RuledSegment::Parameter { before, .. } => sheet.intern(&format!("{before}{PARAMETER}")),
+            };
+            pinned.iter().map(token).collect()
+        });
+        Self { names: ruling.names, values: ruling.values, template }
+    }
+
+    /// Whether a segment is a value, where that was decided.
+    const fn at(&self, segment: usize) -> Option<bool> {
+        if segment >= 64 {
+            return None;
+        }
+        match (self.names >> segment & 1 == 1, self.values >> segment & 1 == 1) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        }
+    }
 }
 
 /// All calls of one method at one spot.
@@ -247,7 +288,8 @@ struct Calls<'a, F> {
 struct Gathered<'a, F> {
     sheet: Sheet,
     hosts: Vec<&'a str>,
-    families: Vec<&'a str>,
+    /// Hosts of one domain for which the same was decided.
+    families: Vec<(&'a str, Vec<usize>)>,
     /// The family of each host.
     family_of: Vec<usize>,
     spots: Vec<Spot<'a, F>>,
@@ -255,10 +297,11 @@ struct Gathered<'a, F> {
     sketches: Vec<Sketches>,
     limits: LearnerLimits,
     bounds: Bounds,
+    rulings: BTreeMap<usize, (u64, u64)>,
 }
 
 impl<'a, F: Facts> Gathered<'a, F> {
-    fn from(learner: &'a Learner<F>) -> Self {
+    fn from(learner: &'a Learner<F>, documented: &dyn Documented) -> Self {
         let mut gathered = Self {
             sheet: Sheet::new(),
             hosts: Vec::new(),
@@ -269,19 +312,19 @@ impl<'a, F: Facts> Gathered<'a, F> {
             sketches: Vec::new(),
             limits: learner.limits,
             bounds: Bounds::of(&learner.limits),
+            rulings: BTreeMap::new(),
         };
         let stores: [(&Store<F>, bool); 3] =
             [(&learner.proven, true), (&learner.plausible, false), (&learner.dead, false)];
         let names: BTreeSet<&str> =
             stores.iter().flat_map(|(store, _)| store.hosts()).map(|host| host.name()).collect();
         gathered.hosts = names.into_iter().collect();
-        let families: BTreeSet<&str> = gathered.hosts.iter().map(|host| hosts::family(host)).collect();
-        gathered.families = families.into_iter().collect();
-        gathered.family_of = gathered
-            .hosts
-            .iter()
-            .map(|host| gathered.families.binary_search(&hosts::family(host)).unwrap_or(0))
-            .collect();
+        let of_host: Vec<(&str, Vec<usize>)> =
+            gathered.hosts.iter().map(|host| (hosts::family(host), documented.scope(host))).collect();
+        let families: BTreeSet<&(&str, Vec<usize>)> = of_host.iter().collect();
+        gathered.families = families.into_iter().cloned().collect();
+        gathered.family_of =
+            of_host.iter().map(|family| gathered.families.binary_search(family).unwrap_or(0)).collect();
         gathered.sketches = vec![Sketches::default(); gathered.families.len()];
         for (store, proven) in stores {
             for reader in store.hosts() {
@@ -303,7 +346,8 @@ impl<'a, F: Facts> Gathered<'a, F> {
         for operation in reader.operations() {
             let at = *self.by_path.entry((host, prefix)).or_insert_with(|| {
                 let segments = self.sheet.names(prefix);
-                self.spots.push(Spot { host, segments, operations: BTreeMap::new(), route: None });
+                let (operations, ruled) = (BTreeMap::new(), Ruled::default());
+                self.spots.push(Spot { host, segments, operations, route: None, ruled });
                 self.spots.len() - 1
             });
             if let Some(spot) = self.spots.get_mut(at) {
@@ -360,6 +404,15 @@ impl<'a, F: Facts> Gathered<'a, F> {
             if known && let Some(host) = self.hosts.get(spot.host) {
                 let methods: Vec<&str> = spot.operations.keys().map(|method| method.name()).collect();
                 spot.route = documented.route(host, &methods, &segments);
+                let ruling = documented.ruling(host, &segments);
+                for used in &ruling.used {
+                    let (paths, overruled) = self.rulings.entry(*used).or_default();
+                    *paths += 1;
+                    *overruled += u64::from(spot.route.is_some());
+                }
+                if spot.route.is_none() {
+                    spot.ruled = Ruled::of(&mut self.sheet, &ruling);
+                }
             }
         }
     }
@@ -381,14 +434,57 @@ impl<'a, F: Facts> Gathered<'a, F> {
 
 /// Folds all that a learner holds.
 pub(super) fn fold<'a, F: Facts>(learner: &'a Learner<F>, documented: &dyn Documented) -> Folded<'a, F> {
-    let mut gathered = Gathered::from(learner);
+    let mut gathered = Gathered::from(learner, documented);
     gathered.ask(documented);
     let verdicts = learner.tables.verdicts(&gathered.page_places());
     let mut rows = Rows::default();
     for family in 0..gathered.families.len() {
-        fold_family(&mut gathered, family, learner.proven.key(), &verdicts, &mut rows);
+        fold_family(&mut gathered, family, learner.proven.key(), &verdicts, &mut rows, &mut None);
     }
-    rows.finish(&gathered.hosts)
+    rows.finish(&gathered.hosts, gathered.rulings)
+}
+
+/// A template that is to be explained.
+struct Wanted<'w> {
+    host: &'w str,
+    method: Method,
+    template: String,
+    route: Option<u32>,
+    /// The segments of a path that was asked about.
+    asked: Option<Vec<String>>,
+    paths: usize,
+    found: Option<Vec<SegmentAccount>>,
+}
+
+/// Explains a template that a fold gave.
+pub(super) fn explain<F: Facts>(
+    learner: &Learner<F>,
+    documented: &dyn Documented,
+    learnt: &Learnt<'_, F>,
+    asked: Option<&[u8]>,
+) -> Option<(usize, Vec<SegmentAccount>)> {
+    let mut gathered = Gathered::from(learner, documented);
+    gathered.ask(documented);
+    let verdicts = learner.tables.verdicts(&gathered.page_places());
+    let asked = asked.map(|asked| {
+        let path = path::normalise(asked);
+        path::segments(&path).map(|segment| String::from_utf8_lossy(segment).into_owned()).collect()
+    });
+    let mut wanted = Some(Wanted {
+        host: learnt.host,
+        method: Method::of(learnt.method),
+        template: nameless(&learnt.template),
+        route: learnt.route,
+        asked,
+        paths: 0,
+        found: None,
+    });
+    let mut rows = Rows::default();
+    for family in 0..gathered.families.len() {
+        fold_family(&mut gathered, family, learner.proven.key(), &verdicts, &mut rows, &mut wanted);
+    }
+    let wanted = wanted?;
+    Some((wanted.paths, wanted.found?))
 }
 
 /// Directories, by the chain of their path, in which something answers with JSON.
@@ -400,6 +496,7 @@ fn fold_family<'a, F: Facts>(
     key: RankKey,
     verdicts: &Verdicts,
     rows: &mut Rows<'a, F>,
+    wanted: &mut Option<Wanted<'_>>,
 ) {
     let members: Vec<usize> = gathered
         .spots
@@ -441,7 +538,7 @@ fn fold_family<'a, F: Facts>(
             });
             if let Some(path) = paths.get_mut(number) {
                 path.add(method, calls.proven.max(1), &calls.keys);
-                pin(path, spot.route);
+                pin(path, spot.route, &spot.ruled);
                 if spot.route.is_none() && calls.facts.iter().any(|facts| facts.is_procedure()) {
                     path.pins.fill(Some(false));
                 }
@@ -457,9 +554,11 @@ fn fold_family<'a, F: Facts>(
     let paths = formats::merge_formats(&mut sheet, paths);
     let sketches = gathered.sketches.get_mut(family).map(std::mem::take).unwrap_or_default();
     let mut folder = Folder::new(&mut sheet, &sketches, gathered.limits, paths);
+    folder.accounts = wanted.is_some().then(Accounts::default);
     folder.run();
     let (mut paths, decisions) = (folder.paths, folder.decisions);
-    let tokens: Vec<Vec<Sym>> = paths.iter().map(|path| path.template.clone()).collect();
+    let accounts = folder.accounts;
+    let folded_tokens: Vec<Vec<Sym>> = paths.iter().map(|path| path.template.clone()).collect();
     enums::fold_enums(&mut sheet, &mut paths);
     formats::fold_formats(&mut sheet, &mut paths);
 
@@ -471,7 +570,7 @@ fn fold_family<'a, F: Facts>(
     }
     let mut certainty = Certainty { sheet: &mut sheet, decisions: &decisions };
     let sure: Vec<Vec<Judgement>> =
-        paths.iter().zip(&tokens).map(|(path, tokens)| certainty.of(path, tokens)).collect();
+        paths.iter().zip(&folded_tokens).map(|(path, tokens)| certainty.of(path, tokens)).collect();
     let shapes = value_shapes(&sheet, &paths);
     for (at, method, calls) in api {
         let (Some(spot), Some(number)) = (gathered.spots.get(at), path_of.get(&at)) else { continue };
@@ -481,13 +580,63 @@ fn fold_family<'a, F: Facts>(
             rows.note_values(&sheet, key, host, &spot.segments, &tokens);
         }
         let template = template_of(&sheet, &tokens, &shapes);
-        rows.add(spot.host, method, template, spot.route, EndpointClass::Api, calls, sure);
+        if let (Some(wanted), Some(accounts)) = (wanted.as_mut(), &accounts)
+            && wanted.is(gathered.hosts.get(spot.host).copied(), method, &template, spot.route)
+        {
+            let before = folded_tokens.get(*number).map_or(&[][..], Vec::as_slice);
+            wanted.note(&mut sheet, accounts, (path, before, &tokens), spot.route.is_some());
+        }
+        rows.add(spot.host, method, template, spot.route, EndpointClass::Api, calls, sure, spot.ruled.names);
     }
     for (at, method, class, calls) in left {
         let Some(spot) = gathered.spots.get(at) else { continue };
         rows.add_left(&sheet, gathered, spot, method, class, calls);
     }
     gathered.sheet = sheet;
+}
+
+impl Wanted<'_> {
+    /// Takes note of a path that it stands for, with what the fold and what came after it made of it.
+    fn note(
+        &mut self,
+        sheet: &mut Sheet,
+        accounts: &Accounts,
+        (path, before, template): (&Path, &[Sym], &[Sym]),
+        documented: bool,
+    ) {
+        self.paths += 1;
+        if self.found.is_some() {
+            return;
+        }
+        let asked = self.asked.as_ref();
+        let asked: Option<Vec<Sym>> = asked.map(|asked| asked.iter().map(|name| kept(sheet, name)).collect());
+        let asked = asked.as_deref();
+        self.found = Some(explain::account(sheet, accounts, path, before, template, documented, asked));
+    }
+
+    fn is(
+        &self,
+        host: Option<&str>,
+        method: Method,
+        template: &Template,
+        route: Option<DocumentedRoute>,
+    ) -> bool {
+        let host = host.filter(|host| !host.starts_with(['\u{1}', PSEUDONYM])).unwrap_or_default();
+        host == self.host
+            && method == self.method
+            && route.map(|route| route.id) == self.route
+            && nameless(template) == self.template
+    }
+}
+
+/// A segment as the learner keeps it: a name, or a marker of its shape.
+fn kept(sheet: &mut Sheet, name: &str) -> Sym {
+    let judged = segment::judge(name);
+    if judged.hard() {
+        let (_, suffix) = segment::split_suffix(name);
+        return sheet.intern(&format!("{MARKER}{}{suffix}", judged.shape.letter()));
+    }
+    sheet.intern(name)
 }
 
 fn chain(sheet: &mut Sheet, names: &[Sym]) -> Prefix {
@@ -498,18 +647,28 @@ fn directory(sheet: &mut Sheet, names: &[Sym]) -> Prefix {
     chain(sheet, names.split_last().map_or(&[][..], |(_, before)| before))
 }
 
-/// Writes down what a route says of each segment.
-fn pin(path: &mut Path, route: Option<DocumentedRoute>) {
-    let Some(route) = route else { return };
+/// Writes down what a route, or else an operator, says of each segment.
+fn pin(path: &mut Path, route: Option<DocumentedRoute>, ruled: &Ruled) {
+    let Some(route) = route else {
+        for (at, pin) in path.pins.iter_mut().enumerate() {
+            if let Some(value) = ruled.at(at) {
+                *pin = Some(pin.unwrap_or(true) && value);
+                path.ruled |= 1 << at;
+            }
+        }
+        return;
+    };
     for (at, pin) in path.pins.iter_mut().enumerate() {
         let value = at < 64 && route.parameters >> at & 1 == 1;
         *pin = Some(pin.unwrap_or(true) && value);
     }
 }
 
-/// The template of a spot: the document's where there is one.
+/// The template of a spot: the document's where there is one, then the operator's.
 fn routed<F>(sheet: &mut Sheet, path: &Path, spot: &Spot<'_, F>) -> Vec<Sym> {
-    let Some(route) = spot.route else { return path.template.clone() };
+    let Some(route) = spot.route else {
+        return spot.ruled.template.as_ref().unwrap_or(&path.template).clone();
+    };
     let mut tokens = Vec::with_capacity(spot.segments.len());
     for (at, sym) in spot.segments.iter().enumerate() {
         let value = at < 64 && route.parameters >> at & 1 == 1;
@@ -549,7 +708,7 @@ fn classify<F>(
     if spot.segments.iter().any(|sym| sheet.get(*sym).rest) {
         return EndpointClass::Unknown;
     }
-    if spot.route.is_some() && live > 0 {
+    if (spot.route.is_some() || spot.ruled.template.is_some()) && live > 0 {
         return EndpointClass::Api;
     }
     if live == 0 {
@@ -674,6 +833,7 @@ struct Row<'a, F> {
     facts: Vec<&'a F>,
     /// Per segment: the surest member's judgement.
     sure: Vec<Judgement>,
+    ruled_names: u64,
 }
 
 /// Host, path as written without parameter names, route, method, class.
@@ -721,6 +881,7 @@ impl<'a, F: Facts> Rows<'a, F> {
         class: EndpointClass,
         calls: Calls<'a, F>,
         sure: &[Judgement],
+        ruled_names: u64,
     ) {
         let route = route.map(|route| route.id);
         let key: RowKey = (host, nameless(&template), route, method, class);
@@ -737,7 +898,9 @@ impl<'a, F: Facts> Rows<'a, F> {
             count: 0,
             facts: Vec::new(),
             sure: Vec::new(),
+            ruled_names,
         });
+        row.ruled_names |= ruled_names;
         row.take(calls);
         for (at, judgement) in sure.iter().enumerate() {
             match row.sure.get_mut(at) {
@@ -771,7 +934,8 @@ impl<'a, F: Facts> Rows<'a, F> {
         class: EndpointClass,
         calls: Calls<'a, F>,
     ) {
-        let template = template_of(sheet, &spot.segments, &Shapes::new());
+        let tokens = spot.ruled.template.as_ref().unwrap_or(&spot.segments);
+        let template = template_of(sheet, tokens, &Shapes::new());
         let written: Vec<String> = spot
             .segments
             .iter()
@@ -800,15 +964,16 @@ impl<'a, F: Facts> Rows<'a, F> {
                 let proven = class == EndpointClass::Probe && calls.seen.missing > 0;
                 let class = if proven { EndpointClass::Api } else { class };
                 let (template, sure) = (row.template.clone(), row.sure.clone());
-                self.add(spot.host, method, template, spot.route, class, calls, &sure);
+                let names = row.ruled_names;
+                self.add(spot.host, method, template, spot.route, class, calls, &sure, names);
                 return;
             }
         }
         let template = if class == EndpointClass::Static { directory_template(&template) } else { template };
-        self.add(spot.host, method, template, spot.route, class, calls, &[]);
+        self.add(spot.host, method, template, spot.route, class, calls, &[], spot.ruled.names);
     }
 
-    fn finish(self, hosts: &[&'a str]) -> Folded<'a, F> {
+    fn finish(self, hosts: &[&'a str], rulings: BTreeMap<usize, (u64, u64)>) -> Folded<'a, F> {
         let mut endpoints: Vec<(Learnt<'a, F>, Method)> = Vec::with_capacity(self.by_key.len());
         for ((host, _, _, method, _), row) in self.by_key {
             let host = hosts.get(host).copied().unwrap_or_default();
@@ -827,6 +992,7 @@ impl<'a, F: Facts> Rows<'a, F> {
         Folded {
             endpoints: endpoints.into_iter().map(|(learnt, _)| learnt).collect(),
             values: self.values,
+            rulings,
             api,
             noise,
         }
@@ -887,7 +1053,8 @@ impl<'a, F> Row<'a, F> {
             .enumerate()
             .filter(|(at, segment)| {
                 let doubtful = self.sure.get(*at).is_none_or(|judgement| judgement.doubtful);
-                matches!(segment, TemplateSegment::Literal(_)) && doubtful && self.route.is_none()
+                let ruled = *at < 64 && self.ruled_names >> at & 1 == 1;
+                matches!(segment, TemplateSegment::Literal(_)) && doubtful && self.route.is_none() && !ruled
             })
             .map(|(at, _)| at)
             .collect();
@@ -903,6 +1070,7 @@ impl<'a, F> Row<'a, F> {
             confidence,
             why,
             low_literals,
+            ruled_names: self.ruled_names,
         }
     }
 }

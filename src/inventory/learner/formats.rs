@@ -26,7 +26,9 @@ fn prefix_of(sheet: &mut Sheet, names: &[Sym]) -> Prefix {
 pub(super) fn merge_formats(sheet: &mut Sheet, paths: Vec<Path>) -> Vec<Path> {
     let mut stems: BTreeMap<(Prefix, String), BTreeMap<String, Vec<usize>>> = BTreeMap::new();
     for (at, path) in paths.iter().enumerate() {
-        let Some((last, before)) = path.segments.split_last() else { continue };
+        let Some((last, before)) = path.segments.split_last().filter(|_| !path.ends_ruled()) else {
+            continue;
+        };
         let symbol = sheet.get(*last);
         let (stem, suffix) = (symbol.stem().to_owned(), symbol.suffix().to_owned());
         if suffix.starts_with('.') && !symbol.marker && segment::shape(&stem).value < -1.0 {
@@ -130,7 +132,8 @@ pub(super) fn fold_formats(sheet: &mut Sheet, paths: &mut [Path]) {
     let mut merged: Vec<(Prefix, Sym)> = Vec::new();
     let mut keys: Vec<Option<(Prefix, String, String)>> = Vec::with_capacity(paths.len());
     for path in paths.iter() {
-        let split = path.template.split_last().filter(|(last, _)| !sheet.get(**last).parameter);
+        let split =
+            path.template.split_last().filter(|(last, _)| !sheet.get(**last).parameter && !path.ends_ruled());
         let Some((last, before)) = split else {
             keys.push(None);
             continue;

@@ -18,6 +18,7 @@ mod bigram;
 mod bottom;
 mod enums;
 mod evidence;
+mod explain;
 mod fold;
 mod folded;
 mod formats;
@@ -38,10 +39,12 @@ mod tests;
 mod trodden;
 mod vocabulary;
 
+pub use explain::{SegmentAccount, Settled};
 pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
 pub use rank::RankKey;
 pub use saved::{Saved, ValuePaths};
 pub use segment::Shape;
+pub(super) use segment::split_suffix;
 pub use template::{Template, TemplateSegment};
 
 use crate::merge::Merge;
@@ -55,6 +58,14 @@ use vocabulary::Vocabulary;
 pub trait Facts: Default + Merge {
     /// Hashes of the JSON key paths (two levels) of successful responses, sorted; empty when unknown.
     fn response_keys(&self) -> Vec<u64>;
+
+    /// How many names of fields it holds: traffic can make many of them.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Forgets the names of fields, and what was counted by them.
+    fn shed(&mut self) {}
 
     /// Whether the path names a remote procedure, as in gRPC: none of its segments is a value then.
     fn is_procedure(&self) -> bool {
@@ -102,6 +113,9 @@ pub struct LearnerLimits {
     pub name_bytes: usize,
     /// Nodes in each of the three stores (proven, plausible, dead).
     pub nodes: usize,
+    /// Names of fields (of bodies, queries, headers) in all of the proven store; in each of the others an eighth as many. Beyond,
+    /// operations forget theirs, those with the largest rank first. A name costs about 200 bytes.
+    pub fields: usize,
     /// Clients whose success is scored to find scanners.
     pub clients: usize,
     /// Signatures of answers to hostile requests.
@@ -125,6 +139,7 @@ impl Default for LearnerLimits {
             depth: 24,
             name_bytes: 96,
             nodes: 65_536,
+            fields: 1 << 20,
             clients: 32_768,
             answers: 4096,
             operation_clients: 8,
@@ -145,6 +160,8 @@ pub struct LearnerCounters {
     pub constants_overflowed: u64,
     /// Times a node found no room ([`LearnerLimits::nodes`]).
     pub nodes_overflowed: u64,
+    /// Operations that forgot the names of their fields ([`LearnerLimits::fields`]).
+    pub fields_forgotten: u64,
     /// Paths that were cut ([`LearnerLimits::depth`]).
     pub paths_cut: u64,
     /// Segments longer than any name ([`LearnerLimits::name_bytes`]).
@@ -161,6 +178,7 @@ impl Merge for LearnerCounters {
         self.names_overflowed.absorb(other.names_overflowed);
         self.constants_overflowed.absorb(other.constants_overflowed);
         self.nodes_overflowed.absorb(other.nodes_overflowed);
+        self.fields_forgotten.absorb(other.fields_forgotten);
         self.paths_cut.absorb(other.paths_cut);
         self.long_segments.absorb(other.long_segments);
         self.clients_overflowed.absorb(other.clients_overflowed);
@@ -191,11 +209,62 @@ pub struct DocumentedRoute {
     pub parameters: u64,
 }
 
-/// Spec first: what documents know is not learnt.
+/// A segment of a template that an operator has decided on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuledSegment {
+    /// A name of the API.
+    Name(String),
+    /// A value, with what is constant before it or behind it.
+    Parameter {
+        /// Before the value.
+        before: String,
+        /// What the operator calls it.
+        name: String,
+        /// Behind the value.
+        after: String,
+    },
+}
+
+/// What operators have decided on a path.
+#[derive(Clone, Debug, Default)]
+pub struct Ruling<'a> {
+    /// Bit `i` is set when segment `i` is a name.
+    pub names: u64,
+    /// Bit `i` is set when segment `i` is a value.
+    pub values: u64,
+    /// The template of the path, when the whole of it was decided.
+    pub pinned: Option<&'a [RuledSegment]>,
+    /// The numbers of the decisions that it comes from.
+    pub used: Vec<usize>,
+}
+
+/// Whether a name below so many others, from 1, is kept as it is, rather than as a value of its shape.
+pub(super) fn can_be_kept(name: &str, depth: usize) -> bool {
+    let limits = LearnerLimits::default();
+    let judged = segment::judge(name);
+    let constant = judged.shape.may_be_constant() && depth <= limits.constant_depth;
+    let digits = name.bytes().all(|byte| byte.is_ascii_digit()) && depth > limits.constant_depth;
+    name.len() <= limits.name_bytes
+        && !digits
+        && !name.starts_with(|first: char| first.is_ascii_control())
+        && (!judged.hard() || constant && segment::split_suffix(name).1.is_empty())
+}
+
+/// Spec first: what documents know is not learnt, nor is what operators have decided.
 pub trait Documented {
     /// The route that a path of `host` follows, if there is one. `methods` were used on the very path: a word
     /// where a document has a parameter may be a name of its own, and the method may tell.
     fn route(&self, host: &str, methods: &[&str], segments: &[Segment<'_>]) -> Option<DocumentedRoute>;
+
+    /// What operators have decided on a path of `host`.
+    fn ruling(&self, _host: &str, _segments: &[Segment<'_>]) -> Ruling<'_> {
+        Ruling::default()
+    }
+
+    /// Which decisions are for this host and not for every one: hosts of which that differs are folded apart.
+    fn scope(&self, _host: &str) -> Vec<usize> {
+        Vec::new()
+    }
 }
 
 /// No document at all.
@@ -337,11 +406,37 @@ impl<F: Facts> Learner<F> {
         self.plausible.absorb(other.plausible);
         self.dead.absorb(other.dead);
         self.tables.absorb(other.tables);
+        self.thin();
+    }
+
+    /// Makes operations forget the names of their fields while there are too many in all.
+    pub fn thin(&mut self) {
+        let most = self.limits.fields;
+        self.proven.thin(most);
+        self.plausible.thin(most / 8);
+        self.dead.thin(most / 8);
+    }
+
+    /// The bound on names of fields in all.
+    #[must_use]
+    pub const fn fields_limit(&self) -> usize {
+        self.limits.fields
     }
 
     /// The endpoints, as far as they can be told by now. What documents know is not learnt.
     pub fn fold<'a>(&'a self, documented: &dyn Documented) -> Folded<'a, F> {
         folded::fold(self, documented)
+    }
+
+    /// What the segments of a template were judged by, with how many paths it stands for; `asked` is a path that was asked
+    /// about. The template is one that [`Learner::fold`] gave with the same documents.
+    pub fn explain(
+        &self,
+        documented: &dyn Documented,
+        learnt: &Learnt<'_, F>,
+        asked: Option<&[u8]>,
+    ) -> Option<(usize, Vec<SegmentAccount>)> {
+        folded::explain(self, documented, learnt, asked)
     }
 
     /// What is written of it. Names of hosts and paths are, where `told` says so and the latest fold did not hold them
@@ -401,6 +496,7 @@ impl<F: Facts> Learner<F> {
             counters.names_overflowed += reached.names;
             counters.constants_overflowed += reached.constants;
             counters.nodes_overflowed += reached.nodes;
+            counters.fields_forgotten += reached.fields;
             counters.paths_cut += reached.depth;
             counters.long_segments += reached.name_bytes;
         }

@@ -49,6 +49,7 @@ pub struct Saved<F> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SavedStore<F> {
     pub(super) level: u32,
+    pub(super) thinned: u32,
     pub(super) reached: Reached,
     pub(super) root: SavedNode<F>,
 }

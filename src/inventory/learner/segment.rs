@@ -126,6 +126,38 @@ impl Shape {
         }
     }
 
+    /// The shape in words.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Word => "a word",
+            Self::Words => "words",
+            Self::Camel => "words in camel case",
+            Self::Reserved => "a word that APIs reserve",
+            Self::Known => "a name of the trade",
+            Self::Rpc => "a dotted method name",
+            Self::Version => "a version",
+            Self::Dot => "a dotted name",
+            Self::Upper => "an upper-case code",
+            Self::Date => "a date",
+            Self::Punctuated => "a text with punctuation",
+            Self::Mixed => "letters and digits",
+            Self::Gibberish => "letters that form no word",
+            Self::Int => "an integer",
+            Self::BigInt => "a long integer",
+            Self::Code => "a code",
+            Self::Encoded => "percent-encoded bytes",
+            Self::Uuid => "a UUID",
+            Self::Ulid => "a ULID",
+            Self::Hex => "hexadecimal digits",
+            Self::Token => "a random string",
+            Self::Email => "an e-mail address",
+            Self::Iban => "an IBAN",
+            Self::Long => "longer than any name",
+            Self::Other => "names without room",
+        }
+    }
+
     /// Whether people never choose such a string as a name.
     pub(super) const fn machine(self) -> bool {
         matches!(self, Self::Int | Self::BigInt | Self::Uuid | Self::Hex | Self::Ulid | Self::Token)
@@ -169,7 +201,7 @@ impl Judged {
 }
 
 /// Splits `stem.ext` of a known file type or `stem:verb`; the suffix keeps its dot or colon.
-pub(super) fn split_suffix(segment: &str) -> (&str, &str) {
+pub(in crate::inventory) fn split_suffix(segment: &str) -> (&str, &str) {
     if memchr::memchr2(b':', b'.', segment.as_bytes()).is_none() {
         return (segment, "");
     }

@@ -12,16 +12,16 @@
 
 use hashbrown::HashTable;
 
-use super::LearnerLimits;
 use super::bottom::{Distinct, Handful};
 use super::method::Method;
 use super::noise::{Hostility, same};
 use super::parts::{Part, Parts, kind};
 use super::rank::RankKey;
-use super::saved::{PSEUDONYM, SavedName, SavedNode, SavedOperation, SavedStore};
+use super::saved::{self, PSEUDONYM, SavedName, SavedNode, SavedOperation, SavedStore};
 use super::segment::{self, Shape};
 use super::trodden::Trodden;
 use super::vocabulary::Word;
+use super::{Facts, LearnerLimits};
 use crate::merge::Merge;
 
 /// Begins the name of a node that stands for all values of a shape; no name of traffic begins so.
@@ -167,6 +167,7 @@ pub(super) struct Reached {
     pub(super) names: u64,
     pub(super) constants: u64,
     pub(super) nodes: u64,
+    pub(super) fields: u64,
     pub(super) depth: u64,
     pub(super) name_bytes: u64,
 }
@@ -206,6 +207,8 @@ pub(super) struct Store<F> {
     kept: usize,
     /// Nodes whose rank exceeds `u64::MAX >> level` are not kept.
     level: u32,
+    /// Operations whose rank exceeds `u64::MAX >> thinned` hold no names of fields.
+    thinned: u32,
     reached: Reached,
     trodden: Trodden,
     /// The host of the last walk, and its node while no node has gone.
@@ -247,6 +250,7 @@ impl<F: Default + Merge> Store<F> {
             bounds,
             kept: 0,
             level: 0,
+            thinned: 0,
             reached: Reached::default(),
             trodden: Trodden::default(),
             host: (String::new(), None),
@@ -411,6 +415,8 @@ impl<F: Default + Merge> Store<F> {
             self.forget_bounds();
         }
         self.reached.names += other.reached.names;
+        self.thinned = self.thinned.max(other.thinned);
+        self.reached.fields += other.reached.fields;
         self.reached.constants += other.reached.constants;
         self.reached.nodes += other.reached.nodes;
         self.reached.depth += other.reached.depth;
@@ -745,7 +751,12 @@ impl<F: Default + Merge> Store<F> {
     /// What is written. `told` says whether a name may be: given the rank of the path that it ends, the name, and
     /// whether it is a host's.
     pub(super) fn save(&self, told: &impl Fn(u64, &str, bool) -> bool) -> SavedStore<&F> {
-        SavedStore { level: self.level, reached: self.reached, root: self.save_node(ROOT, told) }
+        SavedStore {
+            level: self.level,
+            thinned: self.thinned,
+            reached: self.reached,
+            root: self.save_node(ROOT, told),
+        }
     }
 
     fn save_node(&self, id: u32, told: &impl Fn(u64, &str, bool) -> bool) -> SavedNode<&F> {
@@ -777,6 +788,7 @@ impl<F: Default + Merge> Store<F> {
     /// Takes the place of an empty store.
     pub(super) fn restore(&mut self, saved: SavedStore<F>) {
         self.level = saved.level;
+        self.thinned = saved.thinned;
         self.reached = saved.reached;
         self.restore_below(ROOT, saved.root);
     }
@@ -804,6 +816,50 @@ impl<F: Default + Merge> Store<F> {
             let child = self.create(id, kind, rank, &name, hostility);
             self.restore_below(child, below);
         }
+    }
+}
+
+/// The bound on names of fields.
+impl<F: Facts> Store<F> {
+    /// Makes operations forget the names of their fields until all together hold at most so many: half of those that
+    /// remember, then half of the rest, by rank. What is forgotten follows from what all hold in the end, as that only
+    /// grows; but where names found no room ([`Bounds::names`]) it may depend on order.
+    pub(super) fn thin(&mut self, most: usize) {
+        loop {
+            let bound = u64::MAX >> self.thinned;
+            let mut held = 0;
+            let mut waiting = vec![(ROOT, 0)];
+            while let Some((id, rank)) = waiting.pop() {
+                let key = self.key;
+                let mut forgotten = 0;
+                for Operation { method, facts, .. } in &mut self.node_mut(id).operations {
+                    let own = facts.held();
+                    if own > 0 && key.rank_pair(rank, method.number()) > bound {
+                        facts.shed();
+                        forgotten += 1;
+                    } else {
+                        held += own;
+                    }
+                }
+                self.reached.fields += forgotten;
+                let below = self.node(id).children.iter();
+                waiting.extend(below.map(|child| (*child, key.rank_pair(rank, self.lasting_rank(*child)))));
+            }
+            if held <= most || self.thinned >= 60 {
+                return;
+            }
+            self.thinned += 1;
+        }
+    }
+
+    /// The rank of a node's name; of a constant, which may yet lose its room, that of the marker it would go to.
+    fn lasting_rank(&self, id: u32) -> u64 {
+        let node = self.node(id);
+        if node.kind != Kind::Constant {
+            return node.name_rank;
+        }
+        let judged = saved::read(&node.name).map_or_else(|| segment::judge(&node.name), |(judged, _)| judged);
+        self.key.rank(&[MARKER_BYTE, judged.shape.code()])
     }
 }
 

@@ -24,6 +24,15 @@ pub enum TemplateSegment {
     Rest,
 }
 
+impl TemplateSegment {
+    fn parameter_name(&self) -> Option<String> {
+        match self {
+            Self::Parameter { name, .. } => Some(name.clone()),
+            Self::Literal(_) | Self::Rest => None,
+        }
+    }
+}
+
 /// A learnt path. `Display` writes `/accounts/{accountId}/balances`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Template {
@@ -75,6 +84,21 @@ impl Template {
             });
         }
         Self { segments }
+    }
+
+    /// Calls a parameter something; what was called so before gets a number.
+    pub(in crate::inventory) fn rename(&mut self, at: usize, new: &str) {
+        let taken: Vec<String> = self.segments.iter().filter_map(TemplateSegment::parameter_name).collect();
+        for (other, segment) in self.segments.iter_mut().enumerate() {
+            let TemplateSegment::Parameter { name, .. } = segment else { continue };
+            if other == at {
+                new.clone_into(name);
+            } else if name == new {
+                // One more number than there are names: one is free.
+                let free = |number: &usize| !taken.contains(&format!("{new}{number}"));
+                *name = format!("{new}{}", (2..taken.len() + 3).find(free).unwrap_or_default());
+            }
+        }
     }
 
     /// The segments from the root on.

@@ -29,6 +29,14 @@ impl Facts for Keys {
     fn is_procedure(&self) -> bool {
         self.procedure
     }
+
+    fn held(&self) -> usize {
+        self.names.len()
+    }
+
+    fn shed(&mut self) {
+        self.names.clear();
+    }
 }
 
 fn learner() -> Learner<Keys> {
@@ -352,8 +360,10 @@ fn said(learner: &Learner<Keys>) -> Vec<String> {
         .iter()
         .map(|row| {
             let calls: u64 = row.facts.iter().map(|facts| facts.calls).sum();
+            let names: std::collections::BTreeSet<u64> =
+                row.facts.iter().flat_map(|facts| facts.names.iter().copied()).collect();
             format!(
-                "{} {} {} {} {calls} {} {:.4} {:?} {:?}",
+                "{} {} {} {} {calls} {names:?} {} {:.4} {:?} {:?}",
                 row.host,
                 row.method,
                 row.template,
@@ -434,11 +444,29 @@ const TIGHT: LearnerLimits = LearnerLimits {
     depth: 3,
     name_bytes: 20,
     nodes: 65_536,
+    fields: 1 << 20,
     clients: 2,
     answers: 2,
     operation_clients: 1,
     operation_answers: 1,
     response_keys: 4,
+};
+
+/// Room for the names of few fields.
+const FEW_FIELDS: LearnerLimits = LearnerLimits {
+    fields: 16,
+    hosts: 1024,
+    names: 512,
+    constants: 4,
+    distinct: 32,
+    depth: 24,
+    name_bytes: 96,
+    clients: 32_768,
+    answers: 4096,
+    operation_clients: 8,
+    operation_answers: 4,
+    response_keys: 256,
+    ..TIGHT
 };
 
 proptest! {
@@ -450,9 +478,8 @@ proptest! {
         calls in vec(call(), 1..150),
         shards in vec(0..4_usize, 150),
         order in Just(()).prop_perturb(|(), mut random| random.random::<u64>()),
-        tight in any::<bool>(),
+        limits in prop::sample::select(vec![LearnerLimits::default(), TIGHT, FEW_FIELDS]),
     ) {
-        let limits = if tight { TIGHT } else { LearnerLimits::default() };
         let make = || Learner::<Keys>::new(limits, RankKey::derive(b"test"));
         let mut whole = make();
         for call in &calls {
@@ -476,6 +503,7 @@ proptest! {
         let mut merged = make();
         merged.absorb(b);
         merged.absorb(a);
+        whole.thin();
         prop_assert_eq!(said(&whole), said(&merged));
     }
 }
@@ -516,6 +544,35 @@ proptest! {
         }
         prop_assert_eq!(said(&whole), said(&merged));
     }
+}
+
+#[test]
+fn names_of_fields_are_bounded_in_all_and_strangers_cost_the_api_none() {
+    let limits = LearnerLimits { fields: 800, ..LearnerLimits::default() };
+    let mut sum: Learner<Keys> = Learner::new(limits, RankKey::derive(b"test"));
+    for part in 0..20_u64 {
+        let mut shard: Learner<Keys> = Learner::new(limits, RankKey::derive(b"test"));
+        for resource in ["accounts", "payments", "cards"] {
+            see(&mut shard, &format!("/v1/{resource}"), &[1, 2, 3, 4, 5]);
+        }
+        // A stranger sends what nobody answers, with fields of its own at paths of its own.
+        for at in 0..50_u64 {
+            let path = format!("/guess{}x{at}", part * 7919);
+            let dead = Sighting { status: Some(404), content_type: "text/html", client: 9, ..ok(&path) };
+            shard.observe(&dead).names.extend(0..20);
+        }
+        sum.absorb(shard);
+        let held: usize = sum.facts().map(Facts::held).sum();
+        assert!(held <= 800 + 2 * 100, "{held}");
+    }
+    let held: Vec<usize> = sum
+        .fold(&Undocumented)
+        .endpoints
+        .iter()
+        .flat_map(|row| row.facts.iter().map(|facts| facts.held()))
+        .collect();
+    assert_eq!(held.iter().filter(|held| **held == 5).count(), 3, "the API keeps its fields");
+    assert!(sum.counters().fields_forgotten > 0);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::classify::Classifier;
 use crate::inventory::Endpoint;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
+use crate::inventory::rulings::Rulings;
 use crate::limits::Limits;
 use crate::merge::Merge;
 use crate::secret::FingerprintKey;
@@ -85,7 +86,7 @@ fn learnt(calls: &[Seen]) -> Delta {
 }
 
 fn endpoints(delta: &Delta) -> Vec<Endpoint> {
-    delta.snapshot(&DocumentSet::default()).inventory.endpoints
+    delta.snapshot(&DocumentSet::default(), &Rulings::default()).inventory.endpoints
 }
 
 fn settled(calls: &[Seen]) -> Vec<Endpoint> {
@@ -219,7 +220,7 @@ fn what_waits_and_what_was_settled_is_written_and_read_back() {
         .collect();
     let whole = rows(&settled(&calls));
     let again = |delta: &Delta| {
-        let snapshot = delta.snapshot(&DocumentSet::default());
+        let snapshot = delta.snapshot(&DocumentSet::default(), &Rulings::default());
         let bytes = postcard::to_stdvec(&delta.save(&Classifier::built_in(), snapshot.values())).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("aaaaaaaaaaaa"), "ids are not written");
         Delta::restore(

@@ -21,6 +21,8 @@ use crate::classify::Classifier;
 use crate::inventory::EndpointClass;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
+use crate::inventory::lineage::Templates;
+use crate::inventory::rulings::{Rulings, Use};
 use crate::lake::rows::{CaptureRow, Count, EndpointRow, FindingRow, ObservationRow, Origin, ServiceRow};
 use crate::lake::spool::Spool;
 use crate::lake::writer::{LakeError, Writer};
@@ -42,8 +44,8 @@ use std::time::{Duration, Instant};
 pub(super) enum News {
     /// A lane hands over.
     Part(Box<Part>),
-    /// Other documents, signatures or rolls from now on.
-    Reload { documents: Box<DocumentSet>, classifier: Arc<Classifier>, pace: Pace },
+    /// Other documents, decisions, signatures or rolls from now on.
+    Reload { documents: Box<DocumentSet>, rulings: Box<Rulings>, classifier: Arc<Classifier>, pace: Pace },
 }
 
 /// How often what is done.
@@ -74,6 +76,9 @@ pub(super) struct Book {
     pub(super) key: FingerprintKey,
     pub(super) classifier: Arc<Classifier>,
     pub(super) documents: DocumentSet,
+    pub(super) rulings: Rulings,
+    /// Decisions that were told to match nothing.
+    pub(super) unused: Vec<Use>,
     pub(super) delta: Delta,
     pub(super) ledger: Ledger,
     pub(super) folder: StateFolder,
@@ -176,7 +181,9 @@ impl Book {
                     open -= usize::from(part.last);
                     self.take(*part);
                 }
-                Ok(News::Reload { documents, classifier, pace }) => self.reload(*documents, classifier, pace),
+                Ok(News::Reload { documents, rulings, classifier, pace }) => {
+                    self.reload(*documents, *rulings, classifier, pace);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -316,9 +323,11 @@ impl Book {
         }
     }
 
-    fn reload(&mut self, documents: DocumentSet, classifier: Arc<Classifier>, pace: Pace) {
+    fn reload(&mut self, documents: DocumentSet, rulings: Rulings, classifier: Arc<Classifier>, pace: Pace) {
         self.delta.reclassify(&self.classifier, &classifier);
-        (self.documents, self.classifier, self.pace) = (documents, classifier, pace);
+        (self.documents, self.rulings) = (documents, rulings);
+        (self.classifier, self.pace) = (classifier, pace);
+        self.unused.clear();
         // What they say shows at once.
         self.roll();
     }
@@ -384,10 +393,15 @@ impl Book {
     #[expect(clippy::disallowed_methods, reason = "an edge: what a fold costs decides how often it is done")]
     fn fold(&mut self) {
         let began = Instant::now();
-        let snapshot = self.delta.snapshot(&self.documents);
+        let snapshot = self.delta.snapshot(&self.documents, &self.rulings);
         self.values = snapshot.values().clone();
         let endpoints = &snapshot.inventory.endpoints;
         let apis = endpoints.iter().filter(|endpoint| endpoint.class == EndpointClass::Api).count() as u64;
+        // With a lake, what counts is what that was told.
+        let templates = self.lake.is_none().then(|| Templates::of(endpoints));
+        if let Some(templates) = templates {
+            self.delta.note(&templates, source::now());
+        }
         self.figures.book(|book| book.endpoints = apis);
         self.fold_took = began.elapsed();
     }
@@ -442,16 +456,23 @@ impl Book {
             coverage: coverage(self.ledger.capture.values()),
         };
         let closed = origin.window_end;
-        let report = conclude(&self.delta, &self.documents, &self.classifier);
+        let report = conclude(&self.delta, &self.documents, &self.rulings, &self.classifier);
         let mut endpoints = tables::endpoints(&report, &self.classifier, &self.documents);
         let mut findings = tables::findings(&report);
         let observations: Vec<ObservationRow> =
             report.snapshot.inventory.endpoints.iter().flat_map(ObservationRow::of).collect();
         let values = report.snapshot.values().clone();
+        let templates = Templates::of(&report.snapshot.inventory.endpoints);
+        let unused: Vec<Use> =
+            report.snapshot.rulings().iter().filter(|used| used.paths == 0).cloned().collect();
         let is_api =
             |row: &&EndpointRow| row.class == EndpointClass::Api.name() && row.operation.parent.is_none();
         let apis = endpoints.iter().filter(is_api).count() as u64;
         drop(report);
+        for unused in unused.iter().filter(|unused| !self.unused.contains(unused)) {
+            tracing::warn!("{}: matches nothing that was seen so far: {}", unused.place, unused.text);
+        }
+        self.unused = unused;
         let mut by_severity: BTreeMap<&'static str, u64> = BTreeMap::new();
         for finding in &findings {
             let known = ["critical", "high", "medium", "low", "info"];
@@ -475,6 +496,7 @@ impl Book {
         writer.write(capture)?;
         spool.finish(number)?;
         self.delta.forget_hours();
+        self.delta.note(&templates, closed);
         self.values = values;
         self.ledger = Ledger {
             next_roll: number + 1,

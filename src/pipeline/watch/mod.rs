@@ -32,6 +32,7 @@ use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
+use crate::inventory::rulings::Rulings;
 use crate::lake::rows::{CaptureRow, Origin};
 use crate::lake::spool::Spool;
 use crate::lake::writer::{LakeError, Writer};
@@ -55,7 +56,7 @@ use lane::{Command, Exchange, Lane};
 use log_lane::LogLane;
 use state::{Ledger, StateFolder};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
 use std::thread::JoinHandle;
@@ -87,6 +88,8 @@ pub struct Watch {
     pub classifier: Arc<Classifier>,
     /// The documents to compare with.
     pub documents: DocumentSet,
+    /// What operators have decided on templates.
+    pub rulings: Rulings,
     /// The lake's folder, if there is a lake.
     pub lake: Option<PathBuf>,
     /// How often what is done.
@@ -116,6 +119,20 @@ pub enum WatchError {
     /// The system gives no more threads.
     #[error("start a thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// What the sensor that uses this state folder has learnt, as it saved it last; it may be running. `None` when it has saved
+/// nothing yet.
+pub fn saved(
+    folder: &Path,
+    key: &FingerprintKey,
+    classifier: &Classifier,
+) -> Result<Option<Delta>, WatchError> {
+    let Some(state) = state::peek(folder)? else { return Ok(None) };
+    if state.key_id != key.id() {
+        return Err(WatchError::Key { known: state.key_id, given: key.id() });
+    }
+    Ok(Some(Delta::restore(state.delta, key, classifier)))
 }
 
 /// A running sensor.
@@ -357,6 +374,8 @@ impl Watch {
             key: self.key.clone(),
             classifier: Arc::clone(&self.classifier),
             documents: std::mem::take(&mut self.documents),
+            rulings: std::mem::take(&mut self.rulings),
+            unused: Vec::new(),
             delta,
             ledger,
             folder,
@@ -399,15 +418,20 @@ impl Sensor {
         self.interfaces.look()
     }
 
-    /// Goes on with other documents, methods, signatures, rolls and filters. No packet is lost over it.
+    /// Goes on with other documents, methods, decisions, signatures, rolls and filters. No packet is lost over it.
     pub fn reload(
         &mut self,
-        (documents, methods): (DocumentSet, Arc<Methods>),
+        (documents, methods, rulings): (DocumentSet, Arc<Methods>, Rulings),
         classifier: &Arc<Classifier>,
         pace: Pace,
         interfaces: &[Interface],
     ) {
-        let news = News::Reload { documents: Box::new(documents), classifier: Arc::clone(classifier), pace };
+        let news = News::Reload {
+            documents: Box::new(documents),
+            rulings: Box::new(rulings),
+            classifier: Arc::clone(classifier),
+            pace,
+        };
         // The keeper takes it in its turn.
         drop(self.news.send(news));
         self.shard.methods = methods;

@@ -95,8 +95,10 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight state9";
+const MAGIC: &[u8; 16] = b"spanlight stat10";
 const DIGEST: usize = 32;
+/// The name of the file.
+const FILE: &str = "inventory.state";
 /// The largest state that is believed, unpacked.
 const MAX_BYTES: usize = 4 << 30;
 
@@ -155,7 +157,7 @@ impl StateFolder {
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.join("inventory.state")
+        self.folder.join(FILE)
     }
 
     fn previous(&self) -> PathBuf {
@@ -217,6 +219,16 @@ impl StateFolder {
             complain(&format!("{damaged}: kept as {aside}; going on from the one before, or anew"));
         }
         Ok(None)
+    }
+}
+
+/// The state in a folder, whoever uses it: it is replaced as a whole.
+pub(super) fn peek(folder: &Path) -> Result<Option<State<EndpointFacts>>, StateError> {
+    let path = folder.join(FILE);
+    match fs::read(&path) {
+        Ok(bytes) => decode(&bytes).map(Some).ok_or(StateError::Damaged { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed("read", &path)(source)),
     }
 }
 
