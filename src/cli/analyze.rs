@@ -11,7 +11,7 @@ use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
 use crate::inventory::vantage::Vantages;
-use crate::lake::rows::{EndpointRow, FindingRow, ServiceRow};
+use crate::lake::rows::{EndpointRow, FindingRow, NoiseRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Taken};
@@ -87,6 +87,10 @@ pub(super) struct Args {
     /// Write a JSON line for each service behind TLS: versions, ciphers, certificates, whether or not its keys are known
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     services: Option<PathBuf>,
+
+    /// Write a JSON line for each kind of noise on each host, and for each client that scans
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    noise: Option<PathBuf>,
 
     /// Write a JSON line for each exchange, paths as templates
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
@@ -323,6 +327,10 @@ fn write(
     if let Some(file) = &args.services {
         failures.extend(to(file, |out| jsonl::write_services(out, &services)).err());
     }
+    if let Some(file) = &args.noise {
+        let noise = NoiseRow::of(&report.snapshot.inventory);
+        failures.extend(to(file, |out| jsonl::write_noise(out, &noise)).err());
+    }
     if let Some(file) = &args.quarantine {
         failures.extend(to(file, |out| taken.quarantine.write(out)).err());
     }
@@ -337,6 +345,7 @@ fn write(
         failures.extend(to(file, |out| tags(out, rows, analysis, report)).err());
     }
     let view = summary::View {
+        scanners: &report.snapshot.inventory.scanners,
         endpoints: &endpoints,
         findings: &findings,
         services: &services,
@@ -349,7 +358,8 @@ fn write(
         complaints,
     };
     // Somebody else's lines are on standard output: the summary gives way.
-    let lines = [&args.inventory, &args.findings, &args.services, &args.transactions, &args.tags];
+    let lines =
+        [&args.inventory, &args.findings, &args.services, &args.noise, &args.transactions, &args.tags];
     let taken_away = lines
         .iter()
         .chain([&&args.quarantine])
@@ -402,8 +412,12 @@ fn transaction(
         None => client.0.to_string(),
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let host =
-        if unredacted { row.host.to_string() } else { crate::inventory::privacy::shown_host(&row.host) };
+    let host = match endpoint {
+        _ if unredacted => row.host.to_string(),
+        // A tenant's name is a value.
+        Some(endpoint) if endpoint.service.tenants > 0 => endpoint.key.host.clone(),
+        Some(_) | None => crate::inventory::privacy::shown_host(&row.host),
+    };
     let method = if unredacted {
         row.method.to_string()
     } else {
@@ -540,6 +554,7 @@ fn write_lake(
         report.snapshot.inventory.endpoints.iter().flat_map(ObservationRow::of).collect();
     writer.write(observations).with_context(doing)?;
     writer.write(tables::captures(taken)).with_context(doing)?;
+    writer.write(NoiseRow::of(&report.snapshot.inventory)).with_context(doing)?;
     writer.write(findings.to_vec()).with_context(doing)?;
     writer.write(services.to_vec()).with_context(doing)?;
     // The endpoints come last: whoever sees them finds the rest.

@@ -78,6 +78,8 @@ mod with {
             }
             let mut text = String::new();
             summary::inventory(&mut text, &rows, true, Colours::for_stdout());
+            summary::hosts(&mut text, &rows, Colours::for_stdout());
+            summary::operation_versions(&mut text, &rows, Colours::for_stdout());
             if all {
                 summary::others(&mut text, &rows, Colours::for_stdout());
             }

@@ -2,7 +2,9 @@
 
 use super::style::{Colours, bytes, plural, thousands, wrapped};
 use crate::finding::Severity;
+use crate::inventory::learner::ScannerSource;
 use crate::inventory::rulings::Use;
+use crate::inventory::versions::order;
 use crate::lake::rows::{Count, EndpointRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::Fate;
@@ -18,6 +20,7 @@ pub(super) struct View<'a> {
     pub(super) endpoints: &'a [EndpointRow],
     pub(super) findings: &'a [FindingRow],
     pub(super) services: &'a [ServiceRow],
+    pub(super) scanners: &'a [ScannerSource],
     pub(super) taken: &'a Taken,
     pub(super) documents: Option<&'a DocumentSet>,
     pub(super) limits: &'a Limits,
@@ -41,7 +44,10 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     inventory(&mut out, view.endpoints, view.all, colours);
     callers(&mut out, view, colours);
     vantages(&mut out, view.endpoints, colours);
+    hosts(&mut out, view.endpoints, colours);
+    operation_versions(&mut out, view.endpoints, colours);
     others(&mut out, view.endpoints, colours);
+    scanners(&mut out, view.scanners, view.all, colours);
     if view.documents.is_some() || !view.findings.is_empty() {
         findings(&mut out, view.findings, view.all, colours);
     }
@@ -424,6 +430,84 @@ pub(super) fn vantages(out: &mut String, endpoints: &[EndpointRow], colours: Col
     }
 }
 
+/// Services with several hosts or base paths.
+pub(super) fn hosts(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+    let mut services: BTreeMap<&str, (&EndpointRow, BTreeMap<&str, u64>)> = BTreeMap::new();
+    for row in endpoints.iter().filter(|row| row.class == "api") {
+        let (_, bases) = services.entry(&row.service).or_insert_with(|| (row, BTreeMap::new()));
+        *bases.entry(&row.base_path).or_default() += row.count;
+    }
+    let mut lines = Vec::new();
+    for (name, (row, bases)) in services {
+        if row.tenants > 0 {
+            lines.push(format!("{name}: {} share one tree of endpoints", plural(row.tenants, "tenant")));
+        }
+        if !row.aliases.is_empty() {
+            let names: Vec<&str> = row.aliases.iter().map(|alias| alias.name.as_str()).collect();
+            let evidence = row.service_evidence.replace('_', " ");
+            lines.push(format!("{name} is also {} ({evidence})", names.join(", ")));
+        }
+        if bases.len() > 1 {
+            let bases: Vec<String> = bases
+                .iter()
+                .map(|(base, count)| {
+                    let base = if base.is_empty() { "/" } else { base };
+                    format!("{base} {}", thousands(*count))
+                })
+                .collect();
+            lines.push(format!("{name} has one API below several base paths: {}", bases.join(" · ")));
+        }
+    }
+    if lines.is_empty() {
+        return;
+    }
+    section(out, "HOSTS", "", colours);
+    for text in lines {
+        line(out, &format!("  {}", wrapped(&text, WIDTH, 4)));
+    }
+}
+
+/// Operations that were called in several versions: which, and how much goes to older ones.
+pub(super) fn operation_versions(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+    let mut families: BTreeMap<(&str, &str, &str), BTreeMap<&str, u64>> = BTreeMap::new();
+    for row in endpoints.iter().filter(|row| row.class == "api") {
+        for version in &row.versions {
+            let family = families.entry((&row.family, &version.place, &version.name)).or_default();
+            *family.entry(&version.version).or_default() += version.count;
+        }
+    }
+    // Of each set of versions: operations, requests, and those to the newest.
+    let mut sets: BTreeMap<(String, Vec<&str>), [u64; 3]> = BTreeMap::new();
+    let mut operations = 0;
+    for ((_, place, name), counts) in families.into_iter().filter(|(_, counts)| counts.len() > 1) {
+        let mut sorted: Vec<(&str, u64)> = counts.into_iter().collect();
+        sorted.sort_by(|a, b| order(a.0, b.0).unwrap_or_else(|| a.0.cmp(b.0)));
+        let place = if name.is_empty() { place.replace('_', " ") } else { format!("{place} {name}") };
+        let newest = sorted.last().map_or(0, |(_, count)| *count);
+        let requests: u64 = sorted.iter().map(|(_, count)| count).sum();
+        let set = sets.entry((place, sorted.into_iter().map(|(version, _)| version).collect())).or_default();
+        for (sum, more) in set.iter_mut().zip([1, requests, newest]) {
+            *sum += more;
+        }
+        operations += 1;
+    }
+    if sets.is_empty() {
+        return;
+    }
+    let about = format!("{} called in several versions", plural(operations, "operation"));
+    section(out, "VERSIONS", &about, colours);
+    for ((place, versions), [operations, requests, newest]) in sets {
+        let text = format!(
+            "{place} {}: {}, {} of {} not to the newest",
+            versions.join(", "),
+            plural(operations, "operation"),
+            thousands(requests - newest),
+            plural(requests, "request")
+        );
+        line(out, &format!("  {}", wrapped(&text, WIDTH, 2)));
+    }
+}
+
 /// What is no API, by class.
 pub(super) fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
     let about = [
@@ -445,6 +529,29 @@ pub(super) fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colou
     }
     if !parts.is_empty() {
         section(out, "NOT APIS", &wrapped(&parts.join(" · "), WIDTH, 10), colours);
+    }
+}
+
+/// Scanners shown unless all are asked for.
+const SCANNERS_SHOWN: usize = 4;
+
+/// Clients that ask mostly for what is not there, the busiest first.
+fn scanners(out: &mut String, sources: &[ScannerSource], all: bool, colours: Colours) {
+    let mut sorted: Vec<&ScannerSource> = sources.iter().collect();
+    sorted.sort_by_key(|source| (std::cmp::Reverse(source.calls), source.address));
+    let shown = if all { sorted.len() } else { SCANNERS_SHOWN.min(sorted.len()) };
+    for source in sorted.iter().take(shown) {
+        let text = format!(
+            "  scans: {}  {}, {} for nothing, {} for what no application serves",
+            source.address,
+            plural(source.calls, "request"),
+            thousands(source.bad),
+            thousands(source.hostile)
+        );
+        line(out, &text);
+    }
+    if sorted.len() > shown {
+        line(out, &colours.dim(&format!("  … and {} more (--all)", sorted.len() - shown)));
     }
 }
 

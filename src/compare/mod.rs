@@ -2,7 +2,8 @@
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
-//! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`, `services`). Bodies are
+//! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`, `services`,
+//! `versions`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -14,6 +15,7 @@ mod paths;
 mod posture;
 mod services;
 mod vantage;
+mod versions;
 
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
@@ -111,6 +113,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         services::judge(known, &mut register);
     }
     operations::judge(&seen, &mut register);
+    versions::judge(&seen, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {

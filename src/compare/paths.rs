@@ -29,7 +29,7 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
 }
 
 /// How the answers were: `12 requests, 9 answered with success, from 3 callers`.
-fn traffic(facts: &EndpointFacts) -> String {
+pub(super) fn traffic(facts: &EndpointFacts) -> String {
     let success = facts.answered_with_success(true);
     let mut words = format!("{}, {success} answered with success", counted(facts.requests, "request"));
     let callers = facts.callers.estimate();

@@ -5,6 +5,7 @@ use crate::caller::AuthScheme;
 use crate::inventory::EndpointKey;
 use crate::inventory::calls::CallFacts;
 use crate::inventory::facts::{BodyShape, EndpointFacts};
+use crate::inventory::versions;
 use crate::schema::{JsonType, NodeId};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -76,15 +77,20 @@ fn endpoint(host: &str, method: &str, template: &str, facts: EndpointFacts) -> E
     let key = EndpointKey { host: host.into(), template: template.into(), method: method.into() };
     Endpoint {
         id: key.id(),
+        family: versions::family(&key, host, ""),
+        versions: versions::of_endpoint(&key, &facts),
         key,
         parameters: Vec::new(),
         former: Vec::new(),
         class: EndpointClass::Api,
         route: None,
+        liveness: crate::inventory::learner::Liveness::default(),
         confidence: 1.0,
         capability: String::new(),
         facts,
         hops: Vec::new(),
+        service: std::sync::Arc::default(),
+        base_path: String::new(),
     }
 }
 
@@ -93,7 +99,7 @@ fn get(template: &str, facts: EndpointFacts) -> Endpoint {
 }
 
 fn found(endpoints: Vec<Endpoint>, documents: &DocumentSet) -> Vec<Finding> {
-    compare(&Inventory { endpoints, span: None }, documents, &Options::default())
+    compare(&Inventory { endpoints, ..Inventory::default() }, documents, &Options::default())
 }
 
 /// Kind, method, path and detail of each finding in few letters, sorted.
@@ -331,7 +337,7 @@ fn bodies_of_errors_and_the_default_of_errors_are_left_alone() {
     let endpoints = vec![get("/v1/a", seen)];
     assert!(found(endpoints.clone(), &set).is_empty());
     let options = Options { error_bodies: true, ..Options::default() };
-    let all = compare(&Inventory { endpoints, span: None }, &set, &options);
+    let all = compare(&Inventory { endpoints, ..Inventory::default() }, &set, &options);
     assert_eq!(all.len(), 2, "{all:?}");
 }
 
@@ -390,7 +396,7 @@ fn posture_needs_no_document() {
     refused.auth = [(AuthScheme::None, 2), (AuthScheme::Bearer, 6)].into();
     refused.tls = 8;
     let endpoints = vec![get("/a", open), endpoint("b.example", "GET", "/b", refused)];
-    let all = compare(&Inventory { endpoints, span: None }, &DocumentSet::default(), &options);
+    let all = compare(&Inventory { endpoints, ..Inventory::default() }, &DocumentSet::default(), &options);
     let expected = [
         "sensitive_data_in_url GET /a query:pan",
         "sensitive_data_in_url GET /b query:pan",
@@ -452,4 +458,38 @@ fn a_credential_that_is_demanded_must_be_asked_for() {
         assert_eq!(told.len(), expected, "{security}");
         assert!(told.iter().all(|one| one.count == 1), "{told:?}");
     }
+}
+
+#[test]
+fn an_older_version_that_is_still_called_is_told_unless_it_is_being_retired() {
+    let at = |day: i64| Timestamp::from_secs(1_780_000_000 + day * 86_400, 0);
+    let called = |template: &str, status: u16, (first, last): (i64, i64)| {
+        get(template, EndpointFacts { first_seen: at(first), last_seen: at(last), ..facts(&[(status, 5)]) })
+    };
+    let none = DocumentSet::default();
+    let told = |endpoints: Vec<Endpoint>| {
+        let mut findings = found(endpoints, &none);
+        findings.retain(|finding| finding.kind == Kind::OldVersionInUse);
+        findings
+    };
+    let both = told(vec![called("/v1/a/{x}", 200, (0, 9)), called("/v2/a/{y}", 200, (3, 9))]);
+    assert_eq!(brief(&both), ["old_version_in_use GET /v1/a/{x} 1"]);
+    assert_eq!(both.iter().map(|one| (one.count, one.of)).collect::<Vec<_>>(), [(5, 10)]);
+    assert!(
+        both[0]
+            .explanation
+            .starts_with("version 1 is called though version 2 answers, seen since 2026-05-31")
+    );
+    for (why, newer) in [
+        ("does not answer", called("/v2/a/{y}", 500, (3, 9))),
+        ("came after the last call", called("/v2/a/{y}", 200, (10, 11))),
+        ("is of another operation", called("/v2/b/{y}", 200, (3, 9))),
+        ("is no version of the same kind", called("/2026-01-01/a/{y}", 200, (3, 9))),
+    ] {
+        let findings = told(vec![called("/v1/a/{x}", 200, (0, 9)), newer]);
+        assert!(findings.is_empty(), "{why}: {findings:?}");
+    }
+    let mut retiring = called("/v1/a/{x}", 200, (0, 9));
+    retiring.facts.retirement.deprecated_answers = 1;
+    assert!(told(vec![retiring, called("/v2/a/{y}", 200, (3, 9))]).is_empty());
 }

@@ -55,11 +55,13 @@ pub enum Kind {
     GraphqlIntrospection,
     /// A server tells anybody its gRPC services and messages.
     GrpcReflection,
+    /// An older version of an operation that is called though a newer one answers.
+    OldVersionInUse,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -86,6 +88,7 @@ impl Kind {
         Self::CertificateExpiring,
         Self::GraphqlIntrospection,
         Self::GrpcReflection,
+        Self::OldVersionInUse,
     ];
 
     /// The stable name: snake case.
@@ -118,6 +121,7 @@ impl Kind {
             Self::CertificateExpiring => "certificate_expiring",
             Self::GraphqlIntrospection => "graphql_introspection",
             Self::GrpcReflection => "grpc_reflection",
+            Self::OldVersionInUse => "old_version_in_use",
         }
     }
 
@@ -134,9 +138,10 @@ impl Kind {
             Self::ShadowEndpoint | Self::UndocumentedHost => &["OWASP-API9:2023", "PCI-DSS-4.0.1:6.3.2"],
             Self::UndocumentedMethod => &["OWASP-API9:2023", "OWASP-API5:2023"],
             Self::DeprecatedInUse => &["OWASP-API9:2023", "RFC9745", "RFC8594"],
-            Self::UnusedOperation | Self::UnusedDocument | Self::DeprecatedParameterInUse => {
-                &["OWASP-API9:2023"]
-            }
+            Self::UnusedOperation
+            | Self::UnusedDocument
+            | Self::DeprecatedParameterInUse
+            | Self::OldVersionInUse => &["OWASP-API9:2023"],
             Self::UndocumentedStatus
             | Self::UndocumentedResponseMediaType
             | Self::UndocumentedRequestMediaType => &["OWASP-API8:2023"],

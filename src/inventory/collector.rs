@@ -14,6 +14,7 @@ use super::operations::{By, Namer, is_there};
 use super::privacy;
 use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
+use super::versions;
 use crate::anomaly::{Anomaly, AnomalySet};
 use crate::caller::{AuthScheme, Caller, CallerReader, Client, Forwarding, SchemeSet, TrustedProxies};
 use crate::classify::{ClassSet, Classifier, FieldTable};
@@ -56,6 +57,15 @@ struct Address {
     seat: Seat,
 }
 
+/// A media type as it was sent.
+#[derive(Clone, Debug)]
+struct Media {
+    /// Its essence.
+    essence: Arc<str>,
+    /// The version of an API that it tells.
+    version: Option<Arc<str>>,
+}
+
 /// Media types that are remembered.
 const MAX_MEDIA: usize = 1_024;
 
@@ -75,7 +85,7 @@ pub struct Collector {
     addresses: ByAddress<Address>,
     seats: Seats,
     namer: Namer,
-    media: HashMap<Box<[u8]>, Arc<str>, RandomState>,
+    media: HashMap<Box<[u8]>, Media, RandomState>,
     parts: Parts,
     host: String,
     /// The `Host` field that `host` was read from, or without one what a log tells; empty when it came from elsewhere.
@@ -176,9 +186,11 @@ impl Collector {
     }
 
     /// Counts an exchange where it belongs.
+    #[expect(clippy::too_many_lines, reason = "what is counted of an exchange, one thing after the other")]
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
         let client = self.trusted.client(exchange);
-        let address = client.address.map(|(address, _)| self.address(address));
+        let address_seen = client.address.map(|(address, _)| address);
+        let address = address_seen.map(|address| self.address(address));
         let (path, query) = exchange.path_and_query();
         self.parts.begin();
         let known_by = address.map(|address| address.caller);
@@ -213,9 +225,10 @@ impl Collector {
             method,
             path: path.expose(),
             status: judged_status(exchange),
-            content_type: response_media.as_deref().unwrap_or_default(),
+            content_type: response_media.as_ref().map_or("", |media| &media.essence),
             response_bytes: exchange.response.body.len,
             client,
+            address: address_seen,
         };
         if !exchange.part.begins() {
             let vantage = self.vantages.of(exchange.provenance.input);
@@ -253,7 +266,16 @@ impl Collector {
             sums(exchange, facts);
         }
         messages(exchange, facts);
-        count_media(exchange, facts, request_media.as_deref(), response_media.as_deref());
+        count_media(
+            exchange,
+            facts,
+            request_media.as_ref().map(|media| &*media.essence),
+            response_media.as_ref().map(|media| &*media.essence),
+        );
+        let told = request_media.as_ref().and_then(|media| media.version.as_deref());
+        let told = told.or_else(|| response_media.as_ref().and_then(|media| media.version.as_deref()));
+        facts.servers.insert(exchange.server);
+        versions::read(exchange, query, told, &mut facts.versions);
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         let mut seen_seat = None;
@@ -287,7 +309,7 @@ impl Collector {
     }
 
     /// The media types of the request, when it has a body, and of the response.
-    fn media(&mut self, exchange: &Transaction) -> (Option<Arc<str>>, Option<Arc<str>>) {
+    fn media(&mut self, exchange: &Transaction) -> (Option<Media>, Option<Media>) {
         let response =
             self.media_of(exchange.response.fields.get("content-type").map(|value| *value.expose()));
         if exchange.request.body.len == 0 {
@@ -309,6 +331,9 @@ impl Collector {
             return;
         }
         exchange.host_into(&mut self.host);
+        if !privacy::is_host(&self.host) {
+            privacy::NO_HOST.clone_into(&mut self.host);
+        }
         self.host_logged = plain && logged;
         self.sent_host.clear();
         if plain {
@@ -333,17 +358,18 @@ impl Collector {
         self.delta.learner.client(self.key.fingerprint(Purpose::Caller, agent.expose()).rank())
     }
 
-    fn media_of(&mut self, value: Option<&[u8]>) -> Option<Arc<str>> {
+    fn media_of(&mut self, value: Option<&[u8]>) -> Option<Media> {
         let value = value?;
         if let Some(known) = self.media.get(value) {
-            return Some(Arc::clone(known));
+            return Some(known.clone());
         }
-        let essence: Arc<str> = media_essence(value)?.into();
+        let version = versions::of_media(value).map(Arc::from);
+        let media = Media { essence: media_essence(value)?.into(), version };
         if self.media.len() >= MAX_MEDIA {
             self.media.clear();
         }
-        self.media.insert(value.into(), Arc::clone(&essence));
-        Some(essence)
+        self.media.insert(value.into(), media.clone());
+        Some(media)
     }
 
     /// Gives away what was learnt since this was last asked. What is remembered to learn faster stays.

@@ -8,13 +8,14 @@
 use super::capability::capability;
 use super::facts::EndpointFacts;
 use super::learner::{
-    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Ruling, Segment, SegmentAccount,
-    ValuePaths,
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Ruling, ScannerSource, Segment,
+    SegmentAccount, ValuePaths,
 };
 use super::lineage::{Lineage, Templates};
 use super::parameter::parameters;
 use super::privacy;
 use super::rulings::{Rulings, Use};
+use super::service;
 use super::sketch::CallerSketch;
 use super::vantage::{self, Joined, Vantage};
 use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
@@ -22,11 +23,12 @@ use crate::caller::AuthScheme;
 use crate::classify::{ClassId, Classifier};
 use crate::merge::Merge;
 use crate::secret::{FingerprintKey, Purpose};
-use crate::spec::{DocumentSet, PathSegment, RouteId};
+use crate::spec::{DocumentSet, HostMatch, PathSegment, RouteId};
 use crate::time::Timestamp;
 use crate::tls::service::Services;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -412,16 +414,22 @@ impl Delta {
             }
             layers.push((folded, keys));
         }
-        let merged = joined.endpoints;
+        let services = service::join(joined.endpoints, &|host| documents.naming(host) == HostMatch::Exact);
+        for host in &services.tenants {
+            self.learner.hide_host(host, &mut values);
+        }
+        let merged = services.endpoints;
         let order: BTreeMap<EndpointKey, usize> =
             merged.keys().enumerate().map(|(place, key)| (key.clone(), place)).collect();
         let places = |keys: Vec<EndpointKey>| {
-            keys.iter().map(|key| order.get(key).copied().unwrap_or_default()).collect()
+            let now = |key| services.names.get(key).unwrap_or(key);
+            keys.iter().map(|key| order.get(now(key)).copied().unwrap_or_default()).collect()
         };
+        let scanners = scanners(layers.iter().flat_map(|(folded, _)| &folded.scanners));
         let layers = layers.into_iter().map(|(folded, keys)| (folded, places(keys))).collect();
         let mut endpoints: Vec<Endpoint> = merged.into_values().collect();
         self.lineage.identify(&mut endpoints);
-        let inventory = Inventory { endpoints, span: self.span };
+        let inventory = Inventory { endpoints, span: self.span, scanners };
         Snapshot { inventory, values, rulings: rulings.uses(&used), layers }
     }
 }
@@ -461,6 +469,16 @@ impl Delta {
     }
 }
 
+/// Scanners of all vantages: a call that was seen at several counts once.
+fn scanners<'a>(found: impl Iterator<Item = &'a ScannerSource>) -> Vec<ScannerSource> {
+    let mut by_address: BTreeMap<IpAddr, ScannerSource> = BTreeMap::new();
+    for source in found {
+        let known = by_address.entry(source.address).or_insert(*source);
+        *known = (*known).max(*source);
+    }
+    by_address.into_values().collect()
+}
+
 /// What a learner folds into: the key of each folded endpoint, and endpoints by key.
 fn endpoints_of<'a>(
     learner: &'a Learner<EndpointFacts>,
@@ -480,7 +498,12 @@ fn endpoints_of<'a>(
             None => privacy::shown(learnt),
         };
         let method = privacy::shown_method(learnt.method);
-        let key = EndpointKey { host: privacy::shown_host(learnt.host), template, method };
+        let host = if learner::hosts::is_hidden(learnt.host) {
+            learnt.host.to_owned()
+        } else {
+            privacy::shown_host(learnt.host)
+        };
+        let key = EndpointKey { host, template, method };
         let mut facts = EndpointFacts::default();
         for part in &learnt.facts {
             facts.absorb((*part).clone());
@@ -488,7 +511,9 @@ fn endpoints_of<'a>(
         keys.push(key.clone());
         match merged.entry(key) {
             std::collections::btree_map::Entry::Occupied(mut known) => {
-                known.get_mut().facts.absorb(facts);
+                let known = known.get_mut();
+                known.facts.absorb(facts);
+                known.liveness.absorb(learnt.liveness);
             }
             std::collections::btree_map::Entry::Vacant(slot) => {
                 let endpoint = Endpoint {
@@ -498,10 +523,15 @@ fn endpoints_of<'a>(
                     former: Vec::new(),
                     class: class_of(learnt.class),
                     route: learnt.route,
+                    liveness: learnt.liveness,
                     confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
                     capability: capability(&slot.key().template),
                     facts,
                     hops: Vec::new(),
+                    family: String::new(),
+                    versions: Vec::new(),
+                    service: Arc::default(),
+                    base_path: String::new(),
                 };
                 slot.insert(endpoint);
             }
@@ -571,6 +601,7 @@ impl Snapshot<'_> {
     /// The endpoint that a request belongs to.
     #[must_use]
     pub fn locate(&self, host: &str, method: &str, path: &[u8]) -> Option<&Endpoint> {
+        let host = if privacy::is_host(host) { host } else { privacy::NO_HOST };
         self.layers.iter().find_map(|(folded, places)| {
             let found = folded.locate(host, method, path)?;
             self.inventory.endpoints.get(*places.get(found)?)
@@ -727,6 +758,76 @@ mod tests {
         let mut resumed = read(&write(&first.take()));
         resumed.absorb(second.take());
         assert_eq!(rows(&resumed), rows(&whole.take()));
+    }
+
+    fn versioned(collector: &mut Collector, target: &str, headers: &[(&str, &str)], at: i64) {
+        let mut exchange = Transaction::default();
+        exchange.request.method.extend_from_slice(b"GET");
+        exchange.request.target.expose_mut().extend_from_slice(target.as_bytes());
+        exchange.request.fields.push(b"host", b"api.bank.example");
+        for (name, value) in headers {
+            exchange.request.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        exchange.request.started = Timestamp::from_secs(1_776_211_206 + at, 0);
+        exchange.response.status = 200;
+        exchange.response.fields.push(b"content-type", b"application/json");
+        collector.observe(&exchange);
+    }
+
+    #[test]
+    fn versions_are_known_however_they_are_told_and_whatever_is_merged_first() {
+        let calls: &[(&str, &[(&str, &str)])] = &[
+            ("/v1/rates", &[]),
+            ("/v2/rates", &[]),
+            ("/v2/rates?api-version=2024-06-01", &[]),
+            ("/accounts", &[("Api-Version", "v1"), ("Accept", "application/vnd.bank.v3+json")]),
+            ("/accounts", &[("api-version", "2")]),
+            ("/accounts", &[("X-App-Version", "2.7.1"), ("Accept", "*/*")]),
+        ];
+        let parts = || {
+            let mut shards = [collector(), collector(), collector()];
+            for (at, (target, headers)) in (0..).zip(calls) {
+                versioned(&mut shards[at % 3], target, headers, at.try_into().unwrap());
+            }
+            shards.map(|mut shard| shard.take())
+        };
+        let told = |delta: &Delta| -> Vec<String> {
+            let snapshot = delta.snapshot(&DocumentSet::default(), &Rulings::default());
+            let row = |endpoint: &Endpoint| {
+                let versions: Vec<String> = endpoint
+                    .versions
+                    .iter()
+                    .map(|(key, used)| {
+                        let at = used.first_seen.as_nanos() / 1_000_000_000 - 1_776_211_206;
+                        format!("{} {}={} {}x@{at}", key.place.name(), key.name, key.version, used.count)
+                    })
+                    .collect();
+                format!("{} {}", endpoint.key.template, versions.join(", "))
+            };
+            snapshot.inventory.endpoints.iter().map(row).collect()
+        };
+        let mut whole = Delta::new(&FingerprintKey::new(KEY));
+        for part in parts() {
+            whole.absorb(part);
+        }
+        assert_eq!(
+            told(&whole),
+            [
+                "/accounts header api-version=1 1x@3, header api-version=2 1x@4, media_type =3 1x@3",
+                "/v1/rates path =1 1x@0",
+                "/v2/rates path =2 2x@1, query api-version=2024-06-01 1x@2",
+            ]
+        );
+        let mut backwards = Delta::new(&FingerprintKey::new(KEY));
+        for part in parts().into_iter().rev() {
+            backwards.absorb(part);
+        }
+        assert_eq!(told(&backwards), told(&whole));
+        assert_eq!(told(&read(&write(&whole))), told(&whole), "written and read back");
+        let snapshot = whole.snapshot(&DocumentSet::default(), &Rulings::default());
+        let families: Vec<&str> =
+            snapshot.inventory.endpoints.iter().map(|endpoint| endpoint.family.as_str()).collect();
+        assert!(families[1] == families[2] && families[0] != families[1], "{families:?}");
     }
 
     #[test]

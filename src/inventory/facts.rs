@@ -9,12 +9,14 @@ use super::operations::Operations;
 use super::running::Running;
 use super::sketch::{CallerSketch, Seat};
 use super::vantage::VantageFacts;
+use super::versions::Versions;
 use crate::caller::{AuthScheme, Banking, Dialect, Provider, Sign, TppRole};
 use crate::classify::{ClassId, FieldEvidence, FieldTable};
 use crate::merge::Merge;
 use crate::schema::Shape;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// A body's inferred shape, with the data-class evidence of each field.
 pub type BodyShape = Shape<FieldEvidence>;
@@ -228,6 +230,43 @@ impl Merge for BankingFacts {
     }
 }
 
+/// Servers that are kept of an endpoint; the first in their order stay.
+const MAX_SERVERS: usize = 8;
+
+/// Addresses of servers, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Servers(Vec<SocketAddr>);
+
+impl Servers {
+    /// Takes note of a server.
+    pub fn insert(&mut self, server: Option<SocketAddr>) {
+        let Some(server) = server else { return };
+        // Nearly always there is one.
+        if self.0.first() == Some(&server) {
+            return;
+        }
+        if let Err(at) = self.0.binary_search(&server)
+            && at < MAX_SERVERS
+        {
+            self.0.insert(at, server);
+            self.0.truncate(MAX_SERVERS);
+        }
+    }
+
+    /// The servers.
+    pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl Merge for Servers {
+    fn absorb(&mut self, other: Self) {
+        for server in other.0 {
+            self.insert(Some(server));
+        }
+    }
+}
+
 /// Everything that is counted for one endpoint.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct EndpointFacts {
@@ -277,6 +316,10 @@ pub struct EndpointFacts {
     pub calls: Option<Box<CallFacts>>,
     /// What answers said of their retirement.
     pub retirement: Retirement,
+    /// The servers that answered.
+    pub servers: Servers,
+    /// The versions that calls told other than by their path, when any did.
+    pub versions: Option<Box<Versions>>,
     /// By hour since the epoch of packet time.
     pub hours: BTreeMap<i64, HourFacts>,
     /// What they have to do with other vantages, where vantages are told apart.
@@ -314,6 +357,8 @@ impl Default for EndpointFacts {
             dialogue: None,
             calls: None,
             retirement: Retirement::default(),
+            servers: Servers::default(),
+            versions: None,
             hours: BTreeMap::new(),
             vantage: None,
             running: None,
@@ -400,6 +445,8 @@ impl Merge for EndpointFacts {
         absorb_some(&mut self.dialogue, other.dialogue);
         absorb_some(&mut self.calls, other.calls);
         self.retirement.absorb(other.retirement);
+        self.servers.absorb(other.servers);
+        absorb_some(&mut self.versions, other.versions);
         self.hours.absorb(other.hours);
         absorb_some(&mut self.vantage, other.vantage);
         absorb_some(&mut self.operations, other.operations);

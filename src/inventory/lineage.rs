@@ -250,7 +250,9 @@ fn masked(former: &str, template: &str) -> String {
 mod tests {
     use super::*;
     use crate::inventory::facts::EndpointFacts;
+    use crate::inventory::learner::Liveness;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn endpoint(template: &str) -> Endpoint {
         let key = EndpointKey { host: "h".into(), template: template.into(), method: "GET".into() };
@@ -265,6 +267,11 @@ mod tests {
             parameters: Vec::new(),
             former: Vec::new(),
             hops: Vec::new(),
+            liveness: Liveness::default(),
+            family: String::new(),
+            versions: Vec::new(),
+            service: Arc::default(),
+            base_path: String::new(),
         }
     }
 

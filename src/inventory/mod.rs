@@ -14,19 +14,25 @@ pub mod facts;
 pub mod inspect;
 pub mod learner;
 pub mod lineage;
+#[cfg(test)]
+mod made_up;
 pub mod operations;
 mod parameter;
 pub mod privacy;
 pub mod rulings;
 mod running;
+pub mod service;
 pub mod sketch;
 pub mod vantage;
+pub mod versions;
 
 use crate::time::Timestamp;
 use facts::EndpointFacts;
 use lineage::Former;
 pub use parameter::Parameter;
 use std::fmt;
+use std::sync::Arc;
+use versions::{VersionKey, VersionUse};
 
 /// What names an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +134,8 @@ pub struct Endpoint {
     pub class: EndpointClass,
     /// The documents' route it matches, as the document set numbers them: a path, whatever the method.
     pub route: Option<u32>,
+    /// The answers, as far as they say that it exists.
+    pub liveness: learner::Liveness,
     /// How sure the learner is of the template, 0 to 1; 1 when a document gave it.
     pub confidence: f32,
     /// The business capability its path names: `accounts`, `payments`.
@@ -140,6 +148,14 @@ pub struct Endpoint {
     pub facts: EndpointFacts,
     /// Its names at the vantages it was seen at, the outermost first; empty where vantages are not told apart.
     pub hops: Vec<vantage::Hop>,
+    /// The service that its host is a name of.
+    pub service: Arc<service::Service>,
+    /// What of its path is in front of the service's own: a stage, a gateway's prefix.
+    pub base_path: String,
+    /// The id that all versions of this operation share.
+    pub family: String,
+    /// The versions it was called in, that of its path first.
+    pub versions: Vec<(VersionKey, VersionUse)>,
 }
 
 /// The inventory as of a snapshot: endpoints by host, template and method, and the span it rests on.
@@ -149,6 +165,8 @@ pub struct Inventory {
     pub endpoints: Vec<Endpoint>,
     /// The earliest and latest exchange, when there was one.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// Clients that ask mostly for what is not there, by address.
+    pub scanners: Vec<learner::ScannerSource>,
 }
 
 #[cfg(test)]

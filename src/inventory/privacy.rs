@@ -103,7 +103,7 @@ fn is_date(name: &str) -> bool {
 }
 
 /// Letters only, or words joined by hyphens, underscores or a file's extension.
-fn is_word(name: &str) -> bool {
+pub(super) fn is_word(name: &str) -> bool {
     let stem = name.trim_start_matches('.');
     !stem.is_empty()
         && stem.split(['-', '_', '.']).all(|word| {
@@ -145,12 +145,27 @@ pub fn shown_method(method: &str) -> String {
 /// A host name as far as it reads like one.
 #[must_use]
 pub fn shown_host(host: &str) -> String {
-    let good = host.len() <= 253
-        && host.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
-        });
-    if good { host.to_owned() } else { MASKED.to_owned() }
+    if is_host(host) { host.to_owned() } else { MASKED.to_owned() }
 }
+
+/// Whether a host reads like one: a name of labels (RFC 1123, with underscores), an address, or nothing. What does not
+/// is counted under one name for all, so that strangers cannot fill the inventory with such.
+#[must_use]
+pub fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.ends_with(']')
+            && address.len() <= 46
+            && address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.' | b']'));
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    host.is_empty() || (host.len() <= 253 && host.split('.').all(label))
+}
+
+/// The name under which a host is counted that does not read like one.
+pub const NO_HOST: &str = MASKED;
 
 /// The name of an operation, a root field, an action or an error's code, if it reads like one. Clients choose the names of
 /// their GraphQL operations, and may write what they like in place of the others: a name is made of words with few digits

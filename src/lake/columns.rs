@@ -3,7 +3,7 @@
 //! One definition serves both ways, so what is written is what is read. Counts are `INT64`, for many engines
 //! know no unsigned numbers; instants are microseconds UTC, for many know no nanoseconds.
 
-use super::rows::{BucketRow, CertificateRow, Count, DataClassRow, FormerRow, ParameterRow};
+use super::rows::{BucketRow, CertificateRow, Count, DataClassRow, FormerRow, ParameterRow, VersionRow};
 use crate::finding::DocumentPlace;
 use crate::time::Timestamp;
 use arrow::array::{
@@ -44,6 +44,7 @@ pub(super) enum Place<R> {
     Certificates(Lens<R, Vec<CertificateRow>>),
     Parameters(Lens<R, Vec<ParameterRow>>),
     Formers(Lens<R, Vec<FormerRow>>),
+    Versions(Lens<R, Vec<VersionRow>>),
     Document(Lens<R, Option<DocumentPlace>>),
 }
 
@@ -108,6 +109,17 @@ fn former_fields() -> Fields {
     fields(&[("url_template", DataType::Utf8), ("since", instant_type()), ("replaced", instant_type())])
 }
 
+fn version_fields() -> Fields {
+    fields(&[
+        ("place", DataType::Utf8),
+        ("name", DataType::Utf8),
+        ("version", DataType::Utf8),
+        ("count", DataType::Int64),
+        ("first_seen", instant_type()),
+        ("last_seen", instant_type()),
+    ])
+}
+
 fn document_fields() -> Fields {
     Fields::from(vec![
         Field::new("file", DataType::Utf8, false),
@@ -140,6 +152,7 @@ impl<R> Column<R> {
             Place::Certificates(_) => (list_of(DataType::Struct(certificate_fields())), false),
             Place::Parameters(_) => (list_of(DataType::Struct(parameter_fields())), false),
             Place::Formers(_) => (list_of(DataType::Struct(former_fields())), false),
+            Place::Versions(_) => (list_of(DataType::Struct(version_fields())), false),
             Place::Document(_) => (DataType::Struct(document_fields()), true),
         };
         Field::new(self.name, kind, nullable)
@@ -231,6 +244,18 @@ impl<R> Column<R> {
                 ];
                 structs(rows.iter().map(|row| of(row).len()), former_fields(), columns)
             }
+            Place::Versions((of, _)) => {
+                let flat = || rows.iter().flat_map(of);
+                let columns = vec![
+                    texts(flat().map(|item| item.place.as_str())),
+                    texts(flat().map(|item| item.name.as_str())),
+                    texts(flat().map(|item| item.version.as_str())),
+                    counts(flat().map(|item| item.count)),
+                    instants(flat().map(|item| Some(item.first_seen))),
+                    instants(flat().map(|item| Some(item.last_seen))),
+                ];
+                structs(rows.iter().map(|row| of(row).len()), version_fields(), columns)
+            }
             Place::Document((of, _)) => documents(rows.iter().map(|row| of(row).as_ref())),
         }
     }
@@ -317,6 +342,11 @@ impl<R> Column<R> {
             }
             Place::Parameters((_, of)) => put_parameters(array, rows, *of).ok_or_else(wrong)?,
             Place::Formers((_, of)) => put_formers(array, rows, *of).ok_or_else(wrong)?,
+            Place::Versions((_, of)) => {
+                let list = Items::of(array).ok_or_else(wrong)?;
+                let item = VersionColumns::of(&list).ok_or_else(wrong)?;
+                each(rows, |at, row| *of(row) = list.at(at, |at| item.at(at)));
+            }
             Place::Document((_, of)) => {
                 let array = downcast::<StructArray>(array).ok_or_else(wrong)?;
                 let file: &StringArray = member(array, "file").ok_or_else(wrong)?;
@@ -544,5 +574,31 @@ impl<'a> DataClassColumns<'a> {
             distinct,
             reason,
         }
+    }
+}
+
+/// The members of a list of versions.
+struct VersionColumns<'a> {
+    texts: [&'a StringArray; 3],
+    count: &'a Int64Array,
+    instants: [&'a TimestampMicrosecondArray; 2],
+}
+
+impl<'a> VersionColumns<'a> {
+    fn of(list: &Items<'a>) -> Option<Self> {
+        let array: &'a StructArray = downcast(list.0.values().as_ref())?;
+        let text = |name| member(array, name);
+        let instant = |name| member(array, name);
+        Some(Self {
+            texts: [text("place")?, text("name")?, text("version")?],
+            count: member(array, "count")?,
+            instants: [instant("first_seen")?, instant("last_seen")?],
+        })
+    }
+
+    fn at(&self, at: usize) -> VersionRow {
+        let [place, name, version] = self.texts.map(|array| text_at(array, at).to_owned());
+        let [first_seen, last_seen] = self.instants.map(|array| instant_at(array, at).unwrap_or_default());
+        VersionRow { place, name, version, count: count_at(self.count, at), first_seen, last_seen }
     }
 }

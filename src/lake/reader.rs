@@ -165,8 +165,8 @@ mod tests {
     use super::*;
     use crate::finding::DocumentPlace;
     use crate::lake::rows::{
-        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, FormerRow, ObservationRow,
-        OperationRow, Origin, ParameterRow,
+        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, FormerRow, NoiseRow,
+        ObservationRow, OperationRow, Origin, ParameterRow, VersionRow,
     };
     use crate::lake::writer::Writer;
 
@@ -230,6 +230,8 @@ mod tests {
                 path_template: "/b/{id}".into(),
                 template_confidence: 0.25,
                 class: "api".into(),
+                liveness: "strong".into(),
+                live: 4,
                 count: 5,
                 first_seen: at(1),
                 last_seen: at(2),
@@ -269,6 +271,21 @@ mod tests {
                     replaced: at(6),
                 }],
                 capability: "accounts".into(),
+                service: "s.example".into(),
+                service_evidence: "same_operations".into(),
+                aliases: Count::list([("b.example", 7)]),
+                tenants: 8,
+                base_path: "/prod".into(),
+                servers: vec!["192.0.2.1:443".into()],
+                family: "f".into(),
+                versions: vec![VersionRow {
+                    place: "header".into(),
+                    name: "api-version".into(),
+                    version: "2".into(),
+                    count: 9,
+                    first_seen: at(1),
+                    last_seen: at(2),
+                }],
                 owner: Some("team".into()),
                 lifecycle: "active".into(),
                 deprecated_since: Some(at(3)),
@@ -314,6 +331,20 @@ mod tests {
         writer.write(observations.clone()).unwrap();
         writer.write(findings.clone()).unwrap();
         writer.write(captures.clone()).unwrap();
+        let noise = vec![NoiseRow {
+            kind: "scanner_source".into(),
+            host: "h".into(),
+            source: "192.0.2.1".into(),
+            paths: 1,
+            count: 2,
+            refused: 3,
+            hostile: 4,
+            callers: 5,
+            first_seen: Some(at(1)),
+            last_seen: None,
+        }];
+        writer.write(noise.clone()).unwrap();
+        assert_eq!(read::<NoiseRow>(lake.path()).unwrap().rows[0].row, noise[0]);
         let rows =
             |read: Rows<EndpointRow>| read.rows.into_iter().map(|stored| stored.row).collect::<Vec<_>>();
         assert_eq!(rows(latest_endpoints(lake.path()).unwrap()), endpoints);

@@ -6,14 +6,17 @@ use crate::finding::{DocumentPlace, Finding};
 use crate::inventory::calls::{CallFacts, Outcome, outcome_name};
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::Latencies;
+use crate::inventory::learner::Liveness;
 use crate::inventory::lineage::Former;
 use crate::inventory::operations::{OperationFacts, OperationKey};
+use crate::inventory::service::Evidence;
 use crate::inventory::vantage::Hop;
-use crate::inventory::{Endpoint, EndpointId, Parameter};
+use crate::inventory::{Endpoint, EndpointClass, EndpointId, Inventory, Parameter};
 use crate::merge::Merge;
 use crate::time::Timestamp;
 use crate::tls::service::{Service, ServiceKey};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What every row of one run rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +110,23 @@ impl Count {
     pub fn list<N: Into<String>>(counts: impl IntoIterator<Item = (N, u64)>) -> Vec<Self> {
         counts.into_iter().map(|(name, count)| Self { name: name.into(), count }).collect()
     }
+}
+
+/// A version that an endpoint was called in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct VersionRow {
+    /// What told it: `path`, `header`, `query`, `media_type`.
+    pub place: String,
+    /// The header or parameter, in lower case; else empty.
+    pub name: String,
+    /// The version, without a leading `v`.
+    pub version: String,
+    /// Exchanges.
+    pub count: u64,
+    /// The first one.
+    pub first_seen: Timestamp,
+    /// The last one.
+    pub last_seen: Timestamp,
 }
 
 /// How many exchanges fell into a latency bucket, as [`Latencies`] numbers them.
@@ -209,6 +229,10 @@ pub struct EndpointRow {
     pub template_confidence: f64,
     /// `api`, `static`, `scanner`, `preflight`, `health`, `unknown`.
     pub class: String,
+    /// How strongly its answers say that it exists: `strong`, `fair`, `weak`, `none`.
+    pub liveness: String,
+    /// Exchanges that show that it exists.
+    pub live: u64,
     /// Exchanges.
     pub count: u64,
     /// The first one.
@@ -271,6 +295,22 @@ pub struct EndpointRow {
     pub former_templates: Vec<FormerRow>,
     /// The business capability.
     pub capability: String,
+    /// The service: of several hosts that are one the one called most, or `{tenant}.api.example` for tenants.
+    pub service: String,
+    /// What shows that its hosts are one service: `same_server_and_operations` and the like; empty for a single host.
+    pub service_evidence: String,
+    /// Other hosts of the service, with the operations they share with it.
+    pub aliases: Vec<Count>,
+    /// Hosts of the service that were tenants'.
+    pub tenants: u64,
+    /// What of the path is in front of the service's own: a stage, a gateway's prefix.
+    pub base_path: String,
+    /// Addresses of servers that answered.
+    pub servers: Vec<String>,
+    /// The id that all versions of this operation share.
+    pub family: String,
+    /// The versions it was called in.
+    pub versions: Vec<VersionRow>,
     /// Who owns it, where known.
     pub owner: Option<String>,
     /// `active`, `deprecated`, `retired` and the like.
@@ -332,9 +372,17 @@ pub fn operations(endpoint: &Endpoint) -> Vec<(EndpointId, OperationRow, Endpoin
     all.map(|(key, operation)| {
         let row = OperationRow::of(endpoint.id, key, &operation);
         let id = key.id(endpoint.id);
+        let class = operation.class(endpoint.class);
+        let success = operation.facts.statuses.range(200..300).map(|(_, count)| count).sum();
+        let proven = if class == EndpointClass::Api { success } else { 0 };
         let child = Endpoint {
             id,
-            class: operation.class(endpoint.class),
+            class,
+            liveness: Liveness { proven, json: success, success, ..Liveness::default() },
+            service: Arc::clone(&endpoint.service),
+            base_path: endpoint.base_path.clone(),
+            family: id.to_string(),
+            versions: Vec::new(),
             key: endpoint.key.clone(),
             capability: endpoint.capability.clone(),
             facts: operation.facts,
@@ -388,6 +436,8 @@ impl From<&Endpoint> for EndpointRow {
             path_template: endpoint.key.template.clone(),
             template_confidence: endpoint.confidence.into(),
             class: endpoint.class.name().to_owned(),
+            liveness: endpoint.liveness.strength().to_owned(),
+            live: endpoint.liveness.proven,
             count: facts.requests,
             first_seen: facts.first_seen,
             last_seen: facts.last_seen,
@@ -400,6 +450,27 @@ impl From<&Endpoint> for EndpointRow {
             response_bytes: facts.response_bytes,
             tls: facts.tls,
             capability: endpoint.capability.clone(),
+            service: endpoint.service.name.clone(),
+            service_evidence: endpoint.service.evidence.map(Evidence::name).unwrap_or_default().to_owned(),
+            aliases: Count::list(
+                endpoint.service.aliases.iter().map(|(name, shared)| (name.as_str(), *shared)),
+            ),
+            tenants: endpoint.service.tenants,
+            base_path: endpoint.base_path.clone(),
+            servers: facts.servers.iter().map(|server| server.to_string()).collect(),
+            family: endpoint.family.clone(),
+            versions: endpoint
+                .versions
+                .iter()
+                .map(|(key, used)| VersionRow {
+                    place: key.place.name().to_owned(),
+                    name: key.name.to_string(),
+                    version: key.version.to_string(),
+                    count: used.count,
+                    first_seen: used.first_seen,
+                    last_seen: used.last_seen,
+                })
+                .collect(),
             lifecycle: if facts.retirement.deprecated_answers > 0 { "deprecated" } else { "active" }
                 .to_owned(),
             deprecated_since: facts.retirement.deprecated_since,
@@ -454,6 +525,63 @@ fn message_kinds(dialogue: &DialogueFacts) -> Vec<Count> {
         })
     });
     Count::list(counts)
+}
+
+/// A row of `noise`: what is no API, by kind and host, and who asked for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct NoiseRow {
+    /// The class of its paths: `scanner`, `static`, `preflight`, `health`, `unknown`; `scanner_source` for a client that
+    /// asks mostly for what is not there.
+    pub kind: String,
+    /// The host that was asked; empty for a source.
+    pub host: String,
+    /// The client; empty for a class of paths.
+    pub source: String,
+    /// Paths.
+    pub paths: u64,
+    /// Exchanges.
+    pub count: u64,
+    /// Of a source: those that got nothing, or what anything gets.
+    pub refused: u64,
+    /// Of a source: those for paths that no application serves.
+    pub hostile: u64,
+    /// Distinct callers of a class of paths on the host: at least those of the path that had most.
+    pub callers: u64,
+    /// The first one, of a class of paths.
+    pub first_seen: Option<Timestamp>,
+    /// The last one.
+    pub last_seen: Option<Timestamp>,
+}
+
+impl NoiseRow {
+    /// What is noise in an inventory.
+    #[must_use]
+    pub fn of(inventory: &Inventory) -> Vec<Self> {
+        let mut classes: BTreeMap<(&str, &str), Self> = BTreeMap::new();
+        for endpoint in inventory.endpoints.iter().filter(|one| one.class != EndpointClass::Api) {
+            let (kind, host) = (endpoint.class.name(), endpoint.key.host.as_str());
+            let row = classes.entry((kind, host)).or_insert_with(|| Self {
+                kind: kind.to_owned(),
+                host: host.to_owned(),
+                ..Self::default()
+            });
+            let facts = &endpoint.facts;
+            row.paths += 1;
+            row.count += facts.requests;
+            row.callers = row.callers.max(facts.callers.estimate());
+            row.first_seen = Some(row.first_seen.map_or(facts.first_seen, |at| at.min(facts.first_seen)));
+            row.last_seen = row.last_seen.max(Some(facts.last_seen));
+        }
+        let sources = inventory.scanners.iter().map(|source| Self {
+            kind: "scanner_source".to_owned(),
+            source: source.address.to_string(),
+            count: source.calls,
+            refused: source.bad,
+            hostile: source.hostile,
+            ..Self::default()
+        });
+        classes.into_values().chain(sources).collect()
+    }
 }
 
 fn differences(hops: &[Hop]) -> Vec<Count> {

@@ -7,7 +7,9 @@
 use super::columns::{
     self, Column, Lens, Place, WrongType, downcast, instant_at, instant_type, instants, reals, text_at,
 };
-use super::rows::{CaptureRow, EndpointRow, FindingRow, ObservationRow, Origin, ServiceRow, Stored};
+use super::rows::{
+    CaptureRow, EndpointRow, FindingRow, NoiseRow, ObservationRow, Origin, ServiceRow, Stored,
+};
 use crate::time::Timestamp;
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -105,6 +107,7 @@ impl EndpointRow {
 impl Table for EndpointRow {
     const NAME: &'static str = "endpoints";
 
+    #[expect(clippy::too_many_lines, reason = "all columns, each in a line or a few")]
     fn columns() -> Vec<Column<Self>> {
         use Place::{
             Buckets, Bytes, Count, Counts, DataClasses, Formers, Grade, Instant, MaybeInstant, MaybeText,
@@ -140,6 +143,12 @@ impl Table for EndpointRow {
                 "active, deprecated, sunset; superseded when the endpoint became part of another, whose template was refined",
             ),
             column("risk_tier", Grade(lens!(tier)), "harm that misuse could do, 4 most"),
+            column(
+                "liveness",
+                Text(lens!(liveness)),
+                "how strongly answers say that it exists: strong, fair, weak, none",
+            ),
+            column("live_count", Count(lens!(live)), "exchanges that show that it exists"),
             column("request_count", Count(lens!(count)), "exchanges"),
             column("first_seen", Instant(lens!(first_seen)), "first exchange"),
             column("last_seen", Instant(lens!(last_seen)), "last exchange"),
@@ -211,6 +220,7 @@ impl Table for EndpointRow {
         ]);
         all.extend(Self::of_calls());
         all.extend(Self::operation_columns());
+        all.extend(Self::service_columns());
         all
     }
 
@@ -280,6 +290,41 @@ impl EndpointRow {
                 "rpc_response_compressions",
                 Counts(lens!(calls.response_compressions)),
                 "remote calls by the compression that the server names",
+            ),
+        ]
+    }
+
+    /// The columns that tell of hosts, base paths and versions.
+    fn service_columns() -> Vec<Column<Self>> {
+        use Place::{Count, Counts, Text, Texts, Versions};
+        vec![
+            column(
+                "service",
+                Text(lens!(service)),
+                "of the hosts that are one service the one called most; {tenant}.domain for tenants",
+            ),
+            column(
+                "service_evidence",
+                Text(lens!(service_evidence)),
+                "what shows that several hosts are one service; empty for a single one",
+            ),
+            column(
+                "service_aliases",
+                Counts(lens!(aliases)),
+                "other hosts of the service, with the operations they share with it",
+            ),
+            column("tenant_count", Count(lens!(tenants)), "hosts of the service that were tenants'"),
+            column(
+                "base_path",
+                Text(lens!(base_path)),
+                "stage or gateway's prefix in front of the service's own paths",
+            ),
+            column("servers", Texts(lens!(servers)), "addresses of servers that answered, at most 8"),
+            column("family_id", Text(lens!(family)), "stable id that all versions of the operation share"),
+            column(
+                "versions",
+                Versions(lens!(versions)),
+                "versions it was called in, by what told them: path, header, query, media_type",
             ),
         ]
     }
@@ -449,6 +494,46 @@ impl Table for ServiceRow {
 
     fn sort_key(&self) -> [&str; 4] {
         [&self.host, &self.address, &self.id, ""]
+    }
+}
+
+impl Table for NoiseRow {
+    const NAME: &'static str = "noise";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{Count, MaybeInstant, Text};
+        vec![
+            column(
+                "kind",
+                Text(lens!(kind)),
+                "scanner, static, preflight, health, unknown: paths of a host; scanner_source: a client",
+            ),
+            column("server_address", Text(lens!(host)), "host that was asked; empty for a client"),
+            column("client_address", Text(lens!(source)), "client that asks mostly for what is not there"),
+            column("path_count", Count(lens!(paths)), "paths"),
+            column("request_count", Count(lens!(count)), "exchanges"),
+            column(
+                "refused_count",
+                Count(lens!(refused)),
+                "of a client: exchanges that got nothing, or what anything gets",
+            ),
+            column(
+                "hostile_count",
+                Count(lens!(hostile)),
+                "of a client: exchanges for paths that no application serves",
+            ),
+            column(
+                "callers_estimate",
+                Count(lens!(callers)),
+                "distinct callers of the path of a host that had most",
+            ),
+            column("first_seen", MaybeInstant(lens!(first_seen)), "first exchange, of paths"),
+            column("last_seen", MaybeInstant(lens!(last_seen)), "last exchange, of paths"),
+        ]
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.kind, &self.host, &self.source, ""]
     }
 }
 

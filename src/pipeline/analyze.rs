@@ -360,6 +360,10 @@ impl Taken {
                 learner.fields_forgotten,
                 "operations forgot the fields of their bodies and queries (limit fields)".to_owned(),
             ),
+            (
+                learner.hosts_evicted,
+                "hosts that were called least made room for others (limit hosts)".to_owned(),
+            ),
             (learner.clients_overflowed, "clients were not scored (limit clients)".to_owned()),
             (
                 self.delta.unwatched(),

@@ -5,8 +5,8 @@
 
 use crate::finding::DocumentPlace;
 use crate::lake::rows::{
-    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, FormerRow, OperationRow,
-    ParameterRow, ServiceRow,
+    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, FormerRow, NoiseRow, OperationRow,
+    ParameterRow, ServiceRow, VersionRow,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -36,6 +36,14 @@ pub fn write_services<'a>(
     rows.into_iter().try_for_each(|row| write_line(out, &ServiceLine::from(row)))
 }
 
+/// Writes a line for each kind of noise on each host, and for each scanner.
+pub fn write_noise<'a>(out: &mut dyn Write, rows: impl IntoIterator<Item = &'a NoiseRow>) -> io::Result<()> {
+    rows.into_iter().try_for_each(|row| {
+        let (first_seen, last_seen) = (row.first_seen.map(micros), row.last_seen.map(micros));
+        write_line(out, &NoiseRow { first_seen, last_seen, ..row.clone() })
+    })
+}
+
 /// Writes any value as one line.
 pub fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
@@ -51,6 +59,8 @@ pub struct EndpointLine<'a> {
     path_template: &'a str,
     count: u64,
     class: &'a str,
+    liveness: &'a str,
+    live: u64,
     data_classes: &'a [DataClassRow],
     first_seen: Timestamp,
     last_seen: Timestamp,
@@ -75,6 +85,14 @@ pub struct EndpointLine<'a> {
     spec: Option<&'a str>,
     spec_document: Option<&'a str>,
     capability: &'a str,
+    service: &'a str,
+    service_evidence: &'a str,
+    aliases: &'a [Count],
+    tenants: u64,
+    base_path: &'a str,
+    servers: &'a [String],
+    family: &'a str,
+    versions: Vec<VersionRow>,
     owner: Option<&'a str>,
     lifecycle: &'a str,
     deprecated_since: Option<Timestamp>,
@@ -92,6 +110,8 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             path_template: &row.path_template,
             count: row.count,
             class: &row.class,
+            liveness: &row.liveness,
+            live: row.live,
             data_classes: &row.data_classes,
             first_seen: micros(row.first_seen),
             last_seen: micros(row.last_seen),
@@ -115,6 +135,22 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             spec: row.spec.as_deref(),
             spec_document: row.spec_document.as_deref(),
             capability: &row.capability,
+            service: &row.service,
+            service_evidence: &row.service_evidence,
+            aliases: &row.aliases,
+            tenants: row.tenants,
+            base_path: &row.base_path,
+            servers: &row.servers,
+            family: &row.family,
+            versions: row
+                .versions
+                .iter()
+                .map(|version| VersionRow {
+                    first_seen: micros(version.first_seen),
+                    last_seen: micros(version.last_seen),
+                    ..version.clone()
+                })
+                .collect(),
             owner: row.owner.as_deref(),
             lifecycle: &row.lifecycle,
             deprecated_since: row.deprecated_since.map(micros),
@@ -272,13 +308,13 @@ mod tests {
             line(|out| write_inventory(out, [&row]).unwrap()),
             concat!(
                 r#"{"id":"1","host":"a.example","method":"GET","path_template":"/b/{id}","count":3,"class":"api","#,
-                r#""data_classes":[{"location":"","field":"","class":"fin.iban","tier":3,"state":"","#,
+                r#""liveness":"","live":0,"data_classes":[{"location":"","field":"","class":"fin.iban","tier":3,"state":"","#,
                 r#""confidence":0.0,"present":0,"valid":0,"masked":0,"distinct":0,"reason":""}],"#,
                 r#""first_seen":"1970-01-01T00:00:00.000001Z","last_seen":"1970-01-01T00:00:00Z","callers":0,"#,
                 r#""auth":[{"name":"jwt","count":3}],"dialects":[],"banking_signs":[],"tpp_roles":[],"#,
                 r#""tpp_authorities":[],"tpps":0,"vantages":[],"vantage_differences":[],"unseen_outside":[],"messages":[],"#,
                 r#""message_bytes":[],"message_kinds":[],"close_codes":[],"parameters":[],"former_templates":[],"#,
-                r#""spec":null,"spec_document":null,"capability":"","#,
+                r#""spec":null,"spec_document":null,"capability":"","service":"","service_evidence":"","aliases":[],"tenants":0,"base_path":"","servers":[],"family":"","versions":[],"#,
                 r#""owner":null,"lifecycle":"","deprecated_since":null,"sunset":null,"tier":3,"operation":null}"#,
                 "\n"
             )

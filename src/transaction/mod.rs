@@ -19,7 +19,7 @@ use crate::merge::Merge;
 use crate::secret::Sensitive;
 use crate::time::Timestamp;
 use dialogue::{Dialogue, Tally};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Where an exchange was read: the input's position among all inputs, and the frame, line or entry in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -465,16 +465,22 @@ impl Transaction {
             .or(self.logged_host.as_deref())
     }
 
-    /// The host of the request: lower case, without port and trailing dot; brackets of IPv6 kept.
+    /// The host of the request: lower case, without port and trailing dot. An IPv6 address is in brackets, in the form
+    /// of RFC 5952, without its zone.
     #[must_use]
     pub fn host(&self) -> Option<String> {
-        Some(host_of(self.authority()?)?.to_ascii_lowercase())
+        let mut host = String::new();
+        self.host_into(&mut host);
+        (!host.is_empty()).then_some(host)
     }
 
     /// Writes [`Transaction::host`] into a buffer that is used again; empty when there is none.
     pub fn host_into(&self, out: &mut String) {
         out.clear();
-        if let Some(host) = self.authority().and_then(host_of) {
+        let Some(authority) = self.authority() else { return };
+        if let Some(address) = ipv6_of(authority) {
+            out.push_str(&address);
+        } else if let Some(host) = host_of(authority) {
             out.push_str(host);
             out.make_ascii_lowercase();
         }
@@ -556,6 +562,21 @@ impl Transaction {
     }
 }
 
+/// The IPv6 address that an authority is, in brackets with or without a port, or in a log without brackets.
+fn ipv6_of(authority: &str) -> Option<String> {
+    if !authority.contains(':') {
+        return None;
+    }
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let inner = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => host,
+    };
+    let address = inner.split_once('%').map_or(inner, |(address, _)| address);
+    let address: Ipv6Addr = address.parse().ok()?;
+    Some(format!("[{address}]"))
+}
+
 /// The host in an authority: user information, port and trailing dot taken away.
 fn host_of(authority: &str) -> Option<&str> {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -611,6 +632,12 @@ mod tests {
             ("/a?u=http://z/", Some("[::1]:80"), Some("[::1]"), "/a", Some("u=http://z/")),
             ("x.example:443", Some("x.example.:443"), Some("x.example"), "x.example:443", None),
             ("/", None, None, "/", None),
+            ("/", Some("[2001:DB8:0:0::1%eth0]:8443"), Some("[2001:db8::1]"), "/", None),
+            ("/", Some("2001:db8::1"), Some("[2001:db8::1]"), "/", None),
+            ("/", Some("192.0.2.1:8080"), Some("192.0.2.1"), "/", None),
+            ("/", Some("API.example..:"), Some("api.example"), "/", None),
+            ("/", Some("[not:an:address]:80"), Some("[not:an:address]"), "/", None),
+            ("/", Some("."), None, "/", None),
             ("/a#b?c=1", None, None, "/a", Some("c=1")),
             ("/a?", None, None, "/a", Some("")),
         ] {

@@ -169,6 +169,36 @@ impl Handful {
     }
 }
 
+/// The smallest and the largest of some numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Span {
+    least: u64,
+    most: u64,
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self { least: u64::MAX, most: 0 }
+    }
+}
+
+impl Span {
+    pub(super) fn add(&mut self, number: u64) {
+        self.least = self.least.min(number);
+        self.most = self.most.max(number);
+    }
+
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+    }
+
+    /// The number that all were.
+    pub(super) fn single(self) -> Option<u64> {
+        (self.least == self.most).then_some(self.least)
+    }
+}
+
 /// The smallest ranks of a set: how many distinct names there were, exactly while they are few.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Distinct(Vec<u64>);

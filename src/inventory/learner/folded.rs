@@ -13,7 +13,7 @@ use super::bottom::Distinct;
 use super::explain::{self, Accounts, SegmentAccount};
 use super::fold::{Decisions, Folder, Path, Sketches};
 use super::method::Method;
-use super::noise::{self, Verdicts};
+use super::noise::{self, ScannerSource, Verdicts};
 use super::rank::RankKey;
 use super::saved::{self, PSEUDONYM, ValuePaths};
 use super::segment::{self, Shape};
@@ -24,6 +24,7 @@ use super::{
     Documented, DocumentedRoute, Facts, Learner, LearnerLimits, RuledSegment, Ruling, Segment, enums,
     formats, hosts, path,
 };
+use crate::merge::Merge;
 
 /// What an endpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,12 +64,52 @@ impl EndpointClass {
 /// The answers of an endpoint, as far as they say that it exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Liveness {
+    /// Calls that show that it exists: answered otherwise than nonsense is, and not to scanners alone.
+    pub proven: u64,
+    /// Answers with a 2xx status and JSON.
+    pub json: u64,
     /// Answers with a 2xx status.
     pub success: u64,
     /// Other answers that only something alive gives.
     pub other: u64,
     /// 404, 405, 410, 501 and refusals without a body.
     pub dead: u64,
+}
+
+impl Liveness {
+    /// How strongly the answers say that it exists: `strong` for data, `fair` for other success, `weak` for
+    /// redirects, refusals and failures alone, `none` when nonsense is answered the same.
+    #[must_use]
+    pub const fn strength(self) -> &'static str {
+        match self {
+            Self { proven: 0, .. } => "none",
+            Self { json: 1.., .. } => "strong",
+            Self { success: 1.., .. } => "fair",
+            Self { .. } => "weak",
+        }
+    }
+
+    /// What two vantages tell of calls that are mostly the same.
+    #[must_use]
+    pub fn most(self, other: Self) -> Self {
+        Self {
+            proven: self.proven.max(other.proven),
+            json: self.json.max(other.json),
+            success: self.success.max(other.success),
+            other: self.other.max(other.other),
+            dead: self.dead.max(other.dead),
+        }
+    }
+}
+
+impl Merge for Liveness {
+    fn absorb(&mut self, other: Self) {
+        self.proven.absorb(other.proven);
+        self.json.absorb(other.json);
+        self.success.absorb(other.success);
+        self.other.absorb(other.other);
+        self.dead.absorb(other.dead);
+    }
 }
 
 /// What spoke for or against a segment being a value.
@@ -85,7 +126,7 @@ pub struct Reason {
 /// A learnt endpoint.
 #[derive(Clone, Debug)]
 pub struct Learnt<'a, F> {
-    /// The host; empty when unknown.
+    /// The host; empty when unknown. Of one whose own name is not known, `hosts::hidden_domain` tells the domain.
     pub host: &'a str,
     /// The method.
     pub method: &'static str,
@@ -120,6 +161,8 @@ pub struct Folded<'a, F> {
     pub values: ValuePaths,
     /// By the number of an operator's decision: the skeletons that it bears on, and those of them that a document knows.
     pub rulings: BTreeMap<usize, (u64, u64)>,
+    /// Clients that ask mostly for what is not there, by address.
+    pub scanners: Vec<ScannerSource>,
     api: BTreeMap<String, Tree>,
     noise: BTreeMap<String, Tree>,
 }
@@ -282,6 +325,8 @@ struct Calls<'a, F> {
     facts: Vec<&'a F>,
     keys: Vec<u64>,
     proven: u64,
+    /// Whether a scanner got answers of it.
+    scanned: bool,
 }
 
 /// Everything that the fold reads, gathered from the three stores.
@@ -418,10 +463,13 @@ impl<'a, F: Facts> Gathered<'a, F> {
     }
 
     fn calls(&self, spot: &Spot<'a, F>, method: Method, verdicts: &Verdicts) -> Calls<'a, F> {
-        let mut calls = Calls { seen: Seen::default(), facts: Vec::new(), keys: Vec::new(), proven: 0 };
+        let mut calls =
+            Calls { seen: Seen::default(), facts: Vec::new(), keys: Vec::new(), proven: 0, scanned: false };
+        let host = self.hosts.get(spot.host).map_or(0, |host| verdicts.rank_of(host));
         for (proven, operation) in spot.operations.get(&method).into_iter().flatten() {
             calls.seen.absorb(&operation.seen, &self.bounds);
-            calls.proven += verdicts.proven_calls(&operation.seen);
+            calls.proven += verdicts.proven_calls(&operation.seen, host);
+            calls.scanned |= verdicts.is_scanned(&operation.seen);
             calls.facts.push(&operation.facts);
             if *proven {
                 super::evidence::union(&mut calls.keys, &operation.facts.response_keys());
@@ -441,7 +489,9 @@ pub(super) fn fold<'a, F: Facts>(learner: &'a Learner<F>, documented: &dyn Docum
     for family in 0..gathered.families.len() {
         fold_family(&mut gathered, family, learner.proven.key(), &verdicts, &mut rows, &mut None);
     }
-    rows.finish(&gathered.hosts, gathered.rulings)
+    let mut folded = rows.finish(&gathered.hosts, gathered.rulings);
+    folded.scanners = verdicts.sources;
+    folded
 }
 
 /// A template that is to be explained.
@@ -722,7 +772,8 @@ fn classify<F>(
         return EndpointClass::Static;
     }
     if calls.proven == 0 {
-        return EndpointClass::Scanner;
+        let scanned = calls.scanned || seen.hostile + seen.suspicious > 0;
+        return if scanned { EndpointClass::Scanner } else { EndpointClass::Probe };
     }
     // Where an answer in JSON might be an API's, only names that nobody else uses tell.
     if read && noise::is_health_path(&names) && (seen.json == 0 || noise::is_probe_path(&names)) {
@@ -977,7 +1028,8 @@ impl<'a, F: Facts> Rows<'a, F> {
         let mut endpoints: Vec<(Learnt<'a, F>, Method)> = Vec::with_capacity(self.by_key.len());
         for ((host, _, _, method, _), row) in self.by_key {
             let host = hosts.get(host).copied().unwrap_or_default();
-            let host = if host.starts_with(['\u{1}', PSEUDONYM]) { "" } else { host };
+            let unknown = hosts::is_hidden(host) && hosts::hidden_domain(host).is_empty();
+            let host = if unknown { "" } else { host };
             endpoints.push((row.into_learnt(host, method), method));
         }
         endpoints.sort_by_cached_key(|(learnt, method)| {
@@ -993,6 +1045,7 @@ impl<'a, F: Facts> Rows<'a, F> {
             endpoints: endpoints.into_iter().map(|(learnt, _)| learnt).collect(),
             values: self.values,
             rulings,
+            scanners: Vec::new(),
             api,
             noise,
         }
@@ -1022,6 +1075,8 @@ fn directory_template(template: &Template) -> Template {
 impl<'a, F> Row<'a, F> {
     fn take(&mut self, calls: Calls<'a, F>) {
         self.count += calls.seen.calls;
+        self.liveness.proven += calls.proven;
+        self.liveness.json += calls.seen.json;
         self.liveness.success += calls.seen.json + calls.seen.plain;
         self.liveness.other += calls.seen.other;
         self.liveness.dead += calls.seen.dead;

@@ -23,7 +23,7 @@ mod fold;
 mod folded;
 mod formats;
 mod growth;
-mod hosts;
+pub(super) mod hosts;
 mod method;
 mod noise;
 pub(super) mod parts;
@@ -41,6 +41,7 @@ mod vocabulary;
 
 pub use explain::{SegmentAccount, Settled};
 pub use folded::{EndpointClass, Folded, Learnt, Liveness, Reason};
+pub use noise::ScannerSource;
 pub use rank::RankKey;
 pub use saved::{Saved, ValuePaths};
 pub use segment::Shape;
@@ -51,6 +52,7 @@ use crate::merge::Merge;
 use method::Method;
 use noise::{Answer, Hostility, Tier};
 use parts::Parts;
+use std::net::IpAddr;
 use store::{Bounds, Place, Step, Store};
 use vocabulary::Vocabulary;
 
@@ -90,13 +92,16 @@ pub struct Sighting<'a> {
     pub response_bytes: u64,
     /// The rank of the client ([`Learner::client`]); 0 when unknown.
     pub client: u64,
+    /// The client's address, where it may be told of one that scans.
+    pub address: Option<IpAddr>,
 }
 
 /// Bounds on what traffic can make the learner keep. Each merges exactly by itself; only
 /// when `nodes` and `names` are both reached may the outcome depend on order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearnerLimits {
-    /// Hosts; what exceeds it shares one host without a name.
+    /// Hosts. Beyond it those called least make room, an eighth at once, and share one host without a name, or one for
+    /// their domain; which these are may depend on order.
     pub hosts: usize,
     /// Names below one node (`K2`); it must exceed the operations of an RPC-like API. A name costs
     /// about 200 bytes and its facts.
@@ -154,8 +159,10 @@ impl Default for LearnerLimits {
 pub struct LearnerCounters {
     /// Nodes held in all three stores.
     pub nodes: u64,
-    /// Times a name or a host found no room below its node ([`LearnerLimits::names`], [`LearnerLimits::hosts`]).
+    /// Times a name found no room below its node ([`LearnerLimits::names`]).
     pub names_overflowed: u64,
+    /// Hosts that made room for others ([`LearnerLimits::hosts`]).
+    pub hosts_evicted: u64,
     /// Times a constant found no room ([`LearnerLimits::constants`]); usual where ids stand near the root.
     pub constants_overflowed: u64,
     /// Times a node found no room ([`LearnerLimits::nodes`]).
@@ -176,6 +183,7 @@ impl Merge for LearnerCounters {
     fn absorb(&mut self, other: Self) {
         self.nodes.absorb(other.nodes);
         self.names_overflowed.absorb(other.names_overflowed);
+        self.hosts_evicted.absorb(other.hosts_evicted);
         self.constants_overflowed.absorb(other.constants_overflowed);
         self.nodes_overflowed.absorb(other.nodes_overflowed);
         self.fields_forgotten.absorb(other.fields_forgotten);
@@ -455,6 +463,12 @@ impl<F: Facts> Learner<F> {
         }
     }
 
+    /// Takes note that a host's name is a value.
+    pub fn hide_host(&self, host: &str, values: &mut ValuePaths) {
+        let key = self.proven.key();
+        values.insert(key.rank_pair(0, key.rank(host.as_bytes())));
+    }
+
     /// What was written, under the same limits and key.
     #[must_use]
     pub fn restore(limits: LearnerLimits, rank: RankKey, saved: Saved<F>) -> Self {
@@ -494,6 +508,7 @@ impl<F: Facts> Learner<F> {
             let reached = store.reached();
             counters.nodes += u64::try_from(store.len()).unwrap_or(u64::MAX);
             counters.names_overflowed += reached.names;
+            counters.hosts_evicted += reached.hosts;
             counters.constants_overflowed += reached.constants;
             counters.nodes_overflowed += reached.nodes;
             counters.fields_forgotten += reached.fields;

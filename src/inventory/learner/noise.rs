@@ -1,16 +1,19 @@
 //! What is not an API: scanners, pages that answer everything, files of web pages, probes.
 //!
 //! Three tables are sums over what was seen: how each client fared, which answers came to hostile
-//! requests, and what each operation answered to whom. Whether a call counts is decided from them when
+//! requests, and what each operation answered to whom. The answer to a path that no application serves is the
+//! yardstick: what a host answers to those, whether a page, JSON, a redirect to a login or a refusal, shows of no
+//! other path that it is there. Whether a call counts is decided from them when
 //! the learner folds, so that it never matters which call came first.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::Sighting;
-use super::bottom::{Handful, Sample};
+use super::bottom::{Handful, Sample, Span};
 use super::method::Method;
 use super::rank::RankKey;
-use super::saved::SavedSample;
+use super::saved::{self, SavedSample};
 use super::store::Seen;
 use crate::merge::Merge;
 
@@ -121,6 +124,8 @@ pub(super) struct Answer {
     pub(super) success: bool,
     pub(super) dead: bool,
     pub(super) missing: bool,
+    /// A redirect, or a refusal with a body: what a login or a firewall may answer to any path.
+    barred: bool,
     bodyless: bool,
     asset_type: bool,
     html: bool,
@@ -133,11 +138,13 @@ impl Answer {
         let bodyless = kind.is_empty() && sighting.response_bytes == 0;
         let status = sighting.status.unwrap_or(0);
         let gone = matches!(status, 404 | 410);
+        let dead = gone || matches!(status, 405 | 501) || (matches!(status, 400 | 401 | 403) && bodyless);
         Self {
             json,
             // Who goes on with another protocol grants what was asked for.
             success: (200..300).contains(&status) || status == 101,
-            dead: gone || matches!(status, 405 | 501) || (matches!(status, 400 | 401 | 403) && bodyless),
+            dead,
+            barred: !dead && status != 304 && (300..500).contains(&status),
             missing: gone && json,
             bodyless,
             asset_type: !kind.is_empty() && is_asset_type(kind) || status == 304,
@@ -268,6 +275,8 @@ pub(super) struct Score {
     hostile: u64,
     /// The signatures of the pages it was answered.
     pages: Handful,
+    /// Its address, once it has asked for what is not there.
+    address: Option<IpAddr>,
 }
 
 /// Signatures that are kept of a client.
@@ -279,7 +288,21 @@ impl Merge for Score {
         self.bad += other.bad;
         self.hostile += other.hostile;
         self.pages.absorb(&other.pages, CLIENT_PAGES);
+        self.address = self.address.or(other.address);
     }
+}
+
+/// A client that asks mostly for what is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScannerSource {
+    /// Where it calls from.
+    pub address: IpAddr,
+    /// Its calls.
+    pub calls: u64,
+    /// Those that got nothing, or what anything gets.
+    pub bad: u64,
+    /// Those for paths that no application serves.
+    pub hostile: u64,
 }
 
 /// The additive tables.
@@ -331,12 +354,14 @@ impl Tables {
             Hostility::Hostile => seen.hostile += 1,
         }
         let page = answer.success && sighting.status == Some(200) && (hostile || !answer.json);
-        let signature = if page { self.signature(sighting) } else { 0 };
-        if page
-            && hostile
-            && let Some(count) = self.pages.entry(signature)
-        {
-            *count += 1;
+        let signature = if page || answer.barred { self.signature(sighting, answer) } else { 0 };
+        let less_path = sighting.response_bytes.saturating_sub(sighting.path.len() as u64);
+        if (page || answer.barred) && hostile {
+            self.yardstick(signature);
+            if page {
+                let echo = echo(self.key, self.kind(sighting, answer), less_path);
+                self.yardstick(echo);
+            }
         }
         let client = sighting.client;
         if client != 0
@@ -345,8 +370,12 @@ impl Tables {
             let refused = matches!(sighting.status, Some(400 | 401 | 403 | 405)) && answer.bodyless;
             let missing = matches!(sighting.status, Some(404 | 410));
             score.calls += 1;
-            score.bad += u64::from(missing || refused || (page && hostile));
+            let bad = missing || refused || ((page || answer.barred) && hostile);
+            score.bad += u64::from(bad);
             score.hostile += u64::from(hostile);
+            if bad && score.address.is_none() {
+                score.address = sighting.address;
+            }
             if page && !hostile {
                 score.pages.add(signature, 1, CLIENT_PAGES);
             }
@@ -358,6 +387,9 @@ impl Tables {
         }
         if answer.success && answer.json {
             seen.json += 1;
+            for (span, bytes) in seen.json_bytes.iter_mut().zip([sighting.response_bytes, less_path]) {
+                span.add(bytes);
+            }
             if page {
                 seen.answers.add(signature, 1, self.operation_answers);
             }
@@ -370,28 +402,49 @@ impl Tables {
             seen.plain += 1;
             if page {
                 seen.answers.add(signature, 1, self.operation_answers);
+                for (span, bytes) in seen.page_bytes.iter_mut().zip([sighting.response_bytes, less_path]) {
+                    span.add(bytes);
+                }
             }
         } else {
             seen.other += 1;
+            if answer.barred {
+                seen.barred.add(signature, 1, self.operation_answers);
+            }
         }
         if client != 0 {
             seen.clients.add(client, 1, self.operation_clients);
         }
     }
 
-    fn signature(&mut self, sighting: &Sighting<'_>) -> u64 {
+    /// Counts an answer to a hostile request.
+    fn yardstick(&mut self, signature: u64) {
+        if let Some(count) = self.pages.entry(signature) {
+            *count += 1;
+        }
+    }
+
+    fn signature(&mut self, sighting: &Sighting<'_>, answer: Answer) -> u64 {
+        let page = page(self.key, self.kind(sighting, answer), sighting.response_bytes);
+        match sighting.status {
+            Some(status) if status != 200 => self.key.rank_pair(page, status.into()),
+            Some(_) | None => page,
+        }
+    }
+
+    /// The rank of a host and the media type of an answer as a pair.
+    fn kind(&mut self, sighting: &Sighting<'_>, answer: Answer) -> u64 {
+        let kind = if answer.json { JSON } else { sighting.content_type };
         let last = &mut self.last;
-        let rank = match last.rank {
-            Some(rank) if same(&last.host, sighting.host) && same(&last.kind, sighting.content_type) => rank,
+        match last.rank {
+            Some(rank) if same(&last.host, sighting.host) && same(&last.kind, kind) => rank,
             Some(_) | None => {
                 let host = self.key.rank(sighting.host.as_bytes());
-                let kind = self.key.rank(sighting.content_type.as_bytes());
                 sighting.host.clone_into(&mut last.host);
-                sighting.content_type.clone_into(&mut last.kind);
-                *last.rank.insert(self.key.rank_pair(host, kind))
+                kind.clone_into(&mut last.kind);
+                *last.rank.insert(self.key.rank_pair(host, self.key.rank(kind.as_bytes())))
             }
-        };
-        self.key.rank_pair(rank, sighting.response_bytes)
+        }
     }
 
     /// What is written of the tables: how clients fared, and the pages that answer everything.
@@ -431,6 +484,7 @@ impl Tables {
         pages.sort_unstable();
         pages.dedup();
         let mut scanners = Vec::new();
+        let mut sources = Vec::new();
         for (client, score) in self.clients.sorted() {
             let soft: u64 = score
                 .pages
@@ -441,10 +495,27 @@ impl Tables {
             let bad = score.bad + soft;
             if score.calls >= 2 && bad * 2 >= score.calls && (score.hostile > 0 || score.calls >= 5) {
                 scanners.push(client);
+                let (calls, hostile) = (score.calls, score.hostile);
+                sources.extend(score.address.map(|address| ScannerSource { address, calls, bad, hostile }));
             }
         }
-        Verdicts { scanners, pages }
+        sources.sort();
+        Verdicts { key: self.key, scanners, sources, pages }
     }
+}
+
+/// Stands for all media types of JSON, and is that of pages.
+const JSON: &str = "json";
+const HTML: &str = "text/html";
+
+/// The signature of a page of this length.
+fn page(key: RankKey, kind: u64, bytes: u64) -> u64 {
+    key.rank_pair(kind, bytes)
+}
+
+/// The signature of a page that is so much longer than the path it answers.
+fn echo(key: RankKey, kind: u64, less_path: u64) -> u64 {
+    key.rank_pair(key.rank_pair(kind, less_path), 1 << 40)
 }
 
 /// Whether two texts are the same. Comparing nothing costs much where it is done by vectors, as an empty text has no
@@ -456,13 +527,33 @@ pub(super) fn same(a: &str, b: &str) -> bool {
 /// What the tables say in the end.
 #[derive(Clone, Debug)]
 pub(super) struct Verdicts {
+    key: RankKey,
     scanners: Vec<u64>,
+    pub(super) sources: Vec<ScannerSource>,
     pages: Vec<u64>,
 }
 
 impl Verdicts {
-    /// How many of an operation's calls speak for its existence.
-    pub(super) fn proven_calls(&self, seen: &Seen) -> u64 {
+    /// Whether all answers of a kind are what nonsense gets on the host of this rank.
+    fn is_yardstick(&self, host: u64, kind: &str, [bytes, less_path]: [Span; 2]) -> bool {
+        let kind = self.key.rank_pair(host, self.key.rank(kind.as_bytes()));
+        let known = |signature: u64| self.pages.binary_search(&signature).is_ok();
+        bytes.single().is_some_and(|bytes| known(page(self.key, kind, bytes)))
+            || less_path.single().is_some_and(|less| known(echo(self.key, kind, less)))
+    }
+
+    /// The rank of a host.
+    pub(super) fn rank_of(&self, host: &str) -> u64 {
+        saved::rank(host).unwrap_or_else(|| self.key.rank(host.as_bytes()))
+    }
+
+    /// Whether a scanner got answers of an operation.
+    pub(super) fn is_scanned(&self, seen: &Seen) -> bool {
+        seen.clients.iter().any(|(client, _)| self.scanners.binary_search(&client).is_ok())
+    }
+
+    /// How many of an operation's calls on the host of this rank speak for its existence.
+    pub(super) fn proven_calls(&self, seen: &Seen, host: u64) -> u64 {
         if seen.hostile > 0 && seen.json == 0 {
             return 0;
         }
@@ -489,8 +580,24 @@ impl Verdicts {
                 open - scanned
             };
         }
-        let json =
-            if seen.hostile + seen.suspicious > 0 { seen.json.saturating_sub(soft) } else { seen.json };
+        let barred: u64 = seen
+            .barred
+            .iter()
+            .filter(|(answer, _)| self.pages.binary_search(answer).is_ok())
+            .map(|(_, count)| count)
+            .sum();
+        if seen.plain > 0 && self.is_yardstick(host, HTML, seen.page_bytes) {
+            open = open.saturating_sub(seen.plain);
+        } else {
+            open = open.saturating_sub(barred);
+        }
+        let json = if seen.json > 0 && self.is_yardstick(host, JSON, seen.json_bytes) {
+            0
+        } else if seen.hostile + seen.suspicious > 0 {
+            seen.json.saturating_sub(soft)
+        } else {
+            seen.json
+        };
         json + open.saturating_sub(soft.saturating_sub(seen.json - json))
     }
 }

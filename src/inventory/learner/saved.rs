@@ -120,6 +120,17 @@ impl SavedName {
         Self::Hidden { rank, shape: judged.shape.letter(), value, suffix }
     }
 
+    /// The same for a host. What is told of one that is hidden is the domain it is in.
+    pub(super) fn of_host(name: &str, rank: u64, told: bool, domain: &str) -> Self {
+        match Self::of(name, rank, told, |_| false) {
+            Self::Hidden { rank, shape, value, .. } => {
+                let domain = read(name).map_or(domain, |(_, known)| known);
+                Self::Hidden { rank, shape, value, suffix: domain.into() }
+            }
+            Self::Told(name) => Self::Told(name),
+        }
+    }
+
     /// The name that a node has in memory.
     pub(super) fn into_name(self) -> Box<str> {
         match self {

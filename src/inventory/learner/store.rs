@@ -10,9 +10,12 @@
 //! rank is never below its parent's, so that what stays is a tree; the others are counted at their last
 //! kept ancestor. Both choices are functions of the set of paths: order and grouping do not matter.
 
+use std::collections::HashMap;
+
 use hashbrown::HashTable;
 
-use super::bottom::{Distinct, Handful};
+use super::bottom::{Distinct, Handful, Span};
+use super::hosts;
 use super::method::Method;
 use super::noise::{Hostility, same};
 use super::parts::{Part, Parts, kind};
@@ -29,6 +32,11 @@ pub(super) const MARKER: char = '\u{1}';
 const MARKER_BYTE: u8 = 1;
 /// The name of the node that stands for all paths that found no room.
 pub(super) const REST: &str = "\u{2}";
+
+/// Hosts of one domain from which on those without room share a node of the domain.
+const DOMAIN_HOSTS: usize = 16;
+/// Domains that have such a node.
+const MAX_DOMAINS: usize = 64;
 
 /// The bounds of one store.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +96,12 @@ pub(super) struct Seen {
     pub(super) clients: Handful,
     /// The signatures of the answers in `plain`.
     pub(super) answers: Handful,
+    /// The signatures of redirects and refusals in `other`.
+    pub(super) barred: Handful,
+    /// The lengths of answers in `json`, by themselves and less that of the path, which a page may echo.
+    pub(super) json_bytes: [Span; 2],
+    /// The same of pages in `plain`.
+    pub(super) page_bytes: [Span; 2],
 }
 
 impl Seen {
@@ -103,6 +117,13 @@ impl Seen {
         self.suspicious += other.suspicious;
         self.clients.absorb(&other.clients, bounds.operation_clients);
         self.answers.absorb(&other.answers, bounds.operation_answers);
+        self.barred.absorb(&other.barred, bounds.operation_answers);
+        for (mine, theirs) in self.json_bytes.iter_mut().zip(other.json_bytes) {
+            mine.absorb(theirs);
+        }
+        for (mine, theirs) in self.page_bytes.iter_mut().zip(other.page_bytes) {
+            mine.absorb(theirs);
+        }
     }
 }
 
@@ -165,6 +186,7 @@ struct Subtree<F> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Reached {
     pub(super) names: u64,
+    pub(super) hosts: u64,
     pub(super) constants: u64,
     pub(super) nodes: u64,
     pub(super) fields: u64,
@@ -417,6 +439,7 @@ impl<F: Default + Merge> Store<F> {
         self.reached.names += other.reached.names;
         self.thinned = self.thinned.max(other.thinned);
         self.reached.fields += other.reached.fields;
+        self.reached.hosts += other.reached.hosts;
         self.reached.constants += other.reached.constants;
         self.reached.nodes += other.reached.nodes;
         self.reached.depth += other.reached.depth;
@@ -527,9 +550,16 @@ impl<F: Default + Merge> Store<F> {
             Kind::Constant => self.node(parent).constants,
             Kind::Marker | Kind::Rest => 0,
         };
-        if held < limit {
-            return self.create(parent, kind, rank, name, hostility);
+        if held >= limit && parent == ROOT && kind == Kind::Name {
+            self.evict_hosts();
+        } else if held >= limit {
+            return self.place_among(parent, kind, rank, name, hostility);
         }
+        self.create(parent, kind, rank, name, hostility)
+    }
+
+    /// Makes a child where there is no room for it: in place of one that ranks behind it, or not at all.
+    fn place_among(&mut self, parent: u32, kind: Kind, rank: u64, name: &str, hostility: Hostility) -> u32 {
         match kind {
             Kind::Constant => self.reached.constants += 1,
             Kind::Name | Kind::Marker | Kind::Rest => self.reached.names += 1,
@@ -558,6 +588,49 @@ impl<F: Default + Merge> Store<F> {
             }
             None => self.stand_in(parent, kind, name, rank),
         }
+    }
+
+    /// Makes room for hosts: those called least go. A stranger may call any number of hosts, but seldom one of them as
+    /// often as its users do.
+    fn evict_hosts(&mut self) {
+        let mut hosts: Vec<(u64, std::cmp::Reverse<u64>, u32)> = self
+            .node(ROOT)
+            .children
+            .iter()
+            .filter(|id| self.node(**id).kind == Kind::Name)
+            .map(|id| (self.calls_below(*id), std::cmp::Reverse(self.node(*id).name_rank), *id))
+            .collect();
+        hosts.sort_unstable();
+        let mut domains: HashMap<String, usize> = HashMap::new();
+        for domain in hosts.iter().filter_map(|(_, _, id)| hosts::domain(&self.node(*id).name)) {
+            *domains.entry(domain.to_owned()).or_default() += 1;
+        }
+        for (_, _, host) in hosts.iter().take((self.bounds.hosts / 8).max(1)) {
+            self.reached.hosts += 1;
+            self.unlink(*host);
+            let subtree = self.extract(*host);
+            let domain = hosts::domain(&subtree.name)
+                .filter(|domain| domains.get(*domain).is_some_and(|hosts| *hosts >= DOMAIN_HOSTS))
+                .unwrap_or_default();
+            let stand_in = self.host_stand_in(domain, subtree.name_rank);
+            self.pour(stand_in, subtree);
+        }
+    }
+
+    fn calls_below(&self, id: u32) -> u64 {
+        let node = self.node(id);
+        let own: u64 = node.operations.iter().map(|operation| operation.seen.calls).sum();
+        own + node.children.iter().map(|child| self.calls_below(*child)).sum::<u64>()
+    }
+
+    /// The node that stands for the hosts of a domain without room of their own.
+    fn host_stand_in(&mut self, domain: &str, rank: u64) -> u32 {
+        let markers = || {
+            self.node(ROOT).children.iter().map(|id| self.node(*id)).filter(|node| node.kind == Kind::Marker)
+        };
+        let known = markers().any(|node| hosts::hidden_domain(&node.name) == domain);
+        let domain = if known || markers().count() < MAX_DOMAINS { domain } else { "" };
+        self.marker(ROOT, Shape::Other, domain, rank)
     }
 
     /// The node that stands for a name or a constant without room of its own.
@@ -766,9 +839,14 @@ impl<F: Default + Merge> Store<F> {
         let mut children: Vec<u32> = node.children.clone();
         children.sort_by_key(|child| self.node(*child).name_rank);
         SavedNode {
-            name: SavedName::of(&node.name, node.name_rank, may_tell(&node.name), |suffix| {
-                may_tell(suffix.trim_start_matches(['.', ':']))
-            }),
+            name: if host {
+                let domain = hosts::domain(&node.name).unwrap_or_default();
+                SavedName::of_host(&node.name, node.name_rank, may_tell(&node.name), domain)
+            } else {
+                SavedName::of(&node.name, node.name_rank, may_tell(&node.name), |suffix| {
+                    may_tell(suffix.trim_start_matches(['.', ':']))
+                })
+            },
             kind: node.kind,
             hostility: node.hostility,
             distinct: node.distinct.clone(),

@@ -45,6 +45,7 @@ fn learner() -> Learner<Keys> {
 
 fn ok(path: &str) -> Sighting<'_> {
     Sighting {
+        address: None,
         host: "api.bank.example",
         method: "GET",
         path: path.as_bytes(),

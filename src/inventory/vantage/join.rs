@@ -76,6 +76,7 @@ impl Joined {
                     outer.class = EndpointClass::Api;
                 }
                 add(&mut outer.facts, endpoint.facts, known.echo);
+                outer.liveness = outer.liveness.most(endpoint.liveness);
                 outer.hops.push(hop);
             } else {
                 endpoint.facts.hours.absorb(known.echo.hours);
@@ -162,6 +163,9 @@ fn add(outer: &mut EndpointFacts, mut inner: EndpointFacts, echo: Echo) {
         }
         inner.query_overflow = 0;
         inner.retirement = Retirement::default();
+        if outer.versions.is_some() {
+            inner.versions = None;
+        }
     }
     outer.absorb(inner);
 }

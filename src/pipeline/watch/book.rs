@@ -23,7 +23,9 @@ use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
 use crate::inventory::lineage::Templates;
 use crate::inventory::rulings::{Rulings, Use};
-use crate::lake::rows::{CaptureRow, Count, EndpointRow, FindingRow, ObservationRow, Origin, ServiceRow};
+use crate::lake::rows::{
+    CaptureRow, Count, EndpointRow, FindingRow, NoiseRow, ObservationRow, Origin, ServiceRow,
+};
 use crate::lake::spool::Spool;
 use crate::lake::writer::{LakeError, Writer};
 use crate::merge::Merge;
@@ -465,6 +467,7 @@ impl Book {
         let templates = Templates::of(&report.snapshot.inventory.endpoints);
         let unused: Vec<Use> =
             report.snapshot.rulings().iter().filter(|used| used.paths == 0).cloned().collect();
+        let noise = NoiseRow::of(&report.snapshot.inventory);
         let is_api =
             |row: &&EndpointRow| row.class == EndpointClass::Api.name() && row.operation.parent.is_none();
         let apis = endpoints.iter().filter(is_api).count() as u64;
@@ -493,6 +496,7 @@ impl Book {
         writer.write(observations)?;
         writer.write(findings)?;
         writer.write(services)?;
+        writer.write(noise)?;
         writer.write(capture)?;
         spool.finish(number)?;
         self.delta.forget_hours();
