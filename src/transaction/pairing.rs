@@ -330,6 +330,9 @@ impl<S: Sink> Conversation<S> {
 
     /// Reads what is said on a WebSocket.
     fn listen(&mut self, shared: &mut Exchanges<S>, direction: Direction, chunk: Chunk<'_>, at: &Moment) {
+        if let Chunk::Data(bytes) = chunk {
+            account(shared, self.depth, bytes.len());
+        }
         let Talk::WebSocket { pending, client } = &mut self.talk else { return };
         let toward = if direction == *client { Toward::Server } else { Toward::Client };
         pending.exchange.response.ended = at.ts;
