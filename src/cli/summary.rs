@@ -470,7 +470,7 @@ pub(super) fn hosts(out: &mut String, endpoints: &[EndpointRow], colours: Colour
 /// Operations that were called in several versions: which, and how much goes to older ones.
 pub(super) fn operation_versions(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
     let mut families: BTreeMap<(&str, &str, &str), BTreeMap<&str, u64>> = BTreeMap::new();
-    for row in endpoints.iter().filter(|row| row.class == "api") {
+    for row in endpoints.iter().filter(|row| row.class == "api" && row.operation.parent.is_none()) {
         for version in &row.versions {
             let family = families.entry((&row.family, &version.place, &version.name)).or_default();
             *family.entry(&version.version).or_default() += version.count;

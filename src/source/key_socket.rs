@@ -1,8 +1,8 @@
 //! Key logs over a Unix socket: agents beside clients, servers and proxies write the lines as connections begin.
 //!
 //! A connection carries lines of a key log, and nothing is answered. Who may connect is for the socket's mode to say,
-//! and for the kernel's word on the peer's user (`SO_PEERCRED`) where users are named. Bounds: [`MAX_CLIENTS`] connections,
-//! [`TURN`] bytes of each at a time, so that who writes faster waits, and [`MAX_BAD_LINES`] lines that are none before
+//! and for the kernel's word on the peer's user (`SO_PEERCRED`) where users are named. Bounds: `MAX_CLIENTS` connections,
+//! `TURN` bytes of each at a time, so that who writes faster waits, and `MAX_BAD_LINES` lines that are none before
 //! a connection is closed. What is read is held in buffers that are wiped, and is never logged.
 
 use crate::source::key_log::KeySocketSettings;
