@@ -26,12 +26,17 @@ fn output(file: &str, option: &str) -> Vec<Value> {
     lines(&stdout(&output))
 }
 
-/// Each endpoint but for when it was called, and for how: tools round times and leave fields of a head out.
+/// Each endpoint but for when it was called, how, and where: tools round times, and leave fields of a head and addresses out.
 fn endpoints(file: &str) -> Vec<Value> {
     let mut rows = output(file, "--inventory");
     for row in &mut rows {
-        for key in ["first_seen", "last_seen", "callers", "auth"] {
+        for key in ["first_seen", "last_seen", "callers", "auth", "servers"] {
             assert!(row.as_object_mut().unwrap().remove(key).is_some(), "{key} in {row}");
+        }
+        for version in row["versions"].as_array_mut().unwrap() {
+            for key in ["first_seen", "last_seen"] {
+                assert!(version.as_object_mut().unwrap().remove(key).is_some(), "{key} in {version}");
+            }
         }
     }
     rows
