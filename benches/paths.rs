@@ -18,7 +18,7 @@ use spanlight::classify::Classifier;
 use spanlight::inventory::collector::Collector;
 use spanlight::inventory::delta::Delta;
 use spanlight::inventory::rulings::Rulings;
-use spanlight::inventory::{Endpoint, EndpointClass};
+use spanlight::inventory::{Endpoint, EndpointClass, nameless};
 use spanlight::limits::Limits;
 use spanlight::merge::Merge;
 use spanlight::secret::FingerprintKey;
@@ -252,21 +252,6 @@ fn template(out: &mut String, number: u64) {
         2 => write!(out, "/{{}}/{second}"),
         _ => write!(out, "/{{}}/{first}/{{}}/{second}"),
     };
-}
-
-fn nameless(template: &str) -> String {
-    let mut out = String::new();
-    let mut inside = false;
-    for letter in template.chars() {
-        inside |= letter == '{';
-        if !inside {
-            out.push(letter);
-        } else if letter == '}' {
-            inside = false;
-            out.push_str("{}");
-        }
-    }
-    out
 }
 
 /// A call of one of the true endpoints.

@@ -4,10 +4,10 @@ use super::Outcome;
 use super::output::{complain, to};
 use super::style::{Colours, plural, thousands, wrapped};
 use crate::classify::Classifier;
-use crate::inventory::Endpoint;
 use crate::inventory::delta::{Delta, Explanation};
 use crate::inventory::learner::{SegmentAccount, Settled};
 use crate::inventory::rulings::Rulings;
+use crate::inventory::{Endpoint, nameless};
 use crate::lake::rows::EndpointRow;
 use crate::pipeline::analyze::Report;
 use crate::pipeline::tables;
@@ -55,7 +55,7 @@ impl<'a> Asked<'a> {
             self.method.is_none_or(|method| method.eq_ignore_ascii_case(&endpoint.key.method))
                 && self.host.is_none_or(|host| host.eq_ignore_ascii_case(&endpoint.key.host))
         };
-        let wanted = nameless(self.path);
+        let wanted = nameless(self.path.trim_end_matches('/'));
         let same = |endpoint: &Endpoint| {
             if self.path.contains('{') {
                 return nameless(&endpoint.key.template) == wanted;
@@ -67,22 +67,6 @@ impl<'a> Asked<'a> {
         let all = endpoints.iter().enumerate();
         all.filter(|(_, endpoint)| meant(endpoint) && same(endpoint)).map(|(at, _)| at).collect()
     }
-}
-
-/// A template with all parameters alike.
-fn nameless(template: &str) -> String {
-    let mut out = String::new();
-    let mut inside = false;
-    for letter in template.trim_end_matches('/').chars() {
-        inside |= letter == '{';
-        if !inside {
-            out.push(letter);
-        } else if letter == '}' {
-            inside = false;
-            out.push_str("{}");
-        }
-    }
-    out
 }
 
 /// Explains what was asked about.

@@ -75,23 +75,8 @@ fn facts(statuses: &[(u16, u64)]) -> EndpointFacts {
 
 fn endpoint(host: &str, method: &str, template: &str, facts: EndpointFacts) -> Endpoint {
     let key = EndpointKey { host: host.into(), template: template.into(), method: method.into() };
-    Endpoint {
-        id: key.id(),
-        family: versions::family(&key, host, ""),
-        versions: versions::of_endpoint(&key, &facts),
-        key,
-        parameters: Vec::new(),
-        former: Vec::new(),
-        class: EndpointClass::Api,
-        route: None,
-        liveness: crate::inventory::learner::Liveness::default(),
-        confidence: 1.0,
-        capability: String::new(),
-        facts,
-        hops: Vec::new(),
-        service: std::sync::Arc::default(),
-        base_path: String::new(),
-    }
+    let (family, versions) = (versions::family(&key, host, ""), versions::of_endpoint(&key, &facts));
+    Endpoint { family, versions, ..Endpoint::new(key, facts) }
 }
 
 fn get(template: &str, facts: EndpointFacts) -> Endpoint {

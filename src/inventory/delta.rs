@@ -517,21 +517,13 @@ fn endpoints_of<'a>(
             }
             std::collections::btree_map::Entry::Vacant(slot) => {
                 let endpoint = Endpoint {
-                    id: slot.key().id(),
-                    key: slot.key().clone(),
                     parameters: parameters(&slot.key().template, &learnt.template),
-                    former: Vec::new(),
                     class: class_of(learnt.class),
                     route: learnt.route,
                     liveness: learnt.liveness,
                     confidence: if learnt.route.is_some() { 1.0 } else { learnt.confidence },
                     capability: capability(&slot.key().template),
-                    facts,
-                    hops: Vec::new(),
-                    family: String::new(),
-                    versions: Vec::new(),
-                    service: Arc::default(),
-                    base_path: String::new(),
+                    ..Endpoint::new(slot.key().clone(), facts)
                 };
                 slot.insert(endpoint);
             }

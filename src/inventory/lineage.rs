@@ -250,29 +250,11 @@ fn masked(former: &str, template: &str) -> String {
 mod tests {
     use super::*;
     use crate::inventory::facts::EndpointFacts;
-    use crate::inventory::learner::Liveness;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     fn endpoint(template: &str) -> Endpoint {
         let key = EndpointKey { host: "h".into(), template: template.into(), method: "GET".into() };
-        Endpoint {
-            id: key.id(),
-            key,
-            class: EndpointClass::Api,
-            route: None,
-            confidence: 1.0,
-            capability: String::new(),
-            facts: EndpointFacts::default(),
-            parameters: Vec::new(),
-            former: Vec::new(),
-            hops: Vec::new(),
-            liveness: Liveness::default(),
-            family: String::new(),
-            versions: Vec::new(),
-            service: Arc::default(),
-            base_path: String::new(),
-        }
+        Endpoint::new(key, EndpointFacts::default())
     }
 
     fn at(secs: i64) -> Timestamp {

@@ -46,8 +46,8 @@ pub struct EndpointKey {
 }
 
 impl EndpointKey {
-    /// The id of an endpoint that has this for its first template: sixteen hexadecimal digits of BLAKE3 over method, host and template, with parameter
-    /// names left out, so that renaming a parameter keeps the id.
+    /// The id of an endpoint that has this for its first template: sixteen hexadecimal digits of BLAKE3 over method, host and
+    /// template, with parameter names left out, so that renaming a parameter keeps the id.
     #[must_use]
     pub fn id(&self) -> EndpointId {
         let mut hasher = blake3::Hasher::new();
@@ -55,24 +55,30 @@ impl EndpointKey {
             hasher.update(part.as_bytes());
             hasher.update(&[0]);
         }
-        let mut inside = false;
-        for byte in self.template.bytes() {
-            match byte {
-                b'{' => inside = true,
-                b'}' => {
-                    inside = false;
-                    hasher.update(b"{}");
-                }
-                _ if inside => {}
-                _ => {
-                    hasher.update(&[byte]);
-                }
-            }
-        }
+        hasher.update(nameless(&self.template).as_bytes());
         EndpointId(u64::from_be_bytes(
             *hasher.finalize().as_bytes().first_chunk().expect("32 bytes hold eight"),
         ))
     }
+}
+
+/// A template without the names of its parameters: `/accounts/{}/balances`.
+#[must_use]
+pub fn nameless(template: &str) -> String {
+    let mut bare = String::with_capacity(template.len());
+    let mut inside = false;
+    for letter in template.chars() {
+        match letter {
+            '{' => inside = true,
+            '}' => {
+                inside = false;
+                bare.push_str("{}");
+            }
+            _ if inside => {}
+            _ => bare.push(letter),
+        }
+    }
+    bare
 }
 
 impl fmt::Display for EndpointKey {
@@ -156,6 +162,29 @@ pub struct Endpoint {
     pub family: String,
     /// The versions it was called in, that of its path first.
     pub versions: Vec<(VersionKey, VersionUse)>,
+}
+
+impl Endpoint {
+    /// An operation of an API of which no more than this is known.
+    pub(crate) fn new(key: EndpointKey, facts: EndpointFacts) -> Self {
+        Self {
+            id: key.id(),
+            key,
+            class: EndpointClass::Api,
+            route: None,
+            liveness: learner::Liveness::default(),
+            confidence: 1.0,
+            capability: String::new(),
+            parameters: Vec::new(),
+            former: Vec::new(),
+            facts,
+            hops: Vec::new(),
+            service: Arc::default(),
+            base_path: String::new(),
+            family: String::new(),
+            versions: Vec::new(),
+        }
+    }
 }
 
 /// The inventory as of a snapshot: endpoints by host, template and method, and the span it rests on.

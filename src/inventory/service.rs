@@ -12,7 +12,7 @@
 
 use super::learner::hosts;
 use super::versions;
-use super::{Endpoint, EndpointClass, EndpointKey, privacy};
+use super::{Endpoint, EndpointClass, EndpointKey, nameless, privacy};
 use crate::merge::Merge;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,27 +180,6 @@ fn take(endpoints: &mut BTreeMap<EndpointKey, Endpoint>, key: EndpointKey, mut e
             known.hops.extend(endpoint.hops);
         }
     }
-}
-
-/// A template whose parameters have no names.
-fn nameless(template: &str) -> String {
-    let mut bare = String::with_capacity(template.len());
-    let mut inside = false;
-    for letter in template.chars() {
-        match letter {
-            '{' => {
-                inside = true;
-                bare.push('{');
-            }
-            '}' => {
-                inside = false;
-                bare.push('}');
-            }
-            _ if inside => {}
-            _ => bare.push(letter),
-        }
-    }
-    bare
 }
 
 fn hosts_of(endpoints: &BTreeMap<EndpointKey, Endpoint>) -> BTreeMap<String, Host> {
@@ -550,31 +529,13 @@ fn common<'a>(paths: impl Iterator<Item = &'a [&'a str]>) -> String {
 mod tests {
     use super::*;
     use crate::inventory::facts::EndpointFacts;
-    use crate::inventory::learner::Liveness;
 
     fn endpoint(host: &str, operation: &str, calls: u64, server: Option<&str>) -> (EndpointKey, Endpoint) {
         let (method, template) = operation.split_once(' ').unwrap();
         let key = EndpointKey { host: host.into(), template: template.into(), method: method.into() };
         let mut facts = EndpointFacts { requests: calls, ..EndpointFacts::default() };
         facts.servers.insert(server.map(|server| server.parse().unwrap()));
-        let endpoint = Endpoint {
-            id: key.id(),
-            key: key.clone(),
-            parameters: Vec::new(),
-            former: Vec::new(),
-            class: EndpointClass::Api,
-            route: None,
-            liveness: Liveness::default(),
-            confidence: 1.0,
-            capability: String::new(),
-            facts,
-            hops: Vec::new(),
-            family: String::new(),
-            versions: Vec::new(),
-            service: Arc::default(),
-            base_path: String::new(),
-        };
-        (key, endpoint)
+        (key.clone(), Endpoint::new(key, facts))
     }
 
     const BANK: [&str; 5] = [
