@@ -510,7 +510,8 @@ mod tests {
         format!("{:x}\r\n{content}\r\n", content.len()).into_bytes()
     }
 
-    /// A WebSocket, a stream of events, an upload and a long download, in turns of one second.
+    /// A WebSocket, a stream of events, the same in a content coding, a long download, a slow call of Connect, and a stream of
+    /// gRPC-Web that fails, in turns of one second.
     fn exchange(what: usize) -> Vec<(bool, Vec<u8>)> {
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: ws.example\r\n\r\n").into_bytes();
         let answer = |media: &str| {
@@ -550,6 +551,24 @@ mod tests {
                 }));
                 turns.push((false, b"0\r\n\r\n".to_vec()));
             }
+            4 => {
+                let call = "POST /bank.Accounts/Get HTTP/1.1\r\nHost: ws.example\r\nContent-Type: application/json\r\n\
+                    Connect-Protocol-Version: 1\r\nContent-Length: 12\r\n\r\n{\"id\":\"a-1\"}";
+                turns.extend([(true, call.as_bytes().to_vec()), (false, answer("application/json"))]);
+                turns.extend((0..4).map(|_| (false, chunk("       "))));
+                turns.extend([(false, chunk("{\"open\":true}")), (false, b"0\r\n\r\n".to_vec())]);
+            }
+            5 => {
+                let call = "POST /bank.Accounts/Watch HTTP/1.1\r\nHost: ws.example\r\n\
+                    Content-Type: application/grpc-web+proto\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0";
+                turns.extend([
+                    (true, call.as_bytes().to_vec()),
+                    (false, answer("application/grpc-web+proto")),
+                ]);
+                turns.extend((0..4).map(|_| (false, chunk("\0\0\0\0\x02\x08\x01"))));
+                let end = [&b"15\r\n\x80\0\0\0\x10"[..], b"grpc-status: 5\r\n", b"\r\n"].concat();
+                turns.extend([(false, end), (false, b"0\r\n\r\n".to_vec())]);
+            }
             _ => {
                 turns.extend([(true, get("/v1/export")), (false, answer("application/json"))]);
                 turns.extend((0..9).map(|number| {
@@ -576,7 +595,14 @@ mod tests {
 
     #[test]
     fn what_lasts_is_told_while_it_lives_and_counts_once() {
-        let paths = ["/v1/quotes", "/v1/events", "/v1/packed", "/v1/export"];
+        let paths = [
+            "/v1/quotes",
+            "/v1/events",
+            "/v1/packed",
+            "/v1/export",
+            "/bank.Accounts/Get",
+            "/bank.Accounts/Watch",
+        ];
         for (what, path) in paths.into_iter().enumerate() {
             let mut wire = Wire::new();
             for (at, (of_client, bytes)) in exchange(what).iter().enumerate() {
@@ -595,6 +621,23 @@ mod tests {
             let rows = intake.rows.into_sorted();
             assert_eq!(rows.len(), 1, "{path}");
             assert_eq!(rows[0].completeness, crate::transaction::Completeness::Complete, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_lasts_is_one_call_with_its_outcome() {
+        for (what, protocol, outcome, messages) in
+            [(4, "connect", "ok", [1, 1]), (5, "grpc_web", "not_found", [1, 4])]
+        {
+            let wire = run(what, |_| true);
+            let snapshot = wire.delta.snapshot(&DocumentSet::default(), &Rulings::default());
+            let endpoint = &snapshot.inventory.endpoints[0];
+            let calls = crate::lake::rows::EndpointRow::from(endpoint).calls;
+            let count = |name: &str| vec![crate::lake::rows::Count { name: name.into(), count: 1 }];
+            assert_eq!((calls.protocols, calls.outcomes), (count(protocol), count(outcome)));
+            assert_eq!([calls.request_messages, calls.response_messages], messages, "{protocol}");
+            let ended: u64 = endpoint.facts.hours.values().flat_map(|hour| hour.calls.values()).sum();
+            assert_eq!(ended, 1, "{protocol}");
         }
     }
 
@@ -646,7 +689,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         /// However often what lasts is told, the sums are those of telling it once.
         #[test]
-        fn when_it_is_told_does_not_matter(what in 0_usize..4, ticks in proptest::collection::vec(any::<bool>(), 32)) {
+        fn when_it_is_told_does_not_matter(what in 0_usize..6, ticks in proptest::collection::vec(any::<bool>(), 32)) {
             let (often, once) = (run(what, |at| ticks[at]), run(what, |_| false));
             prop_assert_eq!(often.told(), once.told());
             prop_assert_eq!((often.exchanges, once.exchanges), (1, 1));

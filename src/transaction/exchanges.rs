@@ -247,19 +247,6 @@ impl<S: Sink> Exchanges<S> {
         pending.time();
         pending.count_messages();
         let exchange = &mut *pending.exchange;
-        if pending.calls.is_none() && is_connect(&exchange.request) {
-            let message = |body: &Body| grpc::Messages {
-                count: 1,
-                bytes: body.len,
-                largest: u32::try_from(body.len).unwrap_or(u32::MAX),
-            };
-            exchange.call = Some(Call {
-                protocol: CallProtocol::Connect,
-                requests: message(&exchange.request.body),
-                responses: message(&exchange.response.body),
-                ..Call::default()
-            });
-        }
         if let Some([_, responses]) = pending.calls.as_deref() {
             let call = exchange.call.get_or_insert_default();
             call.end(responses.status, Told::Body);
@@ -471,11 +458,25 @@ impl Pending {
 
     /// Takes over the messages of a call since it was last told of.
     fn count_messages(&mut self) {
-        let Some([requests, responses]) = self.calls.as_deref() else { return };
-        let earlier = self.exchange.earlier.as_deref().map_or_else(Call::default, |earlier| earlier.call);
-        let call = self.exchange.call.get_or_insert_default();
-        call.requests = since(requests.messages, earlier.requests);
-        call.responses = since(responses.messages, earlier.responses);
+        let exchange = &mut *self.exchange;
+        let earlier = exchange.earlier.as_deref().copied().unwrap_or_default();
+        let (requests, responses) = match self.calls.as_deref() {
+            Some([requests, responses]) => (requests.messages, responses.messages),
+            None if exchange.call.is_some() || is_connect(&exchange.request) => {
+                let message = |bytes: u64| grpc::Messages {
+                    count: 1,
+                    bytes,
+                    largest: u32::try_from(bytes).unwrap_or(u32::MAX),
+                };
+                exchange.call.get_or_insert(Call { protocol: CallProtocol::Connect, ..Call::default() });
+                let (request, response) = (exchange.request.body.len, exchange.response.body.len);
+                (message(earlier.request_bytes + request), message(earlier.response_bytes + response))
+            }
+            None => return,
+        };
+        let call = exchange.call.get_or_insert_default();
+        call.requests = since(requests, earlier.call.requests);
+        call.responses = since(responses, earlier.call.responses);
     }
 
     /// The exchange goes on as a WebSocket, if the heads of its messages say so.
