@@ -110,12 +110,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         if args.json {
             return jsonl::write_inventory(out, &rows);
         }
-        let mut text = String::new();
-        summary::inventory(&mut text, &rows, true, Colours::for_stdout());
-        if args.all {
-            summary::others(&mut text, &rows, Colours::for_stdout());
-        }
-        out.write_all(text.as_bytes())
+        out.write_all(summary::listing(&rows, args.all, Colours::for_stdout()).as_bytes())
     })?;
     Ok(Outcome::Done)
 }

@@ -62,63 +62,58 @@ mod with {
     use crate::cli::output::{complain, to};
     use crate::cli::style::Colours;
     use crate::cli::summary;
-    use crate::lake::reader;
+    use crate::lake::reader::{self, Rows};
     use crate::sink::jsonl;
+    use std::io::{self, Write};
     use std::path::Path;
 
     pub(in crate::cli) fn inventory(lake: &Path, json: bool, all: bool) -> Result<Outcome> {
-        let read = reader::latest_endpoints(lake)?;
-        for problem in read.problems.as_slice() {
-            complain(&problem.to_string());
-        }
-        let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
-        to("-".as_ref(), |out| {
-            if json {
-                return jsonl::write_inventory(out, &rows);
-            }
-            let mut text = String::new();
-            summary::inventory(&mut text, &rows, true, Colours::for_stdout());
-            summary::hosts(&mut text, &rows, Colours::for_stdout());
-            summary::operation_versions(&mut text, &rows, Colours::for_stdout());
-            if all {
-                summary::others(&mut text, &rows, Colours::for_stdout());
-            }
-            out.write_all(text.as_bytes())
-        })?;
-        Ok(Outcome::Done)
+        show(
+            reader::latest_endpoints(lake)?,
+            json,
+            |out, rows| jsonl::write_inventory(out, rows),
+            |rows| summary::listing(rows, all, Colours::for_stdout()),
+        )
     }
 
     pub(in crate::cli) fn services(args: &ServicesArgs) -> Result<Outcome> {
-        let read = reader::latest_services(&args.lake)?;
-        for problem in read.problems.as_slice() {
-            complain(&problem.to_string());
-        }
-        let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
-        to("-".as_ref(), |out| {
-            if args.json {
-                return jsonl::write_services(out, &rows);
-            }
-            let mut text = String::new();
-            summary::services(&mut text, &rows, true, Colours::for_stdout());
-            out.write_all(text.as_bytes())
-        })?;
-        Ok(Outcome::Done)
+        show(
+            reader::latest_services(&args.lake)?,
+            args.json,
+            |out, rows| jsonl::write_services(out, rows),
+            |rows| {
+                let mut text = String::new();
+                summary::services(&mut text, rows, true, Colours::for_stdout());
+                text
+            },
+        )
     }
 
     pub(in crate::cli) fn findings(args: &FindingsArgs) -> Result<Outcome> {
-        let read = reader::latest_findings(&args.lake)?;
+        show(
+            reader::latest_findings(&args.lake)?,
+            args.json,
+            |out, rows| jsonl::write_findings(out, rows),
+            |rows| {
+                let mut text = String::new();
+                summary::findings(&mut text, rows, true, Colours::for_stdout());
+                text
+            },
+        )
+    }
+
+    /// Tells what is wrong with the lake, and writes the rows that could be read.
+    fn show<R>(
+        read: Rows<R>,
+        json: bool,
+        lines: impl FnOnce(&mut dyn Write, &[R]) -> io::Result<()>,
+        text: impl FnOnce(&[R]) -> String,
+    ) -> Result<Outcome> {
         for problem in read.problems.as_slice() {
             complain(&problem.to_string());
         }
-        let rows: Vec<_> = read.rows.into_iter().map(|stored| stored.row).collect();
-        to("-".as_ref(), |out| {
-            if args.json {
-                return jsonl::write_findings(out, &rows);
-            }
-            let mut text = String::new();
-            summary::findings(&mut text, &rows, true, Colours::for_stdout());
-            out.write_all(text.as_bytes())
-        })?;
+        let rows: Vec<R> = read.rows.into_iter().map(|stored| stored.row).collect();
+        to("-".as_ref(), |out| if json { lines(out, &rows) } else { out.write_all(text(&rows).as_bytes()) })?;
         Ok(Outcome::Done)
     }
 }

@@ -121,8 +121,20 @@ fn rulings(out: &mut String, rulings: &[Use], colours: Colours) {
     }
 }
 
+/// All endpoints with what is told of their hosts and versions; what is no API only on request.
+pub(super) fn listing(endpoints: &[EndpointRow], with_others: bool, colours: Colours) -> String {
+    let mut out = String::new();
+    inventory(&mut out, endpoints, true, colours);
+    hosts(&mut out, endpoints, colours);
+    operation_versions(&mut out, endpoints, colours);
+    if with_others {
+        others(&mut out, endpoints, colours);
+    }
+    out
+}
+
 /// The endpoints, by capability and host.
-pub(super) fn inventory(out: &mut String, endpoints: &[EndpointRow], all: bool, colours: Colours) {
+fn inventory(out: &mut String, endpoints: &[EndpointRow], all: bool, colours: Colours) {
     let (apis, operations): (Vec<&EndpointRow>, Vec<&EndpointRow>) =
         endpoints.iter().filter(|row| row.class == "api").partition(|row| row.operation.parent.is_none());
     let hosts: BTreeSet<&str> = apis.iter().map(|row| row.host.as_str()).collect();
@@ -431,9 +443,9 @@ pub(super) fn vantages(out: &mut String, endpoints: &[EndpointRow], colours: Col
 }
 
 /// Services with several hosts or base paths.
-pub(super) fn hosts(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+fn hosts(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
     let mut services: BTreeMap<&str, (&EndpointRow, BTreeMap<&str, u64>)> = BTreeMap::new();
-    for row in endpoints.iter().filter(|row| row.class == "api") {
+    for row in endpoints.iter().filter(|row| row.class == "api" && row.operation.parent.is_none()) {
         let (_, bases) = services.entry(&row.service).or_insert_with(|| (row, BTreeMap::new()));
         *bases.entry(&row.base_path).or_default() += row.count;
     }
@@ -468,7 +480,7 @@ pub(super) fn hosts(out: &mut String, endpoints: &[EndpointRow], colours: Colour
 }
 
 /// Operations that were called in several versions: which, and how much goes to older ones.
-pub(super) fn operation_versions(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+fn operation_versions(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
     let mut families: BTreeMap<(&str, &str, &str), BTreeMap<&str, u64>> = BTreeMap::new();
     for row in endpoints.iter().filter(|row| row.class == "api" && row.operation.parent.is_none()) {
         for version in &row.versions {
@@ -509,7 +521,7 @@ pub(super) fn operation_versions(out: &mut String, endpoints: &[EndpointRow], co
 }
 
 /// What is no API, by class.
-pub(super) fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
     let about = [
         ("static", "files"),
         ("health", "health checks"),
