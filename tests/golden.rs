@@ -6,22 +6,8 @@
 
 mod common;
 
-use common::{analyze, fixture, stdout};
+use common::{analyze, assert_golden, stdout};
 use std::path::Path;
-
-fn assert_golden(name: &str, got: &str) {
-    let file = fixture("openbanking/golden").join(name);
-    if std::env::var_os("SPANLIGHT_UPDATE_GOLDEN").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, got).unwrap();
-        return;
-    }
-    let wanted = std::fs::read_to_string(&file).unwrap();
-    for (number, (got, wanted)) in got.lines().zip(wanted.lines()).enumerate() {
-        assert_eq!(got, wanted, "{name}, line {}", number + 1);
-    }
-    assert_eq!(got.lines().count(), wanted.lines().count(), "lines of {name}");
-}
 
 #[test]
 fn the_scenario_shows_what_it_showed() {
@@ -41,7 +27,7 @@ fn the_scenario_shows_what_it_showed() {
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let output = analyze(folder.path(), &args);
     assert!(output.status.success());
-    assert_golden("summary.txt", &stdout(&output));
-    assert_golden("inventory.jsonl", &std::fs::read_to_string(inventory).unwrap());
-    assert_golden("findings.jsonl", &std::fs::read_to_string(findings).unwrap());
+    assert_golden("openbanking/golden/summary.txt", &stdout(&output));
+    assert_golden("openbanking/golden/inventory.jsonl", &std::fs::read_to_string(inventory).unwrap());
+    assert_golden("openbanking/golden/findings.jsonl", &std::fs::read_to_string(findings).unwrap());
 }

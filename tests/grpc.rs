@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{analyze, fixture, lines, stderr, stdout};
+use common::{analyze, assert_golden, fixture, lines, stderr, stdout};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,26 +35,12 @@ fn analyzed(captures: &[&str], more: &[&str]) -> (String, String, String) {
     (stdout(&output), read(inventory), read(findings))
 }
 
-fn assert_golden(name: &str, got: &str) {
-    let file = fixture("grpc/golden").join(name);
-    if std::env::var_os("SPANLIGHT_UPDATE_GOLDEN").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, got).unwrap();
-        return;
-    }
-    let wanted = std::fs::read_to_string(&file).unwrap();
-    for (number, (got, wanted)) in got.lines().zip(wanted.lines()).enumerate() {
-        assert_eq!(got, wanted, "{name}, line {}", number + 1);
-    }
-    assert_eq!(got.lines().count(), wanted.lines().count(), "lines of {name}");
-}
-
 #[test]
 fn with_sources_fields_have_names_and_methods_are_known() {
     let (summary, inventory, findings) = analyzed(&CAPTURES, &["--descriptors", "fixtures/grpc/protos"]);
-    assert_golden("summary.txt", &summary);
-    assert_golden("inventory.jsonl", &inventory);
-    assert_golden("findings.jsonl", &findings);
+    assert_golden("grpc/golden/summary.txt", &summary);
+    assert_golden("grpc/golden/inventory.jsonl", &inventory);
+    assert_golden("grpc/golden/findings.jsonl", &findings);
 }
 
 /// Findings without where they are to be mended.

@@ -32,6 +32,21 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Holds a text line by line against the file `name` below fixtures, or with `SPANLIGHT_UPDATE_GOLDEN` writes it there.
+pub fn assert_golden(name: &str, got: &str) {
+    let file = fixture(name);
+    if std::env::var_os("SPANLIGHT_UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, got).unwrap();
+        return;
+    }
+    let wanted = std::fs::read_to_string(&file).unwrap();
+    for (number, (got, wanted)) in got.lines().zip(wanted.lines()).enumerate() {
+        assert_eq!(got, wanted, "{name}, line {}", number + 1);
+    }
+    assert_eq!(got.lines().count(), wanted.lines().count(), "lines of {name}");
+}
+
 /// The JSON lines in a text.
 pub fn lines(text: &str) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
