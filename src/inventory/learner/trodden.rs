@@ -4,6 +4,8 @@
 //! to hash the name, look it up, and see what kind of name it is. A step is forgotten when another takes its place, and all
 //! are when a node leaves the tree.
 
+use super::vocabulary::ends;
+
 /// Steps kept.
 const SLOTS: usize = 4_096;
 /// The longest name of a step.
@@ -123,11 +125,7 @@ impl Trodden {
 
 /// The place of a step, by where it begins, and by the length and both ends of its name.
 fn place(from: u32, name: &[u8]) -> usize {
-    let [front, back] = match (name.first_chunk(), name.last_chunk()) {
-        (Some(front), Some(back)) => [u64::from_le_bytes(*front), u64::from_le_bytes(*back)],
-        (Some(_) | None, _) => [name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0],
-    };
-    let mixed = front ^ back.rotate_left(29) ^ (u64::from(from) << 20) ^ name.len() as u64;
+    let mixed = ends(name) ^ (u64::from(from) << 20);
     (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
 }
 

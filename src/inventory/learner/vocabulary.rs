@@ -86,12 +86,16 @@ impl Vocabulary {
 
 /// The place of a name, by its length and both its ends.
 fn place(name: &[u8]) -> usize {
+    (ends(name).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % SLOTS
+}
+
+/// The length and both ends of a name, in one word that is still to be mixed.
+pub(super) fn ends(name: &[u8]) -> u64 {
     let [front, back] = match (name.first_chunk(), name.last_chunk()) {
         (Some(front), Some(back)) => [u64::from_le_bytes(*front), u64::from_le_bytes(*back)],
         (Some(_) | None, _) => [name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0],
     };
-    let mixed = (front ^ back.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 54) as usize % SLOTS
+    front ^ back.rotate_left(29) ^ name.len() as u64
 }
 
 #[cfg(test)]
