@@ -15,6 +15,25 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many bytes all files together may have; what comes after is told and left out.
 const MAX_TOTAL_BYTES: usize = 256 << 20;
 
+/// The files that were taken so far.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    bytes: usize,
+}
+
+impl Room {
+    /// Whether a file has room beside those before it. One that has none is told.
+    pub(super) fn takes(&mut self, name: &str, bytes: &[u8], problems: &mut Problems) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        let fits = self.bytes <= MAX_TOTAL_BYTES;
+        if !fits {
+            let message = format!("not read: the files together have more than {MAX_TOTAL_BYTES} bytes");
+            problems.push(name, "", message);
+        }
+        fits
+    }
+}
+
 impl DocumentSet {
     /// Reads `files`: names as the user gave them, and bytes. The same files in any order give the same set.
     #[must_use]
@@ -28,12 +47,9 @@ impl DocumentSet {
         files.sort();
         let mut set = Self::default();
         let mut problems = Problems::default();
-        let mut total = 0_usize;
+        let mut room = Room::default();
         for (name, bytes) in files {
-            total = total.saturating_add(bytes.len());
-            if total > MAX_TOTAL_BYTES {
-                let message = format!("not read: the files together have more than {MAX_TOTAL_BYTES} bytes");
-                problems.push(&name, "", message);
+            if !room.takes(&name, &bytes, &mut problems) {
                 continue;
             }
             match tree::read(&bytes) {

@@ -7,15 +7,13 @@ use super::{Descriptors, document, tables};
 use crate::payload::protobuf;
 use crate::problem::Problems;
 use crate::spec::Methods;
+use crate::spec::load::Room;
 use prost_reflect::DescriptorPool;
 use protox::Compiler;
 use protox::file::{File, FileResolver, GoogleFileResolver};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-
-/// How many bytes all files together may have; what comes after is told and left out.
-const MAX_TOTAL_BYTES: usize = 256 << 20;
 
 /// Google's options for REST, which sources import and seldom bring along.
 const HTTP: (&str, &str) = (
@@ -58,14 +56,12 @@ impl Descriptors {
         files.sort();
         let mut problems = Problems::default();
         let (mut sources, mut sets) = (Vec::new(), Vec::new());
-        let mut total = 0_usize;
+        let mut room = Room::default();
         for (name, bytes) in files {
-            total = total.saturating_add(bytes.len());
-            if total > MAX_TOTAL_BYTES {
-                let message = format!("not read: the files together have more than {MAX_TOTAL_BYTES} bytes");
-                problems.push(&name, "", message);
-            } else if Path::new(&name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("proto"))
-            {
+            if !room.takes(&name, &bytes, &mut problems) {
+                continue;
+            }
+            if Path::new(&name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("proto")) {
                 match String::from_utf8(bytes) {
                     Ok(text) => sources.push((name, text)),
                     Err(_) => problems.push(&name, "", "not read: a source must be UTF-8"),
