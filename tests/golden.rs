@@ -2,8 +2,6 @@
 //!
 //! A change that is meant is taken over with `SPANLIGHT_UPDATE_GOLDEN=1 cargo test --test golden`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 mod common;
 
 use common::{analyze, assert_golden, stdout};
