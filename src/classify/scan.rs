@@ -54,11 +54,14 @@ const fn kinds() -> [u16; 256] {
     }
 }
 
+/// How much of a value is looked at when it is no text.
+const FRONT: usize = 48;
+
 /// The kinds of characters in a value: of all of it when it is short or text, else of its front.
 #[inline]
 fn summary(value: &[u8]) -> u16 {
     let look = |kinds: u16, byte: &u8| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
-    let (front, rest) = value.split_at_checked(48).unwrap_or((value, &[]));
+    let (front, rest) = value.split_at_checked(FRONT).unwrap_or((value, &[]));
     let mut kinds = front.iter().fold(0, look);
     if !rest.is_empty() && (kinds & kind::SPACE != 0 || rest.len() < 272) {
         kinds = rest.get(..rest.len().min(MAX_TEXT)).unwrap_or_default().iter().fold(kinds, look);
@@ -94,6 +97,19 @@ fn says_nothing(kind: JsonType, value: &[u8], kinds: u16, other: bool) -> bool {
     }
 }
 
+/// Whether a value may be masked: most show by their kinds that they are not.
+#[inline]
+fn may_be_masked(value: &[u8], kinds: u16) -> bool {
+    // Of four bytes of a kind in a row one stands at each fourth place.
+    let run = |value: &[u8]| {
+        value.iter().skip(3).step_by(4).any(|byte| matches!(byte, b'X' | b'x' | b'.' | b'-'))
+    };
+    value.len() > FRONT
+        || kinds & (kind::OTHER | kind::SPACE) != 0
+        || kinds & kind::DIGIT == 0
+        || run(value)
+}
+
 /// Whether a number of so many digits is none of the formats that tell by themselves.
 pub(crate) const fn is_dull_number(digits: usize) -> bool {
     !matches!(digits, 9..=11 | 13..=23 | 88)
@@ -105,22 +121,28 @@ const MAX_TEXT: usize = 64 << 10;
 impl Classifier {
     /// Adds to `hits` what `value` may be, under a key with `verdict`.
     pub fn classify(&self, verdict: &KeyVerdict, kind: JsonType, value: &[u8], hits: &mut Vec<Hit>) {
-        if matches!(kind, JsonType::Null | JsonType::Boolean)
-            || value.len() < 2 && verdict.candidates.is_empty()
-        {
+        let unnamed = verdict.candidates.is_empty();
+        // Most numbers are no format that tells by itself, and have no blanks around them.
+        let dull = match kind {
+            JsonType::Null | JsonType::Boolean => return,
+            JsonType::Number => true,
+            JsonType::Integer => is_dull_number(value.len()),
+            JsonType::String | JsonType::Object | JsonType::Array => value.len() < 2,
+        };
+        if unnamed && dull {
             return;
         }
         let value = value.trim_ascii();
         let before = hits.len();
         let kinds = summary(value);
-        if verdict.candidates.is_empty() && says_nothing(kind, value, kinds, verdict.other) {
+        if unnamed && says_nothing(kind, value, kinds, verdict.other) {
             return;
         }
         if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, kinds, verdict, hits) {
             return;
         }
         if let Some(best) = verdict.candidates.first() {
-            if checks::is_masked(value) {
+            if may_be_masked(value, kinds) && checks::is_masked(value) {
                 hits.push(Hit {
                     class: best.class,
                     strength: best.strength,
@@ -156,7 +178,7 @@ impl Classifier {
         }
         let text = kinds & kind::SPACE != 0 && kinds & (kind::DIGIT | kind::AT) != 0 && value.len() >= 16;
         if text && kind == JsonType::String && !hits.iter().skip(before).any(|hit| hit.fate == Fate::Valid) {
-            self.inside(value, hits);
+            self.inside(value, kinds & kind::AT != 0, hits);
         }
     }
 
@@ -266,8 +288,8 @@ impl Classifier {
         }
     }
 
-    /// Formats inside running text.
-    fn inside(&self, value: &[u8], hits: &mut Vec<Hit>) {
+    /// Formats inside running text; `mail` when there is an `@` in it.
+    fn inside(&self, value: &[u8], mail: bool, hits: &mut Vec<Hit>) {
         let value = value.get(..value.len().min(MAX_TEXT)).unwrap_or_default();
         let mut push = |check: Check| {
             if let Some(alone) = self.alone(check) {
@@ -282,18 +304,19 @@ impl Classifier {
         };
         let mut at = 0;
         while let Some(rest) = value.get(at..) {
+            match rest.first() {
+                None => break,
+                Some(byte) if byte.is_ascii_whitespace() => {
+                    at += 1;
+                    continue;
+                }
+                Some(_) => {}
+            }
             // The next word: to the next space, without the punctuation around it.
-            let start = rest.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(rest.len());
-            let Some(rest) = rest.get(start..).filter(|rest| !rest.is_empty()) else { break };
-            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            let end = word_end(rest);
             let raw = rest.get(..end).unwrap_or_default();
-            at += start + end;
-            // Most words begin with a letter and go on with small ones: nothing that is looked for does.
-            if raw.len() < 6
-                && !raw.starts_with(b"+")
-                && !raw.first().is_some_and(u8::is_ascii_digit)
-                && !raw.get(2).is_some_and(u8::is_ascii_digit)
-            {
+            at += end;
+            if !may_tell(raw, mail) {
                 continue;
             }
             let word = trim_punctuation(raw);
@@ -311,7 +334,7 @@ impl Classifier {
                 }
                 continue;
             }
-            if word.contains(&b'@') {
+            if mail && word.contains(&b'@') {
                 if Check::Email.passes(word) {
                     push(Check::Email);
                 }
@@ -388,6 +411,53 @@ fn grouped(rest: &[u8], len: usize) -> Option<(&[u8], usize)> {
         }
     }
     None
+}
+
+/// Where the first word of a text ends.
+#[inline]
+fn word_end(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        let Some((word, _)) = rest.split_first_chunk::<8>() else {
+            return rest.iter().position(u8::is_ascii_whitespace).map_or(text.len(), |found| at + found);
+        };
+        // The first byte up to 0x20: all whitespace is there, and little else.
+        let word = u64::from_le_bytes(*word);
+        let low = word.wrapping_sub(ONES * 0x21) & !word & HIGHS;
+        if low == 0 {
+            at += 8;
+            continue;
+        }
+        at += low.trailing_zeros() as usize / 8;
+        if text.get(at).is_some_and(u8::is_ascii_whitespace) {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// Whether a word may be what is looked for in texts. Most begin with a letter and go on with small ones.
+#[inline]
+fn may_tell(word: &[u8], mail: bool) -> bool {
+    let [first, second, third, _, ..] = word else { return false };
+    if first.is_ascii_digit() || *first == b'+' {
+        return true;
+    }
+    if word.len() < 6 && !third.is_ascii_digit() {
+        return false;
+    }
+    match first {
+        b'A' | b'x' => true,
+        b'B'..=b'Z' => mail || third.is_ascii_digit(),
+        b'e' => mail || *second == b'y',
+        b'g' => mail || *second == b'h',
+        b's' | b'r' => mail || *second == b'k',
+        b'a'..=b'z' => mail,
+        _ => true,
+    }
 }
 
 fn trim_punctuation(word: &[u8]) -> &[u8] {

@@ -1275,6 +1275,13 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             self.next = None;
             return;
         };
+        if name.is_plain()
+            && !self.xml
+            && let Some(known) = self.shape.guess(parent, name.raw())
+        {
+            self.next = Some(known);
+            return;
+        }
         let max = self.limits.shape_nodes;
         let mut buffer = std::mem::take(&mut self.work.name);
         if self.xml {
@@ -1318,7 +1325,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
                     recording.step(node, VALUE);
                 }
                 evidence.values += 1;
-                let value = text.decode(&mut self.work.value);
+                let value = if text.is_plain() { raw } else { text.decode(&mut self.work.value) };
                 self.work.hits.clear();
                 self.classifier.classify(verdict, kind, value, &mut self.work.hits);
                 if self.work.hits.is_empty() {

@@ -2,10 +2,11 @@
 //!
 //! The scanner is lenient where that costs nothing: it follows brackets, strings and commas and does not
 //! judge numbers or literals. At the first byte that cannot belong to JSON it stops. Strings are searched
-//! for their end eight bytes at a time.
+//! for their end sixteen bytes at a time.
 
 use super::{Coding, Text, Visitor};
 use crate::payload::JsonType;
+use wide::u8x16;
 
 /// Walks the first JSON value of `body`.
 pub fn walk<'a>(body: &'a [u8], depth: usize, visitor: &mut impl Visitor<'a>) {
@@ -54,48 +55,54 @@ impl<'a> Scanner<'a> {
     /// One value with all it holds. `false` when it was broken or cut.
     fn value(&mut self, depth: usize, visitor: &mut impl Visitor<'a>) -> bool {
         let max = depth.clamp(1, MAX_DEPTH);
+        let bytes = self.bytes;
+        let mut at = self.at;
         let mut objects: u128 = 0;
         let mut open = 0_usize;
-        // Whether the next string of the innermost object is a key.
+        // Whether the next string is a key.
         let mut expect_key = false;
         let whole = loop {
-            let Some(byte) = self.peek() else { break false };
+            let Some(byte) = bytes.get(at) else { break false };
             match byte {
-                b' ' | b'\n' | b'\r' | b'\t' | b':' => {
-                    self.at += 1;
-                    continue;
-                }
                 b'"' => {
-                    let Some(text) = self.string() else { break false };
-                    if expect_key && objects & 1 == 1 && open > 0 {
-                        visitor.key(text);
+                    let Some((text, behind)) = string(bytes, at) else { break false };
+                    at = behind;
+                    if expect_key {
                         expect_key = false;
-                        if self.peek() == Some(b':') {
-                            self.at += 1;
+                        visitor.key(text);
+                        if bytes.get(at) == Some(&b':') {
+                            at += 1;
                         }
                         continue;
                     }
                     visitor.scalar(JsonType::String, text);
                 }
+                b' ' | b'\n' | b'\r' | b'\t' | b':' => {
+                    at += 1;
+                    continue;
+                }
                 b',' => {
-                    self.at += 1;
-                    expect_key = true;
+                    at += 1;
+                    expect_key = objects & 1 == 1;
                     continue;
                 }
                 b'{' | b'[' => {
-                    self.at += 1;
+                    at += 1;
                     if open == max {
-                        if !self.skip() {
+                        self.at = at;
+                        let whole = self.skip();
+                        at = self.at;
+                        if !whole {
                             break false;
                         }
                         continue;
                     }
                     open += 1;
                     objects <<= 1;
-                    if byte == b'{' {
+                    expect_key = *byte == b'{';
+                    if expect_key {
                         objects |= 1;
                         visitor.enter_object();
-                        expect_key = true;
                     } else {
                         visitor.enter_array();
                     }
@@ -103,12 +110,13 @@ impl<'a> Scanner<'a> {
                 }
                 b'}' | b']' => {
                     let object = objects & 1 == 1;
-                    if open == 0 || object != (byte == b'}') {
+                    if open == 0 || object != (*byte == b'}') {
                         break false;
                     }
-                    self.at += 1;
+                    at += 1;
                     open -= 1;
                     objects >>= 1;
+                    expect_key = false;
                     if object {
                         visitor.leave_object();
                     } else {
@@ -116,7 +124,8 @@ impl<'a> Scanner<'a> {
                     }
                 }
                 b'-' | b'0'..=b'9' => {
-                    let (kind, text) = self.number();
+                    let (kind, text) = number(bytes, at);
+                    at += text.len();
                     visitor.scalar(kind, Text::plain(text));
                 }
                 b't' | b'f' | b'n' => {
@@ -125,11 +134,10 @@ impl<'a> Scanner<'a> {
                         b'f' => (&b"false"[..], JsonType::Boolean),
                         _ => (&b"null"[..], JsonType::Null),
                     };
-                    if !self.rest().starts_with(word) {
+                    let Some(text) = bytes.get(at..at + word.len()).filter(|text| *text == word) else {
                         break false;
-                    }
-                    let text = self.rest().get(..word.len()).unwrap_or_default();
-                    self.at += word.len();
+                    };
+                    at += word.len();
                     visitor.scalar(kind, Text::plain(text));
                 }
                 _ => break false,
@@ -137,7 +145,13 @@ impl<'a> Scanner<'a> {
             if open == 0 {
                 break true;
             }
+            // Behind a value comes nearly always the next.
+            if bytes.get(at) == Some(&b',') {
+                at += 1;
+                expect_key = objects & 1 == 1;
+            }
         };
+        self.at = at;
         while open > 0 {
             open -= 1;
             if objects & 1 == 1 {
@@ -150,65 +164,14 @@ impl<'a> Scanner<'a> {
         whole
     }
 
-    /// A string, from its opening quote. `None` when it has no end.
-    /// The string whose opening quote is next.
-    #[inline]
-    fn string(&mut self) -> Option<Text<'a>> {
-        let start = self.at + 1;
-        let (end, escaped) = match self.string_end() {
-            Self::NO_END => return None,
-            end => (end >> 1, end & 1 == 1),
-        };
-        let raw = self.bytes.get(start..end)?;
-        Some(Text::coded(raw, if escaped { Coding::Json } else { Coding::Plain }))
-    }
-
-    const NO_END: usize = usize::MAX;
-
-    /// Goes behind the closing quote and returns its position, doubled, plus one when the string has escapes:
-    /// in one word, since what is handed back through memory is waited for.
-    fn string_end(&mut self) -> usize {
-        let mut at = self.at + 1;
-        let mut escaped = false;
-        loop {
-            let Some(found) = self.bytes.get(at..).and_then(quote_or_backslash) else { return Self::NO_END };
-            at += found;
-            if self.bytes.get(at) == Some(&b'"') {
-                break;
-            }
-            escaped = true;
-            at += 2;
-        }
-        self.at = at + 1;
-        at << 1 | usize::from(escaped)
-    }
-
-    #[inline]
-    fn number(&mut self) -> (JsonType, &'a [u8]) {
-        let rest = self.rest();
-        let mut kind = JsonType::Integer;
-        let mut len = 0;
-        for byte in rest {
-            match byte {
-                b'0'..=b'9' | b'-' | b'+' => {}
-                b'.' | b'e' | b'E' => kind = JsonType::Number,
-                _ => break,
-            }
-            len += 1;
-        }
-        self.at += len;
-        (kind, rest.get(..len).unwrap_or_default())
-    }
-
     /// Skips to behind the end of the container whose opening bracket was just read.
     fn skip(&mut self) -> bool {
         let mut open = 1_usize;
         while let Some(byte) = self.peek() {
             match byte {
                 b'"' => {
-                    if self.string().is_none() {
-                        return false;
-                    }
+                    let Some((_, behind)) = string(self.bytes, self.at) else { return false };
+                    self.at = behind;
                     continue;
                 }
                 b'{' | b'[' => open += 1,
@@ -224,8 +187,45 @@ impl<'a> Scanner<'a> {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// The string whose opening quote is at `quote`, and where it goes on behind it. `None` when it has no end.
+#[inline]
+fn string(bytes: &[u8], quote: usize) -> Option<(Text<'_>, usize)> {
+    let start = quote + 1;
+    let mut at = start;
+    let mut coding = Coding::Plain;
+    loop {
+        at += quote_or_backslash(bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some((Text::coded(bytes.get(start..at)?, coding), at + 1));
+        }
+        coding = Coding::Json;
+        at += 2;
+    }
+}
+
+/// The number that begins at `start`.
+#[inline]
+fn number(bytes: &[u8], start: usize) -> (JsonType, &[u8]) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let mut kind = JsonType::Integer;
+    let mut len = 0;
+    for byte in rest {
+        match byte {
+            b'0'..=b'9' | b'-' | b'+' => {}
+            b'.' | b'e' | b'E' => kind = JsonType::Number,
+            _ => break,
+        }
+        len += 1;
+    }
+    (kind, rest.get(..len).unwrap_or_default())
+}
+
+/// Which of 16 bytes are quotes or backslashes, as bits, the first byte lowest.
+#[inline]
+fn marks(bytes: [u8; 16]) -> u32 {
+    let bytes = u8x16::new(bytes);
+    (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
+}
 
 /// Where the first quote or backslash is.
 #[inline]
@@ -233,16 +233,13 @@ fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     let mut rest = bytes;
     // Short strings end here; long ones are worth a call.
-    for _ in 0..8 {
-        let Some((word, tail)) = rest.split_first_chunk::<8>() else { break };
-        let word = u64::from_le_bytes(*word);
-        let quotes = word ^ (ONES * u64::from(b'"'));
-        let slashes = word ^ (ONES * u64::from(b'\\'));
-        let hits = ((quotes.wrapping_sub(ONES) & !quotes) | (slashes.wrapping_sub(ONES) & !slashes)) & HIGHS;
-        if hits != 0 {
-            return Some(at + hits.trailing_zeros() as usize / 8);
+    for _ in 0..4 {
+        let Some((front, tail)) = rest.split_first_chunk() else { break };
+        let marks = marks(*front);
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize);
         }
-        at += 8;
+        at += front.len();
         rest = tail;
     }
     memchr::memchr2(b'"', b'\\', rest).map(|found| at + found)

@@ -227,7 +227,8 @@ impl<E: Default> Shape<E> {
     }
 
     /// The property `name` of `parent` when it is where it was in the body before.
-    fn guess(&mut self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
+    #[inline]
+    pub fn guess(&mut self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
         let above = self.nodes.get(parent.index())?;
         let guess =
             self.nodes.get(above.recent_child as usize).map_or(above.first_child, |node| node.next_sibling);
