@@ -10,6 +10,7 @@ use super::evidence::{Fate, Hit};
 use super::keys::KeyVerdict;
 use super::{Alone, Classifier};
 use crate::payload::JsonType;
+use wide::u8x16;
 
 /// Kinds of characters, as bits.
 mod kind {
@@ -60,13 +61,57 @@ const FRONT: usize = 48;
 /// The kinds of characters in a value: of all of it when it is short or text, else of its front.
 #[inline]
 fn summary(value: &[u8]) -> u16 {
-    let look = |kinds: u16, byte: &u8| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
     let (front, rest) = value.split_at_checked(FRONT).unwrap_or((value, &[]));
-    let mut kinds = front.iter().fold(0, look);
+    let kinds = kinds_in(front);
     if !rest.is_empty() && (kinds & kind::SPACE != 0 || rest.len() < 272) {
-        kinds = rest.get(..rest.len().min(MAX_TEXT)).unwrap_or_default().iter().fold(kinds, look);
+        return kinds | kinds_in(rest.get(..rest.len().min(MAX_TEXT)).unwrap_or_default());
     }
     kinds
+}
+
+/// The kinds of all characters.
+#[inline]
+fn kinds_in(bytes: &[u8]) -> u16 {
+    // Values are short: what is left over is read from the end once more, rather than byte by byte.
+    if let (Some(front), Some(end)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        if let Some(end) = bytes.last_chunk::<16>() {
+            let (whole, _) = bytes.as_chunks::<16>();
+            return whole.iter().chain([end]).fold(0, |kinds, part| kinds | kinds_of(*part));
+        }
+        let both = u128::from(u64::from_le_bytes(*front)) | u128::from(u64::from_le_bytes(*end)) << 64;
+        return kinds_of(both.to_le_bytes());
+    }
+    let look = |kinds: u16, byte: &u8| kinds | KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
+    bytes.iter().fold(0, look)
+}
+
+/// The kinds of sixteen characters.
+#[inline]
+fn kinds_of(bytes: [u8; 16]) -> u16 {
+    let bytes = u8x16::new(bytes);
+    let is = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
+    let within = |first: u8, last: u8| {
+        let offset = bytes - u8x16::splat(first);
+        offset.simd_eq(offset.min(u8x16::splat(last - first)))
+    };
+    // As many kinds as a byte has bits; the other two are asked for.
+    let bit = |hits: u8x16, kind: u16| hits & u8x16::splat(u8::try_from(kind).unwrap_or_default());
+    let known = bit(within(b'0', b'9'), kind::DIGIT)
+        | bit(within(b'A', b'Z'), kind::UPPER)
+        | bit(within(b'a', b'z'), kind::LOWER)
+        | bit(is(b' '), kind::SPACE)
+        | bit(is(b'-'), kind::DASH)
+        | bit(is(b'.'), kind::DOT)
+        | bit(is(b'@'), kind::AT)
+        | bit(is(b':'), kind::COLON);
+    let slash = is(b'/');
+    let other = (known | slash).simd_eq(u8x16::splat(0));
+    let pairs = u128::from_le_bytes(known.to_array());
+    let folded = (pairs | pairs >> 64) & u128::from(u64::MAX);
+    let folded = folded | folded >> 32;
+    let folded = folded | folded >> 16;
+    let folded = u16::try_from((folded | folded >> 8) & 0xff).unwrap_or_default();
+    folded | if slash.any() { kind::SLASH } else { 0 } | if other.any() { kind::OTHER } else { 0 }
 }
 
 /// Whether a value whose key suggests nothing can be no class at all: it has neither the front, nor the
@@ -101,13 +146,9 @@ fn says_nothing(kind: JsonType, value: &[u8], kinds: u16, other: bool) -> bool {
 #[inline]
 fn may_be_masked(value: &[u8], kinds: u16) -> bool {
     // Of four bytes of a kind in a row one stands at each fourth place.
-    let run = |value: &[u8]| {
-        value.iter().skip(3).step_by(4).any(|byte| matches!(byte, b'X' | b'x' | b'.' | b'-'))
-    };
-    value.len() > FRONT
-        || kinds & (kind::OTHER | kind::SPACE) != 0
-        || kinds & kind::DIGIT == 0
-        || run(value)
+    let run =
+        |value: &[u8]| value.iter().skip(3).step_by(4).any(|byte| matches!(byte, b'X' | b'x' | b'.' | b'-'));
+    value.len() > FRONT || kinds & (kind::OTHER | kind::SPACE) != 0 || kinds & kind::DIGIT == 0 || run(value)
 }
 
 /// Whether a number of so many digits is none of the formats that tell by themselves.
@@ -465,4 +506,42 @@ fn trim_punctuation(word: &[u8]) -> &[u8] {
     let start = word.iter().position(|byte| !is_edge(byte)).unwrap_or(word.len());
     let end = word.iter().rposition(|byte| !is_edge(byte)).map_or(start, |end| end + 1);
     word.get(start..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Sixteen at a time is as one by one.
+        #[test]
+        fn kinds_are_those_of_each_byte(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
+            let expected = bytes.iter().fold(0, |kinds, byte| kinds | KINDS[usize::from(*byte)]);
+            prop_assert_eq!(kinds_in(&bytes), expected);
+        }
+
+        #[test]
+        fn a_word_ends_at_whitespace(text in "[a-z\t\n\u{b}\u{1f} é]{0,40}") {
+            let expected = text.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
+            prop_assert_eq!(word_end(text.as_bytes()), expected);
+        }
+
+        /// What a word is passed over for is none of the formats that texts are searched for.
+        #[test]
+        fn a_word_that_tells_is_looked_at(
+            word in "[(\"]?(ey[A-Z][a-z0-9.]{20}|A(KIA|Iza)[A-Z0-9]{16,36}|gh[op]_[A-Za-z0-9]{36}|xoxb-[0-9]{12}-[a-z0-9]{24}|[sr]k_live_[a-zA-Z0-9]{24}|[A-Z]{2}[0-9]{2}[A-Z0-9]{12,20}|[+]?[0-9 ]{7,20}|[a-z.]{1,9}@[a-z]{1,9}[.]com)[.,)]?",
+        ) {
+            let word = word.as_bytes();
+            prop_assume!(word_end(word) >= 6);
+            prop_assert!(may_tell(&word[..word_end(word)], word.contains(&b'@')));
+        }
+
+        /// Every masked value may be masked.
+        #[test]
+        fn masks_are_never_passed_over(value in "[0-9A-Zx*.•-]{0,9}(X{4}|[*]{3}|x{4}|[.]{4}|-{4})[0-9A-Z]{0,9}|ending in [0-9]{4}|redacted") {
+            let value = value.as_bytes();
+            prop_assert!(may_be_masked(value, summary(value)) || !checks::is_masked(value));
+        }
+    }
 }

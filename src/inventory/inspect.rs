@@ -19,7 +19,7 @@ use crate::http::h2::Toward;
 use crate::limits::Limits;
 use crate::operation::{self, Call, Content, graphql};
 use crate::payload::protobuf::Typed;
-use crate::payload::{self, Format, Text, Visitor, form};
+use crate::payload::{self, Coding, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
 use crate::secret::{FingerprintKey, HashKey, Purpose, Sensitive};
 use crate::spec::Methods;
@@ -693,6 +693,8 @@ impl Inspector {
             form: matches!(format, Format::Form | Format::Multipart),
             shape,
             frames: Vec::with_capacity(16),
+            container: None,
+            in_array: false,
             next: Some(root),
             next_name: None,
             root_done: false,
@@ -947,6 +949,9 @@ struct Walker<'w, 'a> {
     form: bool,
     shape: &'w mut BodyShape,
     frames: Vec<Frame<'a>>,
+    /// The node of the innermost container, and whether that is an array: of the last frame, kept at hand.
+    container: Option<NodeId>,
+    in_array: bool,
     /// Where the next value goes.
     next: Option<NodeId>,
     next_name: Option<Text<'a>>,
@@ -959,24 +964,24 @@ impl<'a> Walker<'_, 'a> {
     /// The node of the next value: what a key has named, or the items of the innermost array.
     #[inline]
     fn place(&mut self) -> Option<NodeId> {
-        match self.frames.last() {
-            Some(frame) if frame.array => {
-                frame.node.and_then(|node| self.shape.item(node, self.limits.shape_nodes))
-            }
-            Some(_) => self.next.take(),
-            None if self.root_done => None,
-            None => {
-                self.root_done = true;
-                self.next.take()
-            }
+        if self.in_array {
+            return self.container.and_then(|node| self.shape.item(node, self.limits.shape_nodes));
         }
+        // Before the body's own value no container is open.
+        if self.container.is_none() && self.frames.is_empty() {
+            if self.root_done {
+                return None;
+            }
+            self.root_done = true;
+        }
+        self.next.take()
     }
 
     /// The name of the value that [`Walker::place`] found a node for.
     #[inline]
     fn name(&self) -> Option<Text<'a>> {
         match self.frames.last() {
-            Some(frame) if frame.array => frame.name,
+            Some(frame) if self.in_array => frame.name,
             Some(_) => self.next_name,
             None => None,
         }
@@ -997,6 +1002,7 @@ impl<'a> Walker<'_, 'a> {
             self.step(node, kind as u32);
         }
         self.frames.push(Frame { node, array, name, held: self.held.len(), says: None });
+        (self.container, self.in_array) = (node, array);
         self.next = None;
     }
 
@@ -1037,6 +1043,8 @@ impl<'a> Walker<'_, 'a> {
             }
             self.frames.pop();
         }
+        (self.container, self.in_array) =
+            self.frames.last().map_or((None, false), |frame| (frame.node, frame.array));
         self.next = None;
         self.next_name = None;
     }
@@ -1091,6 +1099,102 @@ impl<'a> Walker<'_, 'a> {
             evidence.verdict = Some(Arc::clone(&verdict));
         }
         verdict
+    }
+
+    /// The node of a property that is not where it was, or is written otherwise than it is called.
+    fn other_key(&mut self, parent: NodeId, name: Text<'a>) -> Option<NodeId> {
+        let max = self.limits.shape_nodes;
+        let mut buffer = std::mem::take(&mut self.work.name);
+        let node = if self.xml {
+            buffer.clear();
+            buffer.extend_from_slice(if name.is_attribute() { b"/@" } else { b"/" });
+            buffer.extend_from_slice(name.raw());
+            self.shape.property_bytes(parent, &buffer, max, name_class_after_slash)
+        } else {
+            let bytes = name.decode(&mut buffer);
+            let classifier = self.classifier;
+            if self.chosen_names {
+                self.shape.property_bytes(parent, bytes, max, |name| chosen_name_class(name, classifier))
+            } else if name.is_number_of_field() {
+                // The number of a field is a name, not a value.
+                self.shape.property_bytes(parent, bytes, max, |_| None)
+            } else {
+                self.shape.property_bytes(parent, bytes, max, name_class)
+            }
+        };
+        self.work.name = buffer;
+        node
+    }
+
+    /// A value that holds no other. Its text comes in two, which fits registers.
+    fn leaf(&mut self, kind: JsonType, raw: &'a [u8], coding: Coding) {
+        let Some(node) = self.place() else { return };
+        if let Some(recording) = &mut self.work.recording {
+            recording.step(node, kind as u32);
+        }
+        let Some(evidence) = self.shape.count(node, kind) else { return };
+        if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
+            return;
+        }
+        let role = match &evidence.verdict {
+            // By far the most values: a known field that neither names nor is named, holding no document.
+            Some(verdict)
+                if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) =>
+            {
+                if let Some(recording) = &mut self.work.recording {
+                    recording.step(node, VALUE);
+                }
+                evidence.values += 1;
+                let value = if coding == Coding::Plain {
+                    raw
+                } else {
+                    Text::coded(raw, coding).decode(&mut self.work.value)
+                };
+                self.work.hits.clear();
+                self.classifier.classify(verdict, kind, value, &mut self.work.hits);
+                if self.work.hits.is_empty() {
+                    return;
+                }
+                let hash = self.hash_key.hash(value);
+                let mut valid = None;
+                for hit in &self.work.hits {
+                    evidence.count(*hit, hash);
+                    if let Some(recording) = &mut self.work.recording {
+                        recording.hits.push((node, *hit, hash));
+                    }
+                    if hit.fate == Fate::Valid {
+                        self.work.classes.insert(hit.class);
+                        valid = Some(hit.class);
+                    }
+                }
+                if self.collect && valid.is_some() {
+                    let hits = std::mem::take(&mut self.work.hits);
+                    let name = self.name().unwrap_or(EMPTY);
+                    for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
+                        self.found(hit.class, Some(name));
+                    }
+                    self.work.hits = hits;
+                }
+                return;
+            }
+            Some(verdict) => verdict.role,
+            None => {
+                let name = self.name().unwrap_or(EMPTY);
+                self.ensure_verdict(node, name).role
+            }
+        };
+        let (name, text) = (self.name().unwrap_or(EMPTY), Text::coded(raw, coding));
+        if role == Role::Plain || self.in_array || self.frames.is_empty() {
+            self.judge(Some(node), name, kind, text, None);
+            return;
+        }
+        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut())
+            && frame.says.is_none_or(|(known, _)| known < rank)
+            && raw.len() <= MAX_KEY
+        {
+            frame.says = Some((rank, text));
+        }
+        self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
     }
 
     /// Classifies one value and counts what comes of it at `node`.
@@ -1269,108 +1373,23 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
         self.leave();
     }
 
+    // Inlined with what nearly every key needs: what is handed over in memory is waited for.
+    #[inline]
     fn key(&mut self, name: Text<'a>) {
         self.next_name = Some(name);
-        let Some(parent) = self.frames.last().and_then(|frame| frame.node) else {
-            self.next = None;
-            return;
+        self.next = match self.container {
+            Some(parent) if name.is_plain() && !self.xml => match self.shape.guess(parent, name.raw()) {
+                Some(known) => Some(known),
+                None => self.other_key(parent, name),
+            },
+            Some(parent) => self.other_key(parent, name),
+            None => None,
         };
-        if name.is_plain()
-            && !self.xml
-            && let Some(known) = self.shape.guess(parent, name.raw())
-        {
-            self.next = Some(known);
-            return;
-        }
-        let max = self.limits.shape_nodes;
-        let mut buffer = std::mem::take(&mut self.work.name);
-        if self.xml {
-            buffer.clear();
-            buffer.extend_from_slice(if name.is_attribute() { b"/@" } else { b"/" });
-            buffer.extend_from_slice(name.raw());
-            self.next = self.shape.property_bytes(parent, &buffer, max, name_class_after_slash);
-        } else {
-            let bytes = name.decode(&mut buffer);
-            // The number of a field is a name, not a value.
-            let numbered = name.is_number_of_field();
-            self.next = if self.chosen_names {
-                let classifier = self.classifier;
-                self.shape.property_bytes(parent, bytes, max, |name| chosen_name_class(name, classifier))
-            } else if numbered {
-                self.shape.property_bytes(parent, bytes, max, |_| None)
-            } else {
-                self.shape.property_bytes(parent, bytes, max, name_class)
-            };
-        }
-        self.work.name = buffer;
     }
 
+    #[inline]
     fn scalar(&mut self, kind: JsonType, text: Text<'a>) {
-        let Some(node) = self.place() else { return };
-        let in_object = self.frames.last().is_some_and(|frame| !frame.array);
-        let raw = text.raw();
-        if let Some(recording) = &mut self.work.recording {
-            recording.step(node, kind as u32);
-        }
-        let Some(evidence) = self.shape.count(node, kind) else { return };
-        if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
-            return;
-        }
-        let role = match &evidence.verdict {
-            // By far the most values: a known field that neither names nor is named, holding no document.
-            Some(verdict)
-                if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) =>
-            {
-                if let Some(recording) = &mut self.work.recording {
-                    recording.step(node, VALUE);
-                }
-                evidence.values += 1;
-                let value = if text.is_plain() { raw } else { text.decode(&mut self.work.value) };
-                self.work.hits.clear();
-                self.classifier.classify(verdict, kind, value, &mut self.work.hits);
-                if self.work.hits.is_empty() {
-                    return;
-                }
-                let hash = self.hash_key.hash(value);
-                let mut valid = None;
-                for hit in &self.work.hits {
-                    evidence.count(*hit, hash);
-                    if let Some(recording) = &mut self.work.recording {
-                        recording.hits.push((node, *hit, hash));
-                    }
-                    if hit.fate == Fate::Valid {
-                        self.work.classes.insert(hit.class);
-                        valid = Some(hit.class);
-                    }
-                }
-                if self.collect && valid.is_some() {
-                    let hits = std::mem::take(&mut self.work.hits);
-                    let name = self.name().unwrap_or(EMPTY);
-                    for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
-                        self.found(hit.class, Some(name));
-                    }
-                    self.work.hits = hits;
-                }
-                return;
-            }
-            Some(verdict) => verdict.role,
-            None => {
-                let name = self.name().unwrap_or(EMPTY);
-                self.ensure_verdict(node, name).role
-            }
-        };
-        let name = self.name().unwrap_or(EMPTY);
-        if role == Role::Plain || !in_object {
-            self.judge(Some(node), name, kind, text, None);
-            return;
-        }
-        if let (Role::Says(rank), JsonType::String, Some(frame)) = (role, kind, self.frames.last_mut())
-            && frame.says.is_none_or(|(known, _)| known < rank)
-            && raw.len() <= MAX_KEY
-        {
-            frame.says = Some((rank, text));
-        }
-        self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
+        self.leaf(kind, text.raw(), text.coding());
     }
 
     fn labelled(&mut self, label: Option<&'a [u8]>, text: Text<'a>) {

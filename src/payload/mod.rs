@@ -65,6 +65,12 @@ impl<'a> Text<'a> {
         self.raw
     }
 
+    /// How they are written there.
+    #[must_use]
+    pub const fn coding(self) -> Coding {
+        self.coding
+    }
+
     /// Whether the bytes stand for themselves.
     #[must_use]
     pub const fn is_plain(self) -> bool {

@@ -250,7 +250,9 @@ pub fn is_masked(value: &[u8]) -> bool {
     let mut lower = [0_u8; 16];
     let mut len = 0;
     for byte in value {
-        if b"[]<>(){}/ -_\"'".contains(byte) {
+        if matches!(byte, b'[' | b']' | b'<' | b'>' | b'(' | b')' | b'{' | b'}')
+            || matches!(byte, b'/' | b' ' | b'-' | b'_' | b'"' | b'\'')
+        {
             continue;
         }
         let Some(slot) = lower.get_mut(len) else { break };

@@ -42,36 +42,56 @@ pub(crate) fn company(value: &[u8]) -> bool {
         return true;
     }
     let mut words = 0;
-    let mut word = [0_u8; 24];
-    let (known, first) = (&*KNOWN, &*FIRST);
-    let is_company = |word: &[u8]| {
-        let letter = word.first().map_or(0, |letter| letter & 31);
-        first.get(word.len()).is_some_and(|letters| letters >> letter & 1 == 1) && known.contains(word)
-    };
-    // Legal forms are often written with dots and spaces: sp. z o.o., S. L.
-    for piece in value.split(|byte| matches!(byte, b' ' | b',' | b'/' | b'(' | b')')) {
-        let mut len = 0;
-        for byte in piece.iter().filter(|byte| !matches!(byte, b'.' | b'\'')) {
-            if let Some(slot) = word.get_mut(len) {
-                *slot = byte.to_ascii_lowercase();
+    let mut comma = false;
+    let mut rest = value;
+    while !rest.is_empty() {
+        // Legal forms are often written with dots and spaces: sp. z o.o., S. L.
+        let (mut end, mut len, mut initial) = (0, 0, 0);
+        for byte in rest {
+            match byte {
+                b' ' | b',' | b'/' | b'(' | b')' => {
+                    comma |= *byte == b',';
+                    break;
+                }
+                b'.' | b'\'' => {}
+                _ => {
+                    if len == 0 {
+                        initial = *byte;
+                    }
+                    len += 1;
+                }
             }
-            len += 1;
+            end += 1;
         }
+        let piece = rest.get(..end).unwrap_or_default();
+        rest = rest.get(end + 1..).unwrap_or_default();
         if len == 0 {
             continue;
         }
-        let text = word.get(..len).unwrap_or_default();
         // A first word that is a short form is rather a title or a given name ("Ag", "Co").
-        if is_company(text) && (words > 0 || len > 3) {
+        if (words > 0 || len > 3) && is_company_word(piece, len, initial) {
             return true;
         }
         words += 1;
     }
-    let comma = value.contains(&b',');
     comma
         && [&b" and "[..], b" und ", b" et ", b" y ", b" e ", b" i ", b" en "]
             .iter()
             .any(|and| memchr::memmem::find(value, and).is_some())
+}
+
+/// Whether `piece`, which has `len` bytes without its dots, the first of them `initial`, is a known word.
+fn is_company_word(piece: &[u8], len: usize, initial: u8) -> bool {
+    let letter = initial.to_ascii_lowercase() & 31;
+    if !FIRST.get(len).is_some_and(|letters| letters >> letter & 1 == 1) {
+        return false;
+    }
+    let mut word = [0_u8; 32];
+    let letters = piece.iter().filter(|byte| !matches!(byte, b'.' | b'\''));
+    for (slot, byte) in word.iter_mut().zip(letters) {
+        *slot = byte.to_ascii_lowercase();
+    }
+    word.get(..len).is_some_and(|word| KNOWN.contains(word))
 }
 
 /// One to seven words of letters with the signs that names have; no company, no word of an enumeration.
