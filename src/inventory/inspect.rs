@@ -697,6 +697,7 @@ impl Inspector {
             in_array: false,
             next: Some(root),
             next_name: None,
+            next_coding: Coding::Plain,
             root_done: false,
             held: Vec::new(),
             work: &mut self.work,
@@ -954,7 +955,10 @@ struct Walker<'w, 'a> {
     in_array: bool,
     /// Where the next value goes.
     next: Option<NodeId>,
-    next_name: Option<Text<'a>>,
+    /// What a key has named last, and how it is written there: apart, since a text that is stored byte by byte and
+    /// read as a whole is waited for.
+    next_name: Option<&'a [u8]>,
+    next_coding: Coding,
     root_done: bool,
     held: Vec<Held<'a>>,
     work: &'w mut Work,
@@ -982,7 +986,7 @@ impl<'a> Walker<'_, 'a> {
     fn name(&self) -> Option<Text<'a>> {
         match self.frames.last() {
             Some(frame) if self.in_array => frame.name,
-            Some(_) => self.next_name,
+            Some(_) => self.next_name.map(|raw| Text::coded(raw, self.next_coding)),
             None => None,
         }
     }
@@ -1376,7 +1380,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
     // Inlined with what nearly every key needs: what is handed over in memory is waited for.
     #[inline]
     fn key(&mut self, name: Text<'a>) {
-        self.next_name = Some(name);
+        (self.next_name, self.next_coding) = (Some(name.raw()), name.coding());
         self.next = match self.container {
             Some(parent) if name.is_plain() && !self.xml => match self.shape.guess(parent, name.raw()) {
                 Some(known) => Some(known),
