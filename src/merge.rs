@@ -16,6 +16,12 @@ impl Merge for u64 {
     }
 }
 
+impl<V: Merge> Merge for Box<V> {
+    fn absorb(&mut self, other: Self) {
+        (**self).absorb(*other);
+    }
+}
+
 impl<K: Ord, V: Merge> Merge for std::collections::BTreeMap<K, V> {
     fn absorb(&mut self, other: Self) {
         for (key, value) in other {

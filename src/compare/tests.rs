@@ -248,7 +248,7 @@ fn body_findings(method: &str, schema: &Value, bodies: &[Value]) -> Vec<String> 
     if method == "POST" {
         facts.request_shape = shape(bodies);
     } else {
-        facts.response_shapes.insert(200, shape(bodies));
+        facts.response_shapes.insert(200, Box::new(shape(bodies)));
     }
     let all = found(vec![endpoint(HOST, method, "/v1/a", facts)], &set);
     let mut all: Vec<_> = all
@@ -317,8 +317,8 @@ fn bodies_of_errors_and_the_default_of_errors_are_left_alone() {
     let set =
         document(&json!({"/a": {"get": {"responses": {"200": {}, "404": content, "default": content}}}}));
     let mut seen = facts(&[(201, 1), (404, 1)]);
-    seen.response_shapes.insert(201, shape(&[json!({"x": 1})]));
-    seen.response_shapes.insert(404, shape(&[json!({"x": 1})]));
+    seen.response_shapes.insert(201, Box::new(shape(&[json!({"x": 1})])));
+    seen.response_shapes.insert(404, Box::new(shape(&[json!({"x": 1})])));
     let endpoints = vec![get("/v1/a", seen)];
     assert!(found(endpoints.clone(), &set).is_empty());
     let options = Options { error_bodies: true, ..Options::default() };

@@ -644,7 +644,7 @@ impl learner::Facts for EndpointFacts {
 
     fn held(&self) -> usize {
         let shapes = self.response_shapes.values().chain(self.response_other.values());
-        let nodes: usize = shapes.map(BodyShape::size).sum();
+        let nodes: usize = shapes.map(|shape| shape.size()).sum();
         nodes + self.request_shape.size() + self.request_other.size() + self.query.len() + self.fields.size()
     }
 

@@ -267,7 +267,8 @@ impl Merge for Servers {
     }
 }
 
-/// Everything that is counted for one endpoint.
+/// Everything that is counted for one endpoint. A map has room for eleven entries with its first: large ones are boxed, as
+/// most endpoints have one or two.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct EndpointFacts {
     /// Exchanges.
@@ -289,11 +290,11 @@ pub struct EndpointFacts {
     /// The shape of structured request bodies.
     pub request_shape: BodyShape,
     /// The shapes of structured response bodies, by status.
-    pub response_shapes: BTreeMap<u16, BodyShape>,
+    pub response_shapes: BTreeMap<u16, Box<BodyShape>>,
     /// The shape of request bodies that no JSON schema describes: XML, CSV, text.
     pub request_other: BodyShape,
     /// The shapes of such response bodies, by status.
-    pub response_other: BTreeMap<u16, BodyShape>,
+    pub response_other: BTreeMap<u16, Box<BodyShape>>,
     /// Data classes outside structured bodies.
     pub fields: FieldTable,
     /// Exchanges by authentication scheme; one exchange may count for several.
@@ -321,7 +322,7 @@ pub struct EndpointFacts {
     /// The versions that calls told other than by their path, when any did.
     pub versions: Option<Box<Versions>>,
     /// By hour since the epoch of packet time.
-    pub hours: BTreeMap<i64, HourFacts>,
+    pub hours: BTreeMap<i64, Box<HourFacts>>,
     /// What they have to do with other vantages, where vantages are told apart.
     pub vantage: Option<Box<VantageFacts>>,
     /// What is not in the sums above yet; nothing once the facts have left their collector.
@@ -394,6 +395,7 @@ impl EndpointFacts {
         let sides =
             self.dialogue.iter_mut().flat_map(|dialogue| [&mut dialogue.to_server, &mut dialogue.to_client]);
         let messages = sides.flat_map(SideFacts::shapes_mut);
+        let shapes = shapes.map(|shape| &mut **shape);
         for shape in shapes.chain([&mut self.request_shape, &mut self.request_other]).chain(messages) {
             shape.evidences_mut().for_each(|evidence| evidence.renumber(numbers));
         }
@@ -409,7 +411,7 @@ impl EndpointFacts {
 
 fn absorb_some<F: Merge>(mine: &mut Option<Box<F>>, theirs: Option<Box<F>>) {
     match (mine, theirs) {
-        (Some(mine), Some(theirs)) => mine.absorb(*theirs),
+        (Some(mine), Some(theirs)) => mine.absorb(theirs),
         (mine @ None, theirs) => *mine = theirs,
         (Some(_), None) => {}
     }

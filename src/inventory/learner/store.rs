@@ -418,6 +418,8 @@ impl<F: Default + Merge> Store<F> {
     pub(super) fn operation(&mut self, place: Place, method: Method) -> &mut Operation<F> {
         let operations = &mut self.node_mut(place.node).operations;
         let at = operations.iter().position(|operation| operation.method == method).unwrap_or_else(|| {
+            // Most skeletons have one method or two, and facts are large.
+            operations.reserve_exact(1);
             operations.push(Operation { method, seen: Seen::default(), facts: F::default() });
             operations.len() - 1
         });

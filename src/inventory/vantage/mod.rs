@@ -227,9 +227,9 @@ struct Echo {
     request_bytes: u64,
     response_bytes: u64,
     /// By hour, for where the endpoint stays one of its own.
-    hours: BTreeMap<i64, HourFacts>,
+    hours: BTreeMap<i64, Box<HourFacts>>,
     /// By hour what was not told further out, for where it does not.
-    untold: BTreeMap<i64, HourFacts>,
+    untold: BTreeMap<i64, Box<HourFacts>>,
 }
 
 impl Merge for Echo {

@@ -38,7 +38,7 @@ struct Found {
     links: BTreeMap<u64, Link>,
     differences: BTreeMap<(u8, Difference), u64>,
     alone: u64,
-    hours: BTreeMap<i64, HourFacts>,
+    hours: BTreeMap<i64, Box<HourFacts>>,
 }
 
 /// What settling says of the whole.
@@ -126,7 +126,7 @@ pub(in crate::inventory) fn settle(layers: &mut [Layer<'_>], before: Option<Time
                 let Found { back: waiting, echo, links, differences, alone, hours } = found;
                 facts.hours.absorb(hours);
                 let places = BTreeSet::new();
-                known.absorb(VantageFacts { places, waiting, echo, links, differences, alone });
+                known.absorb(Box::new(VantageFacts { places, waiting, echo, links, differences, alone }));
             }
             number += 1;
         });
@@ -403,7 +403,7 @@ fn told(all: &[Held], above: &[Option<Above>], layers: usize) -> Vec<Told> {
 }
 
 /// Counts a sighting in its hour.
-fn count(hours: &mut BTreeMap<i64, HourFacts>, one: &Sighting) {
+fn count(hours: &mut BTreeMap<i64, Box<HourFacts>>, one: &Sighting) {
     let hour = hours.entry(one.at.hour()).or_default();
     if let Some(slot) = hour.by_status_class.get_mut(usize::from(one.status / 100).min(5)) {
         *slot += 1;
@@ -451,7 +451,7 @@ impl Found {
             untold.latencies.count(latency);
         }
         if untold != HourFacts::default() {
-            echo.untold.entry(one.at.hour()).or_default().absorb(untold);
+            echo.untold.entry(one.at.hour()).or_default().absorb(Box::new(untold));
         }
         let credential = |of: &Sighting| of.schemes.map(|schemes| !schemes.is_empty());
         let differs = [
