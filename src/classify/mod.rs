@@ -240,13 +240,31 @@ impl Classifier {
         reason
     }
 
+    /// How many signatures and examples there are of each pack, in the packs' order.
+    #[must_use]
+    pub fn tested(&self) -> Vec<packs::Tested> {
+        let mut all: Vec<packs::Tested> = Vec::new();
+        for (signature, ..) in &self.signatures {
+            let at = all.iter().position(|tested| tested.pack == signature.pack).unwrap_or_else(|| {
+                all.push(packs::Tested { pack: signature.pack.clone(), ..packs::Tested::default() });
+                all.len() - 1
+            });
+            if let Some(tested) = all.get_mut(at) {
+                tested.signatures += 1;
+                tested.matches += signature.matches.len();
+                tested.rejects += signature.rejects.len();
+            }
+        }
+        all
+    }
+
     /// Runs every signature's examples: `matches` must be found to be of its class, `rejects` must not.
     #[must_use]
     pub fn test_examples(&self) -> Problems {
         let mut problems = Problems::default();
         for (signature, class, _) in &self.signatures {
             if signature.matches.is_empty() {
-                problems.push("", signature.id.as_str(), "has no example that must match");
+                problems.push(&signature.pack, signature.id.as_str(), "has no example that must match");
             }
             for (examples, wanted) in [(&signature.matches, true), (&signature.rejects, false)] {
                 for (key, value) in examples {
@@ -267,7 +285,7 @@ impl Classifier {
                             verdict.candidates.iter().map(|candidate| self.name(candidate.class)).collect();
                         let must = if wanted { "must match" } else { "must not match" };
                         problems.push(
-                            "",
+                            &signature.pack,
                             signature.id.as_str(),
                             format!(
                                 "example under {key:?} {must}: found {got:?}, key suggests {suggested:?}"

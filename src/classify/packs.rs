@@ -178,6 +178,8 @@ impl Proof {
 /// A signature, ready for use.
 #[derive(Clone, Debug)]
 pub(crate) struct Signature {
+    /// The name of the pack it is in.
+    pub(crate) pack: String,
     pub(crate) id: String,
     pub(crate) class: String,
     pub(crate) tier: u8,
@@ -234,6 +236,7 @@ pub(crate) fn load(packs: &[Pack<'_>]) -> Result<Vec<Signature>, Problems> {
             }
         }
     }
+    tell_duplicates(&all, &mut problems);
     problems.into_result(all)
 }
 
@@ -259,8 +262,8 @@ fn ready(file: SignatureFile, name: &str, place: &str, problems: &mut Problems) 
         None => None,
     };
     let shape = match &file.shape {
-        Some(shape) if !(shape.starts_with('^') && shape.ends_with('$')) => {
-            complain("shape must be anchored: begin with ^ and end with $".to_owned());
+        Some(shape) if !is_anchored(shape) => {
+            complain("shape must be anchored: begin with ^ and end with $, each alternative, too".to_owned());
             None
         }
         Some(shape) => match regex_automata::meta::Regex::new(shape) {
@@ -304,10 +307,14 @@ fn ready(file: SignatureFile, name: &str, place: &str, problems: &mut Problems) 
     if keys.is_empty() && hints.is_empty() && under.is_empty() && !file.alone {
         complain("can never match: needs keys, hints, under or alone".to_owned());
     }
+    if file.alone && !check.is_some_and(Check::tells_alone) {
+        complain("alone needs a check whose values tell by themselves, such as iban or luhn_iin".to_owned());
+    }
     if problems.as_slice().len() > before {
         return None;
     }
     Some(Signature {
+        pack: name.to_owned(),
         id: file.id.unwrap_or_else(|| file.class.clone()),
         class: file.class,
         tier: file.tier,
@@ -323,6 +330,36 @@ fn ready(file: SignatureFile, name: &str, place: &str, problems: &mut Problems) 
         matches,
         rejects,
     })
+}
+
+/// Whether a pattern can only match whole values. One that is no pattern is for others to refuse.
+fn is_anchored(shape: &str) -> bool {
+    use regex_syntax::hir::Look;
+    regex_syntax::parse(shape).map_or(true, |pattern| {
+        let properties = pattern.properties();
+        properties.look_set_prefix().contains(Look::Start) && properties.look_set_suffix().contains(Look::End)
+    })
+}
+
+/// Tells of each phrase that is a key of two classes with the same check: one of them could never be found by it.
+pub(crate) fn tell_duplicates(signatures: &[Signature], problems: &mut Problems) {
+    let mut known: BTreeMap<(Vec<String>, Check), &Signature> = BTreeMap::new();
+    for signature in signatures {
+        let Some(check) = signature.proof.check() else { continue };
+        for phrase in &signature.keys {
+            let mut words = super::tokens::words(phrase);
+            words.sort_unstable();
+            words.dedup();
+            let other = *known.entry((words, check)).or_insert(signature);
+            if other.class != signature.class {
+                problems.push(
+                    &signature.pack,
+                    signature.id.as_str(),
+                    format!("the key {phrase:?} is one of {}, too, with the same check", other.id),
+                );
+            }
+        }
+    }
 }
 
 /// Reads the shared words.
@@ -352,13 +389,24 @@ pub(crate) fn load_words(pack: Pack<'_>) -> Result<Words, Problems> {
     }
 }
 
-/// Runs the examples of the built-in packs against all signatures and reports what fails.
-#[must_use]
-pub fn self_test() -> Problems {
-    match super::Classifier::new(&[]) {
-        Ok(classifier) => classifier.test_examples(),
-        Err(problems) => problems,
-    }
+/// What a pack was tested with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tested {
+    /// The pack's name.
+    pub pack: String,
+    /// Its signatures, those that a later pack replaced left out.
+    pub signatures: usize,
+    /// Examples that must match.
+    pub matches: usize,
+    /// Examples that must not.
+    pub rejects: usize,
+}
+
+/// Runs the examples of the built-in packs and these against all signatures: what was tried, or all that fails.
+pub fn self_test(user: &[Pack<'_>]) -> Result<Vec<Tested>, Problems> {
+    let classifier = super::Classifier::new(user)?;
+    let problems = classifier.test_examples();
+    problems.into_result(classifier.tested())
 }
 
 #[cfg(test)]
@@ -367,8 +415,9 @@ mod tests {
 
     #[test]
     fn the_built_in_packs_hold_what_they_say() {
-        let problems = self_test();
-        assert!(problems.is_empty(), "{problems}");
+        let tested = self_test(&[]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(tested.len(), BUILT_IN.len());
+        assert!(tested.iter().all(|tested| tested.matches >= tested.signatures && tested.rejects > 0));
     }
 
     #[test]
@@ -379,5 +428,30 @@ mod tests {
         for part in ["tier must be", "no check called", "unknown field `colour`", "must be anchored"] {
             assert!(problems.contains(part), "{part}: {problems}");
         }
+    }
+
+    #[test]
+    fn what_could_not_work_is_refused() {
+        for (signatures, expected) in [
+            ("- {class: a.b, tier: 1, shape: '^x|y$', keys: [k]}", "must be anchored"),
+            ("- {class: a.b, tier: 1, shape: '^x$', alone: true}", "alone needs a check"),
+            ("- {class: a.b, tier: 1, check: otp, alone: true}", "alone needs a check"),
+            ("- {class: a.b, tier: 1, keys: [k]}", "needs a check or a shape"),
+            ("- {class: a.b, tier: 1, shape: '^x$'}", "can never match"),
+            (
+                "- {class: a.b, tier: 1, check: otp, keys: [badge code]}\n- {class: a.c, tier: 1, check: otp, keys: [code badge]}",
+                "the key \"code badge\" is one of a.b, too",
+            ),
+            (
+                "- {class: a.b, tier: 1, shape: '^x$', keys: [k]}\n- {class: a.b, tier: 1, shape: '^y$', keys: [l]}",
+                "the id is used twice",
+            ),
+        ] {
+            let text = format!("family: x\nsignatures:\n{signatures}\n");
+            let told = load(&[Pack { name: "mine.yaml", text: &text }]).unwrap_err().to_string();
+            assert!(told.contains(expected), "{expected} is not in {told}");
+        }
+        let whole = "family: x\nsignatures:\n- {class: a.b, tier: 1, shape: '^(?:x|y)$', keys: [k]}\n";
+        assert!(load(&[Pack { name: "mine.yaml", text: whole }]).is_ok());
     }
 }

@@ -6,7 +6,6 @@ use super::style::Colours;
 use super::{Outcome, documents, key, summary};
 use crate::access_log::LogOptions;
 use crate::caller::{Network, TrustedProxies};
-use crate::classify::Classifier;
 use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
@@ -20,7 +19,7 @@ use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::tables;
 use crate::sink::jsonl;
 use crate::source::log_file::format_given;
-use crate::source::log_presets;
+use crate::source::{log_presets, signature_packs};
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -123,6 +122,11 @@ pub(super) struct Args {
     /// Do not look into bodies: faster, but finds no data classes and no drift in them
     #[arg(long, help_heading = "How to read")]
     no_bodies: bool,
+
+    /// Signatures of data classes of your own, which replace built-in ones by id: a YAML file like those in signatures, or
+    /// a folder of them
+    #[arg(long, value_name = "FILE_OR_DIR", help_heading = "How to read")]
+    signatures: Vec<PathBuf>,
 
     /// Keep reading a file that grows until nothing was added for this many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "How to read")]
@@ -270,7 +274,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         },
         keep_bad_lines: args.quarantine.is_some(),
         key,
-        classifier: Classifier::built_in(),
+        classifier: signature_packs::load(&args.signatures)?,
         documents,
         rulings,
     };

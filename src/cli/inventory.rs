@@ -17,7 +17,7 @@ use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::tables;
 use crate::sink::jsonl;
 use crate::source::log_file::format_given;
-use crate::source::log_presets;
+use crate::source::{log_presets, signature_packs};
 use crate::spec::{DocumentSet, Methods};
 use crate::tls::keylog::Keys;
 #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
@@ -61,6 +61,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     templates: Option<PathBuf>,
 
+    /// Signatures of data classes of your own, as for analyze
+    #[arg(long, value_name = "FILE_OR_DIR", conflicts_with = "lake")]
+    signatures: Vec<PathBuf>,
+
     /// How the lines of logs are laid out, as for analyze
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -93,7 +97,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     for complaint in &complaints {
         complain(complaint);
     }
-    let classifier = Classifier::built_in();
+    let classifier = signature_packs::load(&args.signatures)?;
     let delta = match &args.state {
         Some(folder) => of_state(folder, args.key.as_deref(), &classifier)?,
         None => match of_files(args, methods, &classifier)? {

@@ -3,7 +3,7 @@
 use super::style::{bytes, thousands};
 use super::terminal::Terminal;
 use super::{Outcome, documents, key};
-use crate::classify::{Classifier, Pack};
+use crate::classify::Classifier;
 use crate::config::{
     AccessLog, AccessLogConfig, Config, InterfaceConfig, KeyLogConfig, LogFormat, NetworkId, Sandboxing,
     Settings, WayIn,
@@ -27,6 +27,7 @@ use crate::source::intake::stdin::Stdin;
 use crate::source::key_log::KeySocketSettings;
 use crate::source::key_socket::KeySocket;
 use crate::source::live;
+use crate::source::signature_packs;
 use crate::spec::{DocumentSet, Methods};
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
@@ -572,17 +573,7 @@ fn read(settings: &Settings) -> Result<Read> {
     let mut problems = Vec::new();
     let (documents, methods) = documents::read(&settings.specs, &settings.descriptors, &mut problems)?;
     let rulings = documents::rulings(settings.templates.as_deref(), &mut problems)?;
-    let mut texts = Vec::new();
-    for file in &settings.signatures {
-        let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-        texts.push((file.display().to_string(), text));
-    }
-    let classifier = if texts.is_empty() {
-        Classifier::built_in()
-    } else {
-        let packs: Vec<Pack<'_>> = texts.iter().map(|(name, text)| Pack { name, text }).collect();
-        Arc::new(Classifier::new(&packs)?)
-    };
+    let classifier = signature_packs::load(&settings.signatures)?;
     Ok(Read { documents, methods, rulings, classifier, problems })
 }
 

@@ -1,37 +1,33 @@
 //! Presets of a user's own, from files and folders.
 
+use super::yaml_files;
 use crate::access_log::{Catalogue, Preset};
 use crate::problem::Problems;
-use std::path::{Path, PathBuf};
-
-/// A file that is larger is no preset.
-const MAX_BYTES: u64 = 1 << 20;
+use std::path::PathBuf;
 
 /// The presets that are compiled in, and those of these YAML files and folders of them. All that is wrong is told at
 /// once; two files of the same id are, too.
 pub fn load(paths: &[PathBuf]) -> Result<Catalogue, Problems> {
     let mut problems = Problems::default();
-    let mut presets: Vec<(String, Preset)> = Vec::new();
-    let files: Vec<PathBuf> = paths.iter().flat_map(|path| files(path, &mut problems)).collect();
-    for file in files {
-        let name = file.display().to_string();
-        let text = match std::fs::metadata(&file).and_then(|meta| {
-            if meta.len() > MAX_BYTES {
-                Err(std::io::ErrorKind::FileTooLarge.into())
-            } else {
-                std::fs::read_to_string(&file)
-            }
-        }) {
-            Ok(text) => text,
-            Err(error) => {
-                problems.push(&name, "", error.to_string());
-                continue;
-            }
-        };
-        match Preset::load(&name, &text) {
+    let files = yaml_files::read(paths, &mut problems);
+    match of_texts(&files) {
+        Ok(catalogue) => problems.into_result(catalogue),
+        Err(more) => {
+            problems.absorb(more);
+            Err(problems)
+        }
+    }
+}
+
+/// The same of texts, each behind its name.
+pub fn of_texts(files: &[(String, String)]) -> Result<Catalogue, Problems> {
+    let mut problems = Problems::default();
+    let mut presets: Vec<(&str, Preset)> = Vec::new();
+    for (name, text) in files {
+        match Preset::load(name, text) {
             Ok(preset) => {
                 if let Some((other, _)) = presets.iter().find(|(_, other)| other.id == preset.id) {
-                    problems.push(&name, "id", format!("is that of {other}, too"));
+                    problems.push(name, "id", format!("is that of {other}, too"));
                 }
                 presets.push((name, preset));
             }
@@ -39,29 +35,6 @@ pub fn load(paths: &[PathBuf]) -> Result<Catalogue, Problems> {
         }
     }
     problems.into_result(Catalogue::with(presets.into_iter().map(|(_, preset)| preset)))
-}
-
-/// The file itself, or the YAML files of a folder in the order of their names.
-fn files(path: &Path, problems: &mut Problems) -> Vec<PathBuf> {
-    if !path.is_dir() {
-        return vec![path.to_owned()];
-    }
-    let is_yaml = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-    match std::fs::read_dir(path) {
-        Ok(entries) => {
-            let mut files: Vec<PathBuf> =
-                entries.flatten().map(|entry| entry.path()).filter(is_yaml).collect();
-            files.sort();
-            if files.is_empty() {
-                problems.push(&path.display().to_string(), "", "holds no YAML file");
-            }
-            files
-        }
-        Err(error) => {
-            problems.push(&path.display().to_string(), "", error.to_string());
-            Vec::new()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! An edge: this is where bytes enter. [`open`] finds out by content what an input is and undoes its
 //! compression; [`capture_file`] reads frames from pcap and pcapng, [`log_file`] exchanges from logs,
 //! [`key_log`] and `key_socket` the secrets of TLS connections, `live` frames from interfaces, which `fanout` spreads over shards.
-//! [`intake`] holds the ways in for the logs of a sensor that runs. [`host`] and `ethtool` tell what may be wrong with
+//! [`log_presets`] and [`signature_packs`] read what a user adds to what is compiled in. [`intake`] holds the ways in for the logs of a sensor that runs. [`host`] and `ethtool` tell what may be wrong with
 //! an interface.
 
 pub mod capture_file;
@@ -22,6 +22,8 @@ pub mod live;
 pub mod log_file;
 pub mod log_presets;
 pub mod open;
+pub mod signature_packs;
+pub mod yaml_files;
 
 use crate::time::Timestamp;
 use std::time::SystemTime;

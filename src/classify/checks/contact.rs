@@ -118,11 +118,13 @@ pub(crate) fn address(value: &[u8]) -> bool {
         && memchr::memmem::find(value, b"://").is_none()
         && !value.iter().any(|byte| b"{}<>=*\\|_".contains(byte))
         && (spaces > 0 || value.iter().any(u8::is_ascii_digit) || value.len() >= 8)
-        && !(spaces == 0 && value.len() > 40)
+        && !(spaces == 0 && value.len() > 40 && value.is_ascii())
 }
 
 /// A national grammar: three to ten letters and digits with at least two digits, hardly a separator.
 pub(crate) fn postcode(value: &[u8]) -> bool {
+    // Greek ones may stand behind the letters of the word.
+    let value = value.strip_prefix("ΤΚ ".as_bytes()).unwrap_or(value);
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     (3..=10).contains(&value.len())

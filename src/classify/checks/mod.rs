@@ -117,6 +117,35 @@ impl Check {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|check| check.name() == name)
     }
+
+    /// Whether a value that passes tells its class without a key, so that a signature may say `alone`.
+    #[must_use]
+    pub const fn tells_alone(self) -> bool {
+        matches!(
+            self,
+            Self::Jwt
+                | Self::BasicAuth
+                | Self::GcpKey
+                | Self::AwsKeyId
+                | Self::AzureKey
+                | Self::Github
+                | Self::Slack
+                | Self::Stripe
+                | Self::PrivateKey
+                | Self::Track
+                | Self::Pan
+                | Self::Iban
+                | Self::CreditorId
+                | Self::Lei
+                | Self::Mac
+                | Self::Email
+                | Self::Cpf
+                | Self::Cnpj
+                | Self::Nir
+                | Self::Dni
+                | Self::CodiceFiscale
+        )
+    }
 }
 
 pub(crate) use contact::phone_international;

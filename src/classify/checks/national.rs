@@ -340,9 +340,15 @@ pub(crate) fn nhs_number(value: &[u8]) -> bool {
 /// Six to eleven letters and digits with at least five digits, as passports have.
 pub(crate) fn passport(value: &[u8]) -> bool {
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    (6..=11).contains(&value.len())
-        && digits >= 4
-        && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    let capitals = value.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let vowel = || value.iter().any(|byte| b"AEIOU".contains(byte));
+    let spaces = value.len() - digits - capitals;
+    // German ones may have a single digit and have no vowels; Russian ones are grouped.
+    (6..=13).contains(&value.len())
+        && (6..=11).contains(&(digits + capitals))
+        && (digits >= 4 || value.len() == 9 && digits >= 1 && !vowel())
+        && memchr::memchr_iter(b' ', value).count() == spaces
+        && (spaces == 0 || spaces <= 2 && capitals <= 2 && digits >= 6)
 }
 
 /// Five to twenty letters and digits with at least four digits.

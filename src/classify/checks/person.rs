@@ -20,7 +20,32 @@ const COMPANY_WORDS: &str = "\
     genossenschaft verein universität university school hospital ministry council authority ppuh phu \
     fhu phup account credit savings konto girokonto compte cuenta conta conto rekening saver \
     mortgage loan despacho industrias manufacturas suministros distribuciones comercial grupo gruppe \
-    groupe gruppo gmbhco cia pao uab sia ou doo dd ad eood ood";
+    groupe gruppo gmbhco cia pao uab sia ou doo dd ad eood ood groep gruppen groupement sàrl scarl \
+    scrl commv ebvba vzw asbl vennootschap handelsbolag aktiebolag osakeyhtiö kommandiittiyhtiö \
+    sønner söner brødrene sons zrt kkt kht nyrt şti aş sirketi şirketi ticaret sanayi holding tbk \
+    persero perusahaan jdoo dooel kdd dno mb vši tmi kg ohg ltd eingetragener gmbh ООО ОАО ЗАО ПАО \
+    ТОО ИП АО ГК Групп Группа ТОВ ПАТ ПрАТ ФОП ЕООД ООД АД КД ЕТ СД ΑΕ ΟΕ ΕΕ ΕΠΕ ΙΚΕ ΑΒΕΕ \
+    ΟΜΙΛΟΣ";
+
+/// Marks of organisations in scripts that write no spaces between words, or stand around the name.
+const COMPANY_MARKS: [&str; 16] = [
+    "株式会社",
+    "有限会社",
+    "合同会社",
+    "合資会社",
+    "公司",
+    "集团",
+    "集團",
+    "주식회사",
+    "유한회사",
+    "합자회사",
+    "(주)",
+    "(유)",
+    "บริษัท",
+    "จำกัด",
+    "Công ty",
+    "شركة",
+];
 
 /// The known words, for looking up.
 static KNOWN: LazyLock<HashSet<&'static [u8], foldhash::fast::FixedState>> =
@@ -39,6 +64,11 @@ static FIRST: LazyLock<[u32; 32]> = LazyLock::new(|| {
 /// Whether a text reads as the name of an organisation: a legal form, a word of trade, `&`, `A, B and C`.
 pub(crate) fn company(value: &[u8]) -> bool {
     if value.contains(&b'&') {
+        return true;
+    }
+    if !value.is_ascii()
+        && COMPANY_MARKS.iter().any(|mark| memchr::memmem::find(value, mark.as_bytes()).is_some())
+    {
         return true;
     }
     let mut words = 0;
@@ -97,7 +127,8 @@ fn is_company_word(piece: &[u8], len: usize, initial: u8) -> bool {
 /// One to seven words of letters with the signs that names have; no company, no word of an enumeration.
 pub(crate) fn name(value: &[u8]) -> bool {
     let value = value.trim_ascii();
-    if !(2..=80).contains(&value.len()) {
+    // Letters of some scripts take three bytes.
+    if !(2..=200).contains(&value.len()) {
         return false;
     }
     let mut letters = 0;
@@ -115,6 +146,7 @@ pub(crate) fn name(value: &[u8]) -> bool {
     if ascii {
         return letters >= 2
             && words <= 8
+            && value.len() <= 80
             && !company(value)
             && !is_flag(value)
             && !(words == 1 && value.len() > 40);
@@ -124,14 +156,26 @@ pub(crate) fn name(value: &[u8]) -> bool {
     words = 1;
     for letter in text.chars() {
         match letter {
-            ' ' => words += 1,
-            '.' | '\'' | '-' | '’' | ',' | '´' | '`' | '·' | '/' => {}
+            ' ' | '\u{3000}' => words += 1,
+            '.' | '\'' | '-' | '’' | ',' | '´' | '`' | '·' | '・' | '/' => {}
+            // A family name may be one character.
+            '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => letters += 2,
             other if other.is_alphabetic() || ('\u{300}'..='\u{36f}').contains(&other) => letters += 1,
-            '\u{900}'..='\u{dff}' | '\u{200c}' | '\u{200d}' => {}
+            // Vowels and tones that are written beside their letter.
+            '\u{5b0}'..='\u{5c7}'
+            | '\u{64b}'..='\u{655}'
+            | '\u{900}'..='\u{109f}'
+            | '\u{1780}'..='\u{17ff}'
+            | '\u{200c}'
+            | '\u{200d}' => {}
             _ => return false,
         }
     }
-    letters >= 2 && words <= 8 && !company(value) && !(words == 1 && text.len() > 40)
+    letters >= 2
+        && words <= 8
+        && text.chars().count() <= 80
+        && !company(value)
+        && !(words == 1 && text.len() > 40)
 }
 
 fn is_flag(value: &[u8]) -> bool {
