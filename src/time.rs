@@ -103,6 +103,19 @@ impl Timestamp {
         (year, month.cast_unsigned().to_le_bytes()[0], day.cast_unsigned().to_le_bytes()[0])
     }
 
+    /// The midnight (UTC) that begins the day of an RFC 3339 date, or of a date-time's date.
+    #[must_use]
+    pub fn parse_date(text: &str) -> Option<Self> {
+        let (date, time) = text.trim().split_at_checked(10)?;
+        if !(time.is_empty() || time.starts_with(['T', 't', ' '])) {
+            return None;
+        }
+        let mut parts = date.split('-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let whole = [(year, 4), (month, 2), (day, 2)].iter().all(|(part, length)| part.len() == *length);
+        Self::from_civil(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).filter(|_| whole)
+    }
+
     /// Midnight (UTC) of a civil date, or `None` when there is no such date.
     #[must_use]
     pub fn from_civil(year: i64, month: u8, day: u8) -> Option<Self> {

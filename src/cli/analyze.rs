@@ -9,6 +9,8 @@ use crate::caller::{Network, TrustedProxies};
 use crate::finding::Severity;
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
+#[cfg(feature = "lake")]
+use crate::inventory::ownership::Ownership;
 use crate::inventory::vantage::Vantages;
 use crate::lake::rows::{EndpointRow, FindingRow, NoiseRow, ServiceRow};
 use crate::limits::Limits;
@@ -62,6 +64,11 @@ pub(super) struct Args {
     /// and behind the documents
     #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
     templates: Option<PathBuf>,
+
+    /// Who owns which service: a YAML file that gives hosts and paths an owner, environment, exposure, level of service,
+    /// retirement and compliance. What has none is a finding then
+    #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
+    ownership: Option<PathBuf>,
 
     /// Add the results to the lake in this folder, as Parquet
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -228,6 +235,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (documents, methods) = documents::read(&args.spec, &args.descriptors, &mut complaints)?;
     let spec_given = !args.spec.is_empty() || !args.descriptors.is_empty();
     let rulings = documents::rulings(args.templates.as_deref(), &mut complaints)?;
+    let ownership = documents::ownership(args.ownership.as_deref(), &mut complaints)?;
     let catalogue = log_presets::load(&args.log_preset)?;
     let labels = args.files.iter().map(|_| None).chain(args.vantage.iter().map(|(label, _)| Some(&**label)));
     let vantages = Vantages::new(labels).context("--vantage")?;
@@ -277,6 +285,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         classifier: signature_packs::load(&args.signatures)?,
         documents,
         rulings,
+        ownership,
     };
     let bar = Bar::new(&analysis.inputs, !args.quiet);
     let taken = analysis.read(&mut |progress| bar.tick(progress));
@@ -588,6 +597,9 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
     }
     if !analysis.rulings.is_empty() {
         add(&format!("{:?}", analysis.rulings));
+    }
+    if analysis.ownership != Ownership::default() {
+        add(&format!("{:?}", analysis.ownership));
     }
     add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap, &args.trusted_proxy)));
     if !args.vantage.is_empty() {

@@ -1,6 +1,7 @@
-//! `--spec`, `--descriptors` and `--templates`: documents from files and folders, and what operators have decided on
-//! templates.
+//! `--spec`, `--descriptors`, `--templates` and `--ownership`: documents from files and folders, what operators have
+//! decided on templates, and what they tell of services.
 
+use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::spec::{Descriptors, DocumentSet, Methods};
 use anyhow::{Context, Result};
@@ -107,6 +108,15 @@ pub(super) fn rulings(path: Option<&Path>, complaints: &mut Vec<String>) -> Resu
     let (rulings, problems) = Rulings::read(&path.display().to_string(), &bytes);
     complaints.extend(problems.as_slice().iter().map(ToString::to_string));
     Ok(rulings)
+}
+
+/// What operators tell of services. What is wrong with it is told in words; the rest goes on.
+pub(super) fn ownership(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Ownership> {
+    let Some(path) = path else { return Ok(Ownership::default()) };
+    let bytes = fs::read(path).with_context(|| format!("read the ownership {}", path.display()))?;
+    let (ownership, problems) = Ownership::read(&path.display().to_string(), &bytes);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    Ok(ownership)
 }
 
 fn folder(path: &Path, depth: usize, wanted: &Wanted, files: &mut Files, complaints: &mut Vec<String>) {

@@ -8,10 +8,11 @@ use crate::access_log::LogOptions;
 use crate::classify::Classifier;
 use crate::flow::OverlapPolicy;
 use crate::inventory::delta::Delta;
+use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
-use crate::pipeline::analyze::{Analysis, conclude};
+use crate::pipeline::analyze::{Analysis, Told, conclude};
 use crate::pipeline::rows::RowsWanted;
 use crate::pipeline::shard::ShardSettings;
 use crate::pipeline::tables;
@@ -37,7 +38,7 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
 
     /// The lake's folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["state", "explain", "spec", "descriptors", "templates"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["state", "explain", "spec", "descriptors", "templates", "ownership"])]
     lake: Option<PathBuf>,
 
     /// The state folder of a sensor, which may be running
@@ -64,6 +65,10 @@ pub(super) struct Args {
     /// Signatures of data classes of your own, as for analyze
     #[arg(long, value_name = "FILE_OR_DIR", conflicts_with = "lake")]
     signatures: Vec<PathBuf>,
+
+    /// Who owns which service, as for analyze
+    #[arg(long, value_name = "FILE")]
+    ownership: Option<PathBuf>,
 
     /// How the lines of logs are laid out, as for analyze
     #[arg(long, value_name = "FORMAT")]
@@ -94,6 +99,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let mut complaints = Vec::new();
     let (documents, methods) = documents::read(&args.spec, &args.descriptors, &mut complaints)?;
     let rulings = documents::rulings(args.templates.as_deref(), &mut complaints)?;
+    let ownership = documents::ownership(args.ownership.as_deref(), &mut complaints)?;
     for complaint in &complaints {
         complain(complaint);
     }
@@ -105,7 +111,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             None => return Ok(Outcome::Nothing),
         },
     };
-    let report = conclude(&delta, &documents, &rulings, &classifier);
+    let told =
+        Told { documents: &documents, rulings: &rulings, ownership: &ownership, classifier: &classifier };
+    let report = conclude(&delta, &told);
     if let Some(asked) = &args.explain {
         return explain::run(asked, &delta, &report, (&documents, &rulings), &classifier, args.json);
     }
@@ -170,6 +178,7 @@ fn of_files(args: &Args, methods: Arc<Methods>, classifier: &Arc<Classifier>) ->
         // What was learnt does not depend on them.
         documents: DocumentSet::default(),
         rulings: Rulings::default(),
+        ownership: Ownership::default(),
     };
     let bar = Bar::new(&analysis.inputs, !args.quiet);
     let taken = analysis.read(&mut |progress| bar.tick(progress));

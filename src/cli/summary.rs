@@ -46,6 +46,7 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     vantages(&mut out, view.endpoints, colours);
     hosts(&mut out, view.endpoints, colours);
     operation_versions(&mut out, view.endpoints, colours);
+    owners(&mut out, view.endpoints, colours);
     others(&mut out, view.endpoints, colours);
     scanners(&mut out, view.scanners, view.all, colours);
     if view.documents.is_some() || !view.findings.is_empty() {
@@ -127,6 +128,7 @@ pub(super) fn listing(endpoints: &[EndpointRow], with_others: bool, colours: Col
     inventory(&mut out, endpoints, true, colours);
     hosts(&mut out, endpoints, colours);
     operation_versions(&mut out, endpoints, colours);
+    owners(&mut out, endpoints, colours);
     if with_others {
         others(&mut out, endpoints, colours);
     }
@@ -517,6 +519,41 @@ fn operation_versions(out: &mut String, endpoints: &[EndpointRow], colours: Colo
             plural(requests, "request")
         );
         line(out, &format!("  {}", wrapped(&text, WIDTH, 2)));
+    }
+}
+
+/// Who owns how much, and where it runs; nothing where nobody tells.
+fn owners(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
+    let apis = endpoints.iter().filter(|row| row.class == "api" && row.operation.parent.is_none());
+    let mut owners: BTreeMap<Option<&str>, Vec<&EndpointRow>> = BTreeMap::new();
+    let mut is_told = false;
+    for row in apis {
+        is_told |= row.owner.is_some() || row.environment.is_some() || row.exposure.is_some();
+        owners.entry(row.owner.as_deref()).or_default().push(row);
+    }
+    if !is_told {
+        return;
+    }
+    let named = owners.keys().flatten().count() as u64;
+    let lacking = owners.get(&None).map_or(0, Vec::len) as u64;
+    let about = match lacking {
+        0 => plural(named, "owner"),
+        _ => format!("{}, {} without one", plural(named, "owner"), plural(lacking, "endpoint")),
+    };
+    section(out, "OWNERS", &about, colours);
+    for (owner, rows) in owners {
+        let requests: u64 = rows.iter().map(|row| row.count).sum();
+        let mut places: Vec<&str> = rows
+            .iter()
+            .flat_map(|row| [row.environment.as_deref(), row.exposure.as_deref()])
+            .flatten()
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        let places = if places.is_empty() { String::new() } else { format!("  {}", places.join(", ")) };
+        let name = owner.map_or_else(|| colours.warn("(nobody)"), str::to_owned);
+        let counts = format!("{}, {}", plural(rows.len() as u64, "endpoint"), plural(requests, "request"));
+        line(out, &format!("  {name}  {}{}", colours.dim(&counts), colours.dim(&places)));
     }
 }
 

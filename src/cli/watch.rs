@@ -9,6 +9,7 @@ use crate::config::{
     Settings, WayIn,
 };
 use crate::flow::OverlapPolicy;
+use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::packet::{Options, Separate};
 use crate::pipeline::rows::RowsWanted;
@@ -44,7 +45,7 @@ use std::time::{Duration, Instant};
 /// Arguments. What is given here goes before what the file says.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "SIGNALS\n  HUP        read the file, the documents, the templates and the signatures again; when anything is wrong with them, go on with the old\n  TERM, INT  empty the rings, write everything, end\n\nEXIT STATUS\n  0  ended when asked to, everything written\n  2  could not start, or could not write everything in time"
+    after_help = "SIGNALS\n  HUP        read the file, the documents, the templates, the ownership and the signatures again; when anything is wrong with them, go on with the old\n  TERM, INT  empty the rings, write everything, end\n\nEXIT STATUS\n  0  ended when asked to, everything written\n  2  could not start, or could not write everything in time"
 )]
 pub(super) struct Args {
     /// The sensor's file; /etc/spanlight/spanlight.yaml is an example of one, and none is needed with -i
@@ -102,6 +103,10 @@ pub(super) struct Args {
     /// What you have decided on path templates: a YAML file of pin, split, merge and name
     #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
     templates: Option<PathBuf>,
+
+    /// Who owns which service: a YAML file, as for analyze
+    #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
+    ownership: Option<PathBuf>,
 
     /// Fill the lake in this folder
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -231,6 +236,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         classifier: read.classifier,
         documents: read.documents,
         rulings: read.rulings,
+        ownership: read.ownership,
         lake: settings.lake.as_ref().map(|lake| lake.path.clone()),
         pace: pace(&settings),
     };
@@ -484,6 +490,9 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     if args.templates.is_some() {
         settings.templates.clone_from(&args.templates);
     }
+    if args.ownership.is_some() {
+        settings.ownership.clone_from(&args.ownership);
+    }
     settings.bodies &= !args.no_bodies;
     settings.metrics = args.metrics.or(settings.metrics);
     if args.user.is_some() {
@@ -564,8 +573,9 @@ struct Read {
     documents: DocumentSet,
     methods: Arc<Methods>,
     rulings: Rulings,
+    ownership: Ownership,
     classifier: Arc<Classifier>,
-    /// What is wrong with the documents and the decisions; the rest of them is used.
+    /// What is wrong with the documents, the decisions and the ownership; the rest of them is used.
     problems: Vec<String>,
 }
 
@@ -573,8 +583,9 @@ fn read(settings: &Settings) -> Result<Read> {
     let mut problems = Vec::new();
     let (documents, methods) = documents::read(&settings.specs, &settings.descriptors, &mut problems)?;
     let rulings = documents::rulings(settings.templates.as_deref(), &mut problems)?;
+    let ownership = documents::ownership(settings.ownership.as_deref(), &mut problems)?;
     let classifier = signature_packs::load(&settings.signatures)?;
-    Ok(Read { documents, methods, rulings, classifier, problems })
+    Ok(Read { documents, methods, rulings, ownership, classifier, problems })
 }
 
 /// Reads everything again and goes on with it, or tells all that is wrong with it. `accepted` are the problems of
@@ -617,7 +628,7 @@ fn reload(
     let count = read.documents.documents().len();
     let decisions = read.rulings.len();
     sensor.reload(
-        (read.documents, read.methods, read.rulings),
+        (read.documents, read.methods, read.rulings, read.ownership),
         &read.classifier,
         pace(&new),
         &new.interfaces,

@@ -3,7 +3,7 @@
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
 //! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`, `services`,
-//! `versions`). Bodies are
+//! `versions`, `ownership`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -11,6 +11,7 @@
 mod body;
 mod exchange;
 mod operations;
+mod ownership;
 mod paths;
 mod posture;
 mod services;
@@ -84,6 +85,8 @@ pub struct Options<'a> {
     /// Whether bodies of error answers are held against the document too. They are often written by a gateway
     /// that never read it.
     pub error_bodies: bool,
+    /// Whether operators tell who owns what: then what has no owner is a finding.
+    pub governed: bool,
 }
 
 impl std::fmt::Debug for Options<'_> {
@@ -91,13 +94,14 @@ impl std::fmt::Debug for Options<'_> {
         f.debug_struct("Options")
             .field("sensitive_tier", &self.sensitive_tier)
             .field("error_bodies", &self.error_bodies)
+            .field("governed", &self.governed)
             .finish_non_exhaustive()
     }
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { data: &NothingKnown, sensitive_tier: 3, services: None, error_bodies: false }
+        Self { data: &NothingKnown, sensitive_tier: 3, services: None, error_bodies: false, governed: false }
     }
 }
 
@@ -114,6 +118,9 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
     }
     operations::judge(&seen, &mut register);
     versions::judge(&seen, &mut register);
+    if options.governed {
+        ownership::judge(&seen, &mut register);
+    }
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {

@@ -108,7 +108,10 @@ fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
         return None;
     }
     let sunset = facts.retirement.sunset.or_else(|| {
-        one.operations.iter().filter_map(|(_, operation)| date(operation.sunset.as_deref()?)).max()
+        one.operations
+            .iter()
+            .filter_map(|(_, operation)| Timestamp::parse_date(operation.sunset.as_deref()?))
+            .max()
     });
     let over = sunset.is_some_and(|sunset| facts.last_seen > sunset);
     // Documents, or paths that differ only in names, may contradict one another.
@@ -139,13 +142,6 @@ fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
         one.operations.iter().map(|(_, operation)| *operation).find(|operation| operation.deprecated);
     finding.document = place_of(documents, marking.or_else(|| one.operation()));
     Some(finding)
-}
-
-/// The day an RFC 3339 date or date-time names.
-fn date(text: &str) -> Option<Timestamp> {
-    let mut parts = text.get(..10)?.split('-');
-    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    Timestamp::from_civil(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
 }
 
 /// What one host was asked.

@@ -5,6 +5,7 @@ use crate::caller::AuthScheme;
 use crate::inventory::EndpointKey;
 use crate::inventory::calls::CallFacts;
 use crate::inventory::facts::{BodyShape, EndpointFacts};
+use crate::inventory::ownership::Ownership;
 use crate::inventory::versions;
 use crate::schema::{JsonType, NodeId};
 use crate::time::Timestamp;
@@ -477,4 +478,51 @@ fn an_older_version_that_is_still_called_is_told_unless_it_is_being_retired() {
     let mut retiring = called("/v1/a/{x}", 200, (0, 9));
     retiring.facts.retirement.deprecated_answers = 1;
     assert!(told(vec![retiring, called("/v2/a/{y}", 200, (3, 9))]).is_empty());
+}
+
+/// Findings without documents, where operators tell this; `sensitive` is a template that carries personal data.
+fn governed(text: &str, mut endpoints: Vec<Endpoint>, sensitive: &str) -> Vec<Finding> {
+    let (ownership, problems) = Ownership::read("o.yaml", text.as_bytes());
+    assert!(problems.is_empty(), "{problems}");
+    ownership.assign(&mut endpoints);
+    let data = |endpoint: &Endpoint| -> Vec<Carried> {
+        let carried = Carried { class: "fin.iban".into(), tier: 3, carrier: Carrier::Response, exchanges: 1 };
+        if endpoint.key.template == sensitive { vec![carried] } else { Vec::new() }
+    };
+    let inventory = Inventory { endpoints, ..Inventory::default() };
+    let options = Options { data: &data, governed: !ownership.is_empty(), ..Options::default() };
+    compare(&inventory, &DocumentSet::default(), &options)
+}
+
+#[test]
+fn what_nobody_owns_is_told_once_a_service() {
+    let endpoints = || {
+        vec![
+            endpoint("a.example", "GET", "/a", facts(&[(200, 5)])),
+            endpoint("a.example", "GET", "/b", facts(&[(200, 2)])),
+            endpoint("b.example", "GET", "/c", facts(&[(200, 3)])),
+            endpoint("b.example", "GET", "/d", facts(&[(200, 4)])),
+        ]
+    };
+    let text = "services:\n- {hosts: b.example, paths: [{path: /c, owner: team, exposure: public, compliance: psd2}]}\n";
+    let mut all = governed(text, endpoints(), "/b");
+    all.retain(|one| matches!(one.kind, Kind::Unowned | Kind::Unclassified));
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (one.kind.name(), one.severity, &*one.host, &*one.path_template, &*one.detail, one.count))
+        .collect();
+    let expected = [
+        ("unowned", Severity::Medium, "a.example", "", "", 7),
+        ("unowned", Severity::Low, "b.example", "/d", "", 4),
+        ("unclassified", Severity::Low, "a.example", "/b", "compliance", 2),
+        ("unclassified", Severity::Low, "a.example", "", "exposure", 7),
+        ("unclassified", Severity::Info, "b.example", "/d", "exposure", 4),
+    ];
+    let mut sorted = told.clone();
+    sorted.sort_by(|a, b| (a.0, a.4, a.2).cmp(&(b.0, b.4, b.2)));
+    let mut wanted = expected.to_vec();
+    wanted.sort_by(|a, b| (a.0, a.4, a.2).cmp(&(b.0, b.4, b.2)));
+    assert_eq!(sorted, wanted);
+    assert_eq!(all[0].explanation, "nobody is told to own it; 7 requests to 2 endpoints; give it an `owner`");
+    assert!(governed("", endpoints(), "").is_empty(), "without a file nobody is asked");
 }

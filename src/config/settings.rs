@@ -66,6 +66,8 @@ pub struct Settings {
     pub descriptors: Vec<PathBuf>,
     /// What operators have decided on path templates.
     pub templates: Option<PathBuf>,
+    /// What operators tell of services.
+    pub ownership: Option<PathBuf>,
     /// Files of signatures beside the built-in ones.
     pub signatures: Vec<PathBuf>,
     /// The proxies whose word on their client is believed.
@@ -228,6 +230,7 @@ impl Settings {
             specs: config.specs.iter().map(below).collect(),
             descriptors: config.descriptors.iter().map(below).collect(),
             templates: config.templates.as_ref().map(|file| path(file, "/templates", folder, wrong)),
+            ownership: config.ownership.as_ref().map(|file| path(file, "/ownership", folder, wrong)),
             signatures: config.signatures.iter().map(below).collect(),
             trusted: trusted(&config.trusted_proxies, wrong),
             vantages: vantages(config, wrong),
@@ -301,6 +304,11 @@ impl Settings {
                 "templates",
                 self.templates == new.templates,
                 locked.filter(|_| out_of_reach(new.templates.as_slice())),
+            ),
+            (
+                "ownership",
+                self.ownership == new.ownership,
+                locked.filter(|_| out_of_reach(new.ownership.as_slice())),
             ),
             (
                 "signatures",
@@ -447,6 +455,7 @@ impl Settings {
             .iter()
             .chain(&self.descriptors)
             .chain(&self.templates)
+            .chain(&self.ownership)
             .chain(&self.signatures)
             .chain(self.access_logs.iter().flat_map(|log| &log.presets))
             .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
@@ -1066,7 +1075,7 @@ trusted_proxies: [10.0.0.0/8, proxy]
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
                 "line 4, typo: unknown key; known here: access_logs, bodies, capture, descriptors, \
-                 interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, privileges, sensor, signatures, specs, state, \
+                 interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, ownership, privileges, sensor, signatures, specs, state, \
                  templates, trusted_proxies, vantages",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",
                 "line 7, capture.shards: must be 0, for one a core, or at most 256",
@@ -1276,12 +1285,21 @@ access_logs:
             old.differences(&new).into_iter().map(|one| (one.key, one.restart.is_some())).collect()
         };
         assert_eq!(differ("interfaces: [a]\n", Sandboxing::Off), []);
-        let free = "interfaces: [{name: a, filter: tcp}]\nspecs: [/specs]\ntemplates: /other/t.yaml\nlake: {path: /lake}\ninterval_secs: 5\n\
+        let free = "interfaces: [{name: a, filter: tcp}]\nspecs: [/specs]\ntemplates: /other/t.yaml\nownership: /other/o.yaml\nlake: {path: /lake}\ninterval_secs: 5\n\
                     metrics: {listen: '127.0.0.1:1'}\nlog: {level: debug}\n";
-        let free_keys =
-            ["interval_secs", "specs", "templates", "filter", "lake.path", "metrics.listen", "log"];
+        let free_keys = [
+            "interval_secs",
+            "specs",
+            "templates",
+            "ownership",
+            "filter",
+            "lake.path",
+            "metrics.listen",
+            "log",
+        ];
         assert_eq!(differ(free, Sandboxing::Off), free_keys.map(|key| (key, false)));
-        let locked = |key| (key, ["specs", "templates", "lake.path", "metrics.listen"].contains(&key));
+        let locked =
+            |key| (key, ["specs", "templates", "ownership", "lake.path", "metrics.listen"].contains(&key));
         assert_eq!(differ(free, Sandboxing::Auto), free_keys.map(locked));
         assert_eq!(differ("interfaces: [a]\nspecs: [new]\n", Sandboxing::Auto), [("specs", false)]);
         let fixed = "interfaces: [{name: a, ring_mib: 1}]\nstate: s\nkey: k\nsensor: other\ncapture: {shards: 7}\n\

@@ -57,11 +57,15 @@ pub enum Kind {
     GrpcReflection,
     /// An older version of an operation that is called though a newer one answers.
     OldVersionInUse,
+    /// A service or endpoint of which nobody tells who owns it.
+    Unowned,
+    /// A service or endpoint of which nobody tells who may reach it, or which rules its data fall under.
+    Unclassified,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -89,6 +93,8 @@ impl Kind {
         Self::GraphqlIntrospection,
         Self::GrpcReflection,
         Self::OldVersionInUse,
+        Self::Unowned,
+        Self::Unclassified,
     ];
 
     /// The stable name: snake case.
@@ -122,6 +128,8 @@ impl Kind {
             Self::GraphqlIntrospection => "graphql_introspection",
             Self::GrpcReflection => "grpc_reflection",
             Self::OldVersionInUse => "old_version_in_use",
+            Self::Unowned => "unowned",
+            Self::Unclassified => "unclassified",
         }
     }
 
@@ -142,6 +150,8 @@ impl Kind {
             | Self::UnusedDocument
             | Self::DeprecatedParameterInUse
             | Self::OldVersionInUse => &["OWASP-API9:2023"],
+            Self::Unowned => &["OWASP-API9:2023", "DORA:8"],
+            Self::Unclassified => &["OWASP-API9:2023", "ISO-27001:2022:A.5.12"],
             Self::UndocumentedStatus
             | Self::UndocumentedResponseMediaType
             | Self::UndocumentedRequestMediaType => &["OWASP-API8:2023"],

@@ -17,6 +17,7 @@ pub mod lineage;
 #[cfg(test)]
 mod made_up;
 pub mod operations;
+pub mod ownership;
 mod parameter;
 pub mod privacy;
 pub mod rulings;
@@ -162,6 +163,8 @@ pub struct Endpoint {
     pub family: String,
     /// The versions it was called in, that of its path first.
     pub versions: Vec<(VersionKey, VersionUse)>,
+    /// What operators tell of it.
+    pub claim: Arc<ownership::Claim>,
 }
 
 impl Endpoint {
@@ -183,6 +186,7 @@ impl Endpoint {
             base_path: String::new(),
             family: String::new(),
             versions: Vec::new(),
+            claim: Arc::default(),
         }
     }
 }

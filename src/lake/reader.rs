@@ -300,6 +300,10 @@ mod tests {
                     errors: 3,
                     error_codes: Count::list([("NO", 1)]),
                 },
+                environment: Some("production".into()),
+                exposure: Some("partner".into()),
+                sla: Some("p95 300 ms".into()),
+                compliance: vec!["pci-dss".into(), "psd2".into()],
             },
             EndpointRow { id: "2".into(), host: "b.example".into(), ..Default::default() },
         ];

@@ -323,6 +323,14 @@ pub struct EndpointRow {
     pub tier: u8,
     /// What it is under its URL, where that stands for many; without a parent it is a URL itself.
     pub operation: OperationRow,
+    /// The environment it runs in, where told.
+    pub environment: Option<String>,
+    /// Who can reach it by agreement, where told: `internal`, `partner`, `public`.
+    pub exposure: Option<String>,
+    /// The level of service that is agreed on, in words, where told.
+    pub sla: Option<String>,
+    /// The rules it falls under, as told: `psd2`.
+    pub compliance: Vec<String>,
 }
 
 /// What an operation is under its URL.
@@ -389,6 +397,7 @@ pub fn operations(endpoint: &Endpoint) -> Vec<(EndpointId, OperationRow, Endpoin
             hops: Vec::new(),
             parameters: Vec::new(),
             former: Vec::new(),
+            claim: Arc::clone(&endpoint.claim),
             ..*endpoint
         };
         (id, row, child)
@@ -402,7 +411,7 @@ impl EndpointRow {
 }
 
 impl From<&Endpoint> for EndpointRow {
-    /// What the inventory knows; data classes, the documents' verdict, owner and tier are others' to fill.
+    /// What the inventory knows; data classes, the documents' verdict and tier are others' to fill.
     fn from(endpoint: &Endpoint) -> Self {
         let facts = &endpoint.facts;
         let banking = facts.banking.as_deref().cloned().unwrap_or_default();
@@ -475,6 +484,11 @@ impl From<&Endpoint> for EndpointRow {
                 .to_owned(),
             deprecated_since: facts.retirement.deprecated_since,
             sunset: facts.retirement.sunset,
+            owner: endpoint.claim.owner.as_deref().map(str::to_owned),
+            environment: endpoint.claim.environment.as_deref().map(str::to_owned),
+            exposure: endpoint.claim.exposure.map(|exposure| exposure.name().to_owned()),
+            sla: endpoint.claim.sla.map(|sla| sla.to_string()),
+            compliance: endpoint.claim.tags().to_vec(),
             ..Self::default()
         }
     }

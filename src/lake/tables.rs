@@ -221,6 +221,7 @@ impl Table for EndpointRow {
         all.extend(Self::of_calls());
         all.extend(Self::operation_columns());
         all.extend(Self::service_columns());
+        all.extend(Self::claim_columns());
         all
     }
 
@@ -326,6 +327,21 @@ impl EndpointRow {
                 Versions(lens!(versions)),
                 "versions it was called in, by what told them: path, header, query, media_type",
             ),
+        ]
+    }
+
+    /// The columns of what operators tell of it; its owner stands further in front.
+    fn claim_columns() -> Vec<Column<Self>> {
+        use Place::{MaybeText, Texts};
+        vec![
+            column("environment", MaybeText(lens!(environment)), "environment it runs in"),
+            column(
+                "exposure",
+                MaybeText(lens!(exposure)),
+                "who can reach it by agreement: internal, partner, public",
+            ),
+            column("sla", MaybeText(lens!(sla)), "level of service that is agreed on"),
+            column("compliance", Texts(lens!(compliance)), "rules it falls under, as operators tell"),
         ]
     }
 }

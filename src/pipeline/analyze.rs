@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
+use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::inventory::{Endpoint, EndpointId};
 use crate::limits::Limits;
@@ -60,6 +61,8 @@ pub struct Analysis {
     pub documents: DocumentSet,
     /// What operators have decided on templates.
     pub rulings: Rulings,
+    /// What operators tell of services.
+    pub ownership: Ownership,
 }
 
 /// Progress of an analysis, told a few times a second.
@@ -274,22 +277,42 @@ impl Analysis {
     /// Concludes from what was taken in.
     #[must_use]
     pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
-        conclude(&taken.delta, &self.documents, &self.rulings, &self.classifier)
+        let told = Told {
+            documents: &self.documents,
+            rulings: &self.rulings,
+            ownership: &self.ownership,
+            classifier: &self.classifier,
+        };
+        conclude(&taken.delta, &told)
     }
+}
+
+/// What people tell, which what was learnt is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The documents to compare with.
+    pub documents: &'a DocumentSet,
+    /// What operators have decided on templates.
+    pub rulings: &'a Rulings,
+    /// What operators tell of services.
+    pub ownership: &'a Ownership,
+    /// The signatures of data classes.
+    pub classifier: &'a Classifier,
 }
 
 /// Concludes from what was learnt.
 #[must_use]
-pub fn conclude<'a>(
-    delta: &'a Delta,
-    documents: &DocumentSet,
-    rulings: &Rulings,
-    classifier: &Classifier,
-) -> Report<'a> {
-    let snapshot = delta.snapshot(documents, rulings);
+pub fn conclude<'a>(delta: &'a Delta, told: &Told<'_>) -> Report<'a> {
+    let Told { documents, rulings, ownership, classifier } = *told;
+    let mut snapshot = delta.snapshot(documents, rulings);
+    ownership.assign(&mut snapshot.inventory.endpoints);
     let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
-    let options =
-        compare::Options { data: &carried, services: Some(delta.services()), ..compare::Options::default() };
+    let options = compare::Options {
+        data: &carried,
+        services: Some(delta.services()),
+        governed: !ownership.is_empty(),
+        ..compare::Options::default()
+    };
     let mut findings = compare(&snapshot.inventory, documents, &options);
     let endpoints = &snapshot.inventory.endpoints;
     let kept: BTreeMap<EndpointId, EndpointId> = endpoints

@@ -99,6 +99,14 @@ pub struct EndpointLine<'a> {
     sunset: Option<Timestamp>,
     tier: u8,
     operation: Option<&'a OperationRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exposure: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sla: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    compliance: &'a [String],
 }
 
 impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
@@ -157,6 +165,10 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             sunset: row.sunset.map(micros),
             tier: row.tier,
             operation: Some(&row.operation).filter(|operation| operation.parent.is_some()),
+            environment: row.environment.as_deref(),
+            exposure: row.exposure.as_deref(),
+            sla: row.sla.as_deref(),
+            compliance: &row.compliance,
         }
     }
 }

@@ -121,7 +121,7 @@ fn fits(parameter: &RuledSegment, segment: &Segment<'_>) -> bool {
 }
 
 /// Whether a host follows a pattern in which `*` stands for anything.
-fn matches(pattern: &str, host: &str) -> bool {
+pub(super) fn matches(pattern: &str, host: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else { return false };
     let mut parts: Vec<&str> = parts.collect();

@@ -22,6 +22,7 @@ use crate::inventory::EndpointClass;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
 use crate::inventory::lineage::Templates;
+use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::{Rulings, Use};
 use crate::lake::rows::{
     CaptureRow, Count, EndpointRow, FindingRow, NoiseRow, ObservationRow, Origin, ServiceRow,
@@ -29,7 +30,7 @@ use crate::lake::rows::{
 use crate::lake::spool::Spool;
 use crate::lake::writer::{LakeError, Writer};
 use crate::merge::Merge;
-use crate::pipeline::analyze::conclude;
+use crate::pipeline::analyze::{Told, conclude};
 use crate::pipeline::tables;
 use crate::secret::FingerprintKey;
 use crate::source::intake::{Position, Receipt, SINCE, Settled};
@@ -46,8 +47,14 @@ use std::time::{Duration, Instant};
 pub(super) enum News {
     /// A lane hands over.
     Part(Box<Part>),
-    /// Other documents, decisions, signatures or rolls from now on.
-    Reload { documents: Box<DocumentSet>, rulings: Box<Rulings>, classifier: Arc<Classifier>, pace: Pace },
+    /// Other documents, decisions, ownership, signatures or rolls from now on.
+    Reload {
+        documents: Box<DocumentSet>,
+        rulings: Box<Rulings>,
+        ownership: Box<Ownership>,
+        classifier: Arc<Classifier>,
+        pace: Pace,
+    },
 }
 
 /// How often what is done.
@@ -79,6 +86,7 @@ pub(super) struct Book {
     pub(super) classifier: Arc<Classifier>,
     pub(super) documents: DocumentSet,
     pub(super) rulings: Rulings,
+    pub(super) ownership: Ownership,
     /// Decisions that were told to match nothing.
     pub(super) unused: Vec<Use>,
     pub(super) delta: Delta,
@@ -183,7 +191,8 @@ impl Book {
                     open -= usize::from(part.last);
                     self.take(*part);
                 }
-                Ok(News::Reload { documents, rulings, classifier, pace }) => {
+                Ok(News::Reload { documents, rulings, ownership, classifier, pace }) => {
+                    self.ownership = *ownership;
                     self.reload(*documents, *rulings, classifier, pace);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -458,7 +467,13 @@ impl Book {
             coverage: coverage(self.ledger.capture.values()),
         };
         let closed = origin.window_end;
-        let report = conclude(&self.delta, &self.documents, &self.rulings, &self.classifier);
+        let told = Told {
+            documents: &self.documents,
+            rulings: &self.rulings,
+            ownership: &self.ownership,
+            classifier: &self.classifier,
+        };
+        let report = conclude(&self.delta, &told);
         let mut endpoints = tables::endpoints(&report, &self.classifier, &self.documents);
         let mut findings = tables::findings(&report);
         let observations: Vec<ObservationRow> =

@@ -32,6 +32,7 @@ use crate::classify::Classifier;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
+use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::lake::rows::{CaptureRow, Origin};
 use crate::lake::spool::Spool;
@@ -90,6 +91,8 @@ pub struct Watch {
     pub documents: DocumentSet,
     /// What operators have decided on templates.
     pub rulings: Rulings,
+    /// What operators tell of services.
+    pub ownership: Ownership,
     /// The lake's folder, if there is a lake.
     pub lake: Option<PathBuf>,
     /// How often what is done.
@@ -375,6 +378,7 @@ impl Watch {
             classifier: Arc::clone(&self.classifier),
             documents: std::mem::take(&mut self.documents),
             rulings: std::mem::take(&mut self.rulings),
+            ownership: std::mem::take(&mut self.ownership),
             unused: Vec::new(),
             delta,
             ledger,
@@ -418,10 +422,10 @@ impl Sensor {
         self.interfaces.look()
     }
 
-    /// Goes on with other documents, methods, decisions, signatures, rolls and filters. No packet is lost over it.
+    /// Goes on with other documents, methods, decisions, ownership, signatures, rolls and filters. No packet is lost over it.
     pub fn reload(
         &mut self,
-        (documents, methods, rulings): (DocumentSet, Arc<Methods>, Rulings),
+        (documents, methods, rulings, ownership): (DocumentSet, Arc<Methods>, Rulings, Ownership),
         classifier: &Arc<Classifier>,
         pace: Pace,
         interfaces: &[Interface],
@@ -429,6 +433,7 @@ impl Sensor {
         let news = News::Reload {
             documents: Box::new(documents),
             rulings: Box::new(rulings),
+            ownership: Box::new(ownership),
             classifier: Arc::clone(classifier),
             pace,
         };
