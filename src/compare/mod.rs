@@ -17,6 +17,8 @@ mod services;
 mod vantage;
 mod versions;
 
+pub use posture::answered_without_credential;
+
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
 use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
