@@ -81,8 +81,14 @@ impl Learnt {
 impl Sources {
     /// Learns; `None` when nothing could be read.
     pub(super) fn learn(&self) -> Result<Option<Learnt>> {
+        self.learn_with(&[])
+    }
+
+    /// The same with documents beside those of `--spec`.
+    pub(super) fn learn_with(&self, more: &[PathBuf]) -> Result<Option<Learnt>> {
         let mut complaints = Vec::new();
-        let (documents, methods) = documents::read(&self.spec, &self.descriptors, &mut complaints)?;
+        let specs: Vec<PathBuf> = more.iter().chain(&self.spec).cloned().collect();
+        let (documents, methods) = documents::read(&specs, &self.descriptors, &mut complaints)?;
         let rulings = documents::rulings(self.templates.as_deref(), &mut complaints)?;
         for complaint in &complaints {
             complain(complaint);

@@ -16,6 +16,7 @@ mod learn;
 mod output;
 mod progress;
 mod signatures;
+mod spec;
 mod style;
 mod summary;
 #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
@@ -57,6 +58,9 @@ enum Command {
     /// Write the inventory in the formats of others: OpenAPI documents
     #[command(subcommand)]
     Export(export::Command),
+    /// Hold a document against traffic, and mend it
+    #[command(subcommand)]
+    Spec(spec::Command),
     /// Test signature packs against their own examples
     #[command(subcommand)]
     Signatures(signatures::Command),
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Findings(args) => lake::findings(&args),
         Command::Services(args) => lake::services(&args),
         Command::Export(command) => export::run(&command),
+        Command::Spec(command) => spec::run(&command),
         Command::Signatures(command) => signatures::run(&command),
         Command::Key(command) => key::run(&command),
     };

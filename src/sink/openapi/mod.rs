@@ -10,10 +10,12 @@
 //! traffic against its own document finds nothing undocumented.
 
 mod operation;
+mod overlay;
 mod schema;
 mod security;
 mod tree;
 
+pub use overlay::{Addition, overlay};
 pub use tree::Node;
 
 use crate::classify::Classifier;
@@ -110,17 +112,13 @@ fn document(service: &str, endpoints: &[&Endpoint], classifier: &Classifier) -> 
         if !parameters.is_empty() {
             item.set("parameters", parameters);
         }
-        let mut any = false;
-        for method in METHODS {
-            let Some(found) = path.methods.get(method) else { continue };
-            let merged = Merged::of(found);
-            let operation = operation::of(method, path, &merged, (&mut schemes, &mut ids), classifier);
-            item.set(&method.to_ascii_lowercase(), operation);
-            operations += 1;
-            any = true;
-        }
-        left_out += path.methods.keys().filter(|method| !METHODS.contains(method)).count();
-        if any {
+        let methods = path.operations((&mut schemes, &mut ids), classifier);
+        left_out += path.methods.len() - methods.len();
+        if !methods.is_empty() {
+            operations += methods.len();
+            for (method, operation) in methods {
+                item.set(&method, operation);
+            }
             items.set(&path.template, item);
         }
     }
@@ -219,6 +217,22 @@ impl<'a> Path<'a> {
                 if parameter.kind.is_empty() || parameter.kind == kind { kind } else { "string" };
         }
         self.methods.entry(&endpoint.key.method).or_default().push(endpoint);
+    }
+
+    /// The operations that OpenAPI has a word for, by method in lower case.
+    fn operations(
+        &self,
+        (schemes, ids): (&mut Schemes, &mut BTreeSet<String>),
+        classifier: &Classifier,
+    ) -> Vec<(String, Node)> {
+        let known = METHODS.into_iter().filter_map(|method| Some((method, self.methods.get(method)?)));
+        known
+            .map(|(method, found)| {
+                let operation =
+                    operation::of(method, self, &Merged::of(found), (&mut *schemes, &mut *ids), classifier);
+                (method.to_ascii_lowercase(), operation)
+            })
+            .collect()
     }
 
     /// The parameters as the document has them, above its operations.

@@ -9,11 +9,22 @@ use std::collections::BTreeMap;
 
 /// The schemes that the operations of a document ask for.
 #[derive(Debug, Default)]
-pub(super) struct Schemes(BTreeMap<String, Node>);
+pub(super) struct Schemes {
+    known: BTreeMap<String, Node>,
+    /// What stands before their names.
+    prefix: &'static str,
+    /// Whether the document has no word for mutual TLS.
+    no_mutual_tls: bool,
+}
 
 impl Schemes {
+    /// Schemes with names that those of a document do not have.
+    pub(super) const fn beside_others(no_mutual_tls: bool) -> Self {
+        Self { known: BTreeMap::new(), prefix: "seen.", no_mutual_tls }
+    }
+
     pub(super) fn into_node(self) -> Node {
-        Node::Map(self.0.into_iter().collect())
+        Node::Map(self.known.into_iter().collect())
     }
 
     /// What an operation asks for: schemes that every request with a credential had go together, the others are
@@ -58,6 +69,7 @@ impl Schemes {
             |place: &str, name: &str| Node::map().with("type", "apiKey").with("name", name).with("in", place);
         let (name, node) = match scheme {
             AuthScheme::None => return None,
+            AuthScheme::MutualTls if self.no_mutual_tls => return None,
             AuthScheme::Bearer => ("bearer".to_owned(), http("bearer")),
             AuthScheme::Jwt => ("jwt".to_owned(), http("bearer").with("bearerFormat", "JWT")),
             AuthScheme::Basic => ("basic".to_owned(), http("basic")),
@@ -88,7 +100,8 @@ impl Schemes {
                 (format!("cookie.{}", plain(name)), key("cookie", name))
             }
         };
-        self.0.entry(name.clone()).or_insert(node);
+        let name = format!("{}{name}", self.prefix);
+        self.known.entry(name.clone()).or_insert(node);
         Some(name)
     }
 }

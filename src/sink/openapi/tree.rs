@@ -45,6 +45,19 @@ impl Node {
         }
     }
 
+    /// Puts items in front of the list under a key, which is made when it is not there.
+    pub(super) fn extend(&mut self, key: &str, items: &[Self]) {
+        let Self::Map(entries) = self else { return };
+        match entries.iter_mut().find(|(known, _)| known == key) {
+            Some((_, Self::List(known))) => {
+                known.splice(0..0, items.iter().cloned());
+            }
+            Some(_) => {}
+            None if items.is_empty() => {}
+            None => entries.push((key.to_owned(), Self::List(items.to_vec()))),
+        }
+    }
+
     /// Whether it is a map or list that holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
