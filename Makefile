@@ -67,9 +67,9 @@ prerequisites:
 # A Python with DuckDB and pyarrow. A failure is told and leaves no `ready`, so that the next call tries again;
 # what cannot do without (`make test`) says so itself.
 $(VENV)/ready: | prerequisites
-	@echo "making target/venv with duckdb and pyarrow"
+	@echo "making target/venv with duckdb, pyarrow and openapi-spec-validator"
 	@$(PYTHON) -m venv $(VENV) \
-	    && $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check duckdb pyarrow && touch $@ \
+	    && $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check duckdb pyarrow openapi-spec-validator && touch $@ \
 	    || echo "could not install duckdb and pyarrow: going on without them"
 
 # A Kafka broker, its clients, and an S3 server for the tests, in the same way.

@@ -150,6 +150,26 @@ const KEY_PARAMETERS: [&str; 7] =
 /// Parts of the names of cookies that hold a session.
 const SESSION_COOKIES: [&str; 8] = ["sess", "sid", "auth", "token", "jwt", "login", "remember", "connect."];
 
+/// Whether a header of this name carries a key.
+#[must_use]
+pub fn is_key_header(name: &[u8]) -> bool {
+    KEY_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether a query parameter of this name carries a key.
+#[must_use]
+pub fn is_key_parameter(name: &[u8]) -> bool {
+    KEY_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether a cookie of this name holds a session. Tokens against cross-site forgery prove nothing about the caller.
+#[must_use]
+pub fn is_session_cookie(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let has = |part: &str| memchr::memmem::find(&name, part.as_bytes()).is_some();
+    SESSION_COOKIES.iter().any(|part| has(part)) && !has("csrf") && !has("xsrf")
+}
+
 impl CallerReader {
     /// A reader that fingerprints with `key`.
     #[must_use]
@@ -233,7 +253,7 @@ impl CallerReader {
                         Some(b'x' | b'a' | b'c' | b's' | b'o' | b'p' | b't')
                     ) && !is_common(name) =>
                 {
-                    if KEY_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+                    if is_key_header(name) {
                         schemes.insert(AuthScheme::ApiKey);
                         take(Identity::ApiKey, value);
                         continue;
@@ -257,7 +277,7 @@ impl CallerReader {
                 // RFC 6750 section 2.3.
                 bearer = true;
                 take(Identity::Token, value);
-            } else if KEY_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+            } else if is_key_parameter(name) {
                 schemes.insert(AuthScheme::ApiKey);
                 take(Identity::ApiKey, value);
             }
@@ -377,13 +397,7 @@ fn session_cookie(cookies: &[u8]) -> Option<&[u8]> {
     cookies.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).find_map(|cookie| {
         let equals = cookie.iter().position(|byte| *byte == b'=')?;
         let (name, value) = cookie.split_at(equals);
-        let name = name.to_ascii_lowercase();
-        let is_session =
-            SESSION_COOKIES.iter().any(|part| memchr::memmem::find(&name, part.as_bytes()).is_some());
-        // Tokens against cross-site forgery prove nothing about the caller.
-        let is_forgery_token =
-            memchr::memmem::find(&name, b"csrf").is_some() || memchr::memmem::find(&name, b"xsrf").is_some();
-        (is_session && !is_forgery_token && value.len() > 1).then(|| value.get(1..)).flatten()
+        (is_session_cookie(name) && value.len() > 1).then(|| value.get(1..)).flatten()
     })
 }
 

@@ -8,12 +8,15 @@ mod check;
 mod doctor;
 mod documents;
 mod explain;
+mod export;
 mod inventory;
 mod key;
 mod lake;
+mod learn;
 mod output;
 mod progress;
 mod signatures;
+mod spec;
 mod style;
 mod summary;
 #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
@@ -52,6 +55,12 @@ enum Command {
     Findings(lake::FindingsArgs),
     /// Show the services behind TLS that a lake holds, whether or not their keys are known
     Services(lake::ServicesArgs),
+    /// Write the inventory in the formats of others: OpenAPI documents
+    #[command(subcommand)]
+    Export(export::Command),
+    /// Hold a document against traffic, and mend it
+    #[command(subcommand)]
+    Spec(spec::Command),
     /// Test signature packs against their own examples
     #[command(subcommand)]
     Signatures(signatures::Command),
@@ -83,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Inventory(args) => inventory::run(&args),
         Command::Findings(args) => lake::findings(&args),
         Command::Services(args) => lake::services(&args),
+        Command::Export(command) => export::run(&command),
+        Command::Spec(command) => spec::run(&command),
         Command::Signatures(command) => signatures::run(&command),
         Command::Key(command) => key::run(&command),
     };

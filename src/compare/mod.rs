@@ -15,8 +15,12 @@ mod ownership;
 mod paths;
 mod posture;
 mod services;
+mod unseen;
 mod vantage;
 mod versions;
+
+pub use posture::answered_without_credential;
+pub use unseen::{Part, Unseen, unseen};
 
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::{Endpoint, EndpointClass, Inventory};

@@ -45,7 +45,8 @@ fn reflection(one: &Seen<'_>) -> Option<Finding> {
 
 /// At least how many requests without any credential were answered with success: those that are left when every
 /// refusal and redirection went to one of them.
-pub(super) fn answered_without_credential(facts: &EndpointFacts) -> u64 {
+#[must_use]
+pub fn answered_without_credential(facts: &EndpointFacts) -> u64 {
     let without = facts.auth.get(&AuthScheme::None).copied().unwrap_or_default();
     without.saturating_sub(facts.requests.saturating_sub(facts.answered_with_success(false)))
 }

@@ -1558,8 +1558,12 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
     }
     let bodies = std::iter::once((Location::RequestBody, 0, &facts.request_shape))
         .chain(std::iter::once((Location::RequestBody, 0, &facts.request_other)))
-        .chain(facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)))
-        .chain(facts.response_other.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)));
+        .chain(
+            facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)),
+        )
+        .chain(
+            facts.response_other.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)),
+        );
     for (location, status, shape) in bodies {
         shape.walk(&mut |path, node| {
             if let Some(evidence) = node.evidence() {

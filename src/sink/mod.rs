@@ -1,5 +1,6 @@
 //! Where results go other than the lake.
 
 pub mod jsonl;
+pub mod openapi;
 #[cfg(feature = "metrics")]
 pub mod prometheus;

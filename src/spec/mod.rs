@@ -197,6 +197,22 @@ impl DocumentSet {
         (host.to_owned(), full_template(base, &operation.path))
     }
 
+    /// The base path below which `document` serves `path` on `host`, the longest of its servers'; `None` when none of its
+    /// servers does.
+    #[must_use]
+    pub fn base_of(&self, document: &Document, host: &str, path: &str) -> Option<String> {
+        let root = self.sources.root(document.source)?;
+        let servers = if root.raw("swagger").is_some() {
+            server::swagger(&root)
+        } else {
+            server::named(&root, &mut |_, _| {}).unwrap_or_else(|| vec![server::Server::anywhere()])
+        };
+        let host = host_name(host);
+        let below = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+        let fitting = servers.into_iter().filter(|one| one.host.matches(&host) && below(&one.base));
+        fitting.map(|one| one.base).max_by_key(String::len)
+    }
+
     /// How the documents name `host`; [`HostMatch::Shape`] when they do not.
     #[must_use]
     pub fn naming(&self, host: &str) -> HostMatch {

@@ -126,6 +126,16 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The statuses it names, with the media types of each.
+    pub fn answers(&self) -> impl Iterator<Item = (StatusPattern, impl Iterator<Item = &str>)> {
+        self.responses.iter().map(|(status, media)| (*status, media.iter().map(|one| one.essence.as_str())))
+    }
+
+    /// The media types of its requests.
+    pub fn request_media(&self) -> impl Iterator<Item = &str> {
+        self.request.iter().map(|one| one.essence.as_str())
+    }
+
     /// Which documented answer is for `status`: itself, its class, the default.
     #[must_use]
     pub fn response_for(&self, status: u16) -> Option<StatusPattern> {
