@@ -73,13 +73,21 @@ impl Sensor {
         self.folder.path().join(name)
     }
 
+    /// Starts the sensor. The first time that is over when it has saved since when it reads: what was rotated before is
+    /// not asked of it.
     fn start(&self) -> Running {
         let mut command = Command::new(program());
         command.arg("watch").args(&self.arguments).arg("--quiet").args(["--interval", "1", "--roll", "1"]);
         command.arg("--lake").arg(self.at("lake")).arg("--state").arg(self.at("state"));
         command.arg("--key").arg(self.at("key")).current_dir(self.folder.path()).stdin(Stdio::null());
         let log = OpenOptions::new().create(true).append(true).open(self.at("told")).unwrap();
-        Running(command.stderr(log).spawn().unwrap())
+        let running = Running(command.stderr(log).spawn().unwrap());
+        let began = Instant::now();
+        while !self.at("state/inventory.state").exists() {
+            assert!(began.elapsed() < PATIENCE, "{}", self.told());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        running
     }
 
     fn told(&self) -> String {

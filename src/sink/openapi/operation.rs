@@ -253,7 +253,7 @@ fn responses(facts: &EndpointFacts, classifier: &Classifier) -> Node {
         let from = (*status, String::new());
         let media = facts.response_media.range(from..).take_while(|((of, _), _)| of == status);
         let media = media.map(|((_, name), seen)| (name.as_str(), *seen));
-        let content = content(media, facts.response_shapes.get(status), classifier);
+        let content = content(media, facts.response_shapes.get(status).map(|shape| &**shape), classifier);
         if !content.is_empty() {
             response.set("content", content);
         }

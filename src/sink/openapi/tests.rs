@@ -130,7 +130,7 @@ fn bodies_become_schemas_of_what_was_met() {
     let mut seen = facts(&[(200, 10)]);
     seen.response_media.insert((200, "application/json".to_owned()), 9);
     seen.response_media.insert((200, "text/csv".to_owned()), 1);
-    seen.response_shapes.insert(200, shape);
+    seen.response_shapes.insert(200, Box::new(shape));
     let document = written(vec![endpoint("h", "GET", "/a", seen)]);
     let content = &document["paths"]["/a"]["get"]["responses"]["200"]["content"];
     let count = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"],
