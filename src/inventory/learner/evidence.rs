@@ -14,7 +14,7 @@ use super::segment::{Shape, is_plural, real};
 use super::sheet::{EMPTY, Prefix, Sheet, Sym};
 
 /// The number of features.
-pub(super) const FEATURES: usize = 56;
+pub(super) const FEATURES: usize = 75;
 
 /// The feature that holds the likeness of answers; the next one says that it is unknown.
 const LIKENESS: usize = 25;
@@ -22,62 +22,81 @@ const LIKENESS: usize = 25;
 /// Each feature's weight, and what it says in words.
 #[rustfmt::skip]
 const WEIGHTS: [(f64, &str); FEATURES] = [
-    (0.292, ""), // bias
-    (0.4615, "its shape"), // shape
-    (0.2437, "its shape"), // shape_hi
-    (-0.4246, "it reads like a word"), // shape_word
-    (0.5054, "the shapes beside it"), // grp_shape
-    (-0.8054, "a word APIs reserve"), // reserved
-    (-0.1559, "how often it is called"), // logn
-    (-0.3192, "calls that nothing beside it gets"), // logn_uniq
-    (-0.0526, "names used alike"), // k_col
-    (0.2737, "names with the same paths below"), // k_tail
-    (-0.4613, "ids used alike"), // hardcol
-    (0.8954, "calls that nothing beside it gets"), // uniq
-    (-2.0923, "no other name is used like it"), // uniq1
-    (0.4578, "the names beside it keep growing"), // growth
-    (1.232, "the names beside it are a closed set"), // growth_neg
-    (3.7216, "names seen once beside it"), // single
-    (-0.2406, "calls of the names beside it"), // nk
-    (-0.0193, "ids beside it"), // hard_here
-    (1.1733, "it follows a plural"), // par_plural
-    (-1.782, "it follows a parameter"), // par_param
-    (-0.3451, "it stands near the root"), // depth1
-    (0.1206, "ids follow the same noun elsewhere"), // noun_id
-    (-0.8583, "names follow the same noun elsewhere"), // noun_lit
-    (1.6041, "it is an id elsewhere"), // val_id
-    (-1.437, "it is a name elsewhere"), // val_lit
-    (1.4899, "its answers are like those beside it"), // resp
-    (0.7644, "no answers to compare"), // resp_no
-    (-0.3415, "its answers differ from those beside it"), // resp_lo
-    (1.0928, "it is changed or deleted"), // del_term
-    (-1.3128, "it is only posted to"), // post_only
-    (-0.4222, "it is called more than those beside it"), // outlier
-    (-0.1596, "calls of the names beside it"), // grpn
-    (-0.0014, "ids are used alike"), // id_cols
-    (0.2566, "ids are used alike"), // id_frac
-    (-0.0992, "a name follows it"), // tail_verb
-    (0.3424, "a word among growing names"), // w_x_growth
-    (0.235, "a word with the same paths below as others"), // w_x_ktail
-    (1.3456, "values beside it"), // digits_in_group
-    (-1.3497, "paths end at it"), // terminal
-    (-0.2945, "it stands alone"), // onlychild
-    (0.3811, "ids do all it does"), // all_id
-    (0.2933, "ids do all it does"), // all_id_many
-    (0.1276, "ids used alike"), // idmates
-    (-1.9208, "the same pair of names elsewhere"), // bigram
-    (0.4993, "its answers are like those of ids"), // resp_id
-    (-0.0303, "ids beside it"), // node_idfrac
-    (0.0298, "ids beside it"), // node_ids
-    (0.4797, "the position keeps growing"), // node_growth
-    (2.9733, "names seen once at the position"), // node_single
-    (-0.1777, "names at the position"), // node_k
-    (-1.4514, "it follows .well-known"), // wellknown
-    (-0.2834, "it does what no id does"), // lit_cols
-    (0.1036, "a word that is only read"), // word_term_get
-    (-0.6177, "its answers are like those of ids"), // resp_hi_id
-    (-2.0358, "its answers differ from those of ids"), // resp_lo_id
-    (-2.0859, "it is called more than those beside it, and answers differ"), // outlier_noresp
+    (0.2533, ""), // bias
+    (0.1161, "its shape"), // shape
+    (-0.3001, "its shape"), // shape_hi
+    (-1.4207, "it reads like a word"), // shape_word
+    (0.5850, "the shapes beside it"), // grp_shape
+    (-1.6383, "a word APIs reserve"), // reserved
+    (-0.0923, "how often it is called"), // logn
+    (-0.5850, "calls that nothing beside it gets"), // logn_uniq
+    (0.4466, "names used alike"), // k_col
+    (0.1152, "names with the same paths below"), // k_tail
+    (0.5489, "ids used alike"), // hardcol
+    (0.3054, "calls that nothing beside it gets"), // uniq
+    (-1.5330, "no other name is used like it"), // uniq1
+    (0.8844, "the names beside it keep growing"), // growth
+    (1.2303, "the names beside it are a closed set"), // growth_neg
+    (0.9995, "names seen once beside it"), // single
+    (-0.9693, "calls of the names beside it"), // nk
+    (-0.5429, "ids beside it"), // hard_here
+    (2.0264, "it follows a plural"), // par_plural
+    (-0.1863, "it follows a parameter"), // par_param
+    (-2.5500, "it stands near the root"), // depth1
+    (0.5021, "ids follow the same noun elsewhere"), // noun_id
+    (0.1983, "names follow the same noun elsewhere"), // noun_lit
+    (2.2327, "it is an id elsewhere"), // val_id
+    (-2.9099, "it is a name elsewhere"), // val_lit
+    (2.4321, "its answers are like those beside it"), // resp
+    (1.2671, "no answers to compare"), // resp_no
+    (-1.5611, "its answers differ from those beside it"), // resp_lo
+    (1.5040, "it is changed or deleted"), // del_term
+    (-1.0134, "it is only posted to"), // post_only
+    (-0.8098, "it is called more than those beside it"), // outlier
+    (-0.1632, "calls of the names beside it"), // grpn
+    (0.2638, "ids are used alike"), // id_cols
+    (-0.0282, "ids are used alike"), // id_frac
+    (-0.5610, "a name follows it"), // tail_verb
+    (0.3934, "a word among growing names"), // w_x_growth
+    (0.2211, "a word with the same paths below as others"), // w_x_ktail
+    (3.1411, "values beside it"), // digits_in_group
+    (-0.9933, "paths end at it"), // terminal
+    (-0.1878, "it stands alone"), // onlychild
+    (-0.4169, "ids do all it does"), // all_id
+    (0.2731, "ids do all it does"), // all_id_many
+    (0.3156, "ids used alike"), // idmates
+    (2.7171, "the same pair of names elsewhere"), // bigram
+    (-0.1957, "its answers are like those of ids"), // resp_id
+    (1.0083, "ids beside it"), // node_idfrac
+    (0.0758, "ids beside it"), // node_ids
+    (0.5471, "the position keeps growing"), // node_growth
+    (1.4328, "names seen once at the position"), // node_single
+    (-0.4379, "names at the position"), // node_k
+    (-1.2865, "it follows .well-known"), // wellknown
+    (-0.8967, "it does what no id does"), // lit_cols
+    (-0.5389, "a word that is only read"), // word_term_get
+    (-0.3509, "its answers are like those of ids"), // resp_hi_id
+    (-1.2117, "its answers differ from those of ids"), // resp_lo_id
+    (-2.7220, "it is called more than those beside it, and answers differ"), // outlier_noresp
+    (1.0590, "names with the same named paths below"), // kin_shared
+    (-1.2828, "all below it lies below others too"), // kin_frac
+    (-0.3193, "named paths below that nothing beside it has"), // kin_alone
+    (0.6795, "it follows a plural, and shares what is below"), // kin_plural
+    (1.8012, "the names beside it share what is below"), // cohesion
+    (-1.7315, "used like names that share what is below"), // kin_mate
+    (-0.4320, "it follows a plural of names that share what is below"), // cohesion_plural
+    (0.0871, "many share what is below it"), // kin_many
+    (2.0333, "it is spelt unlike the names of the API"), // odd_style
+    (4.9440, "it is written like a constant"), // const
+    (5.0569, "a dotted name with paths below"), // dotted_below
+    (5.0877, "a version that is not of the API"), // loose_version
+    (0.3442, "a reserved word among names that share what is below"), // reserved_cohesion
+    (1.7244, "it follows the name of an attribute"), // attribute
+    (3.9279, "others beside it have its verb"), // verb_mates
+    (1.0077, "it stands beside it with another verb"), // stem_mates
+    (-1.0805, "a value follows it"), // param_next
+    (0.2850, "names with the same paths below its values"), // kin_deep
+    (1.1014, "names with the same named paths below"), // kin_next
 ];
 
 /// What is known of one name at a position, or of all values of one shape.
@@ -114,6 +133,8 @@ pub(super) struct Feedback {
     pub(super) labels: HashMap<(Prefix, Sym), bool, foldhash::fast::FixedState>,
     /// Per position: values, names, and values without a hard shape.
     pub(super) totals: HashMap<Prefix, (f64, f64, f64), foldhash::fast::FixedState>,
+    /// Names by how they are spelt.
+    pub(super) styles: [f64; STYLES],
     /// Per pair of neighbouring names: the prefixes where it stands.
     pub(super) pairs: HashMap<(Sym, Sym), std::collections::BTreeSet<Prefix>, foldhash::fast::FixedState>,
 }
@@ -134,6 +155,10 @@ pub(super) fn noun(sheet: &Sheet, prefix: Prefix) -> String {
 struct Column {
     method: Method,
     tail: u32,
+    /// Whether a name of the API follows.
+    named: bool,
+    /// Whether it follows next, not behind a value.
+    next_named: bool,
     /// Values without a hard shape, with their calls.
     soft: Vec<(usize, u64)>,
     hard: bool,
@@ -207,9 +232,12 @@ impl<'p> Position<'p> {
             for member in &value.members {
                 uses(*member, &mut |usage: Use<'_>| {
                     let number = *index.entry((usage.method, usage.tail)).or_insert_with(|| {
+                        let below = sheet.names(usage.tail);
                         columns.push(Column {
                             method: usage.method,
                             tail: usage.tail,
+                            named: below.iter().any(|sym| !sheet.get(*sym).parameter),
+                            next_named: below.last().is_some_and(|sym| !sheet.get(*sym).parameter),
                             soft: Vec::new(),
                             hard: false,
                             keys: Vec::new(),
@@ -285,6 +313,8 @@ impl<'p> Position<'p> {
         stamp: &mut [usize],
     ) -> Box<[f64; FEATURES]> {
         let flag = |condition: bool| f64::from(u8::from(condition));
+        let (kin_shared, kin_below) = self.kin(at);
+        let kin_share = real(kin_shared) / real(kin_below.max(1));
         let symbol = self.sheet.get(value.sym);
         let mine: Vec<&Column> = self
             .of_value
@@ -381,6 +411,23 @@ impl<'p> Position<'p> {
             })
         });
         let log2 = |x: f64| x.max(1.0).log2();
+        let kin_mate =
+            kin_below == 0 && mates.iter().any(|mate| *mate != at && here.kin.get(*mate) == Some(&true));
+        let kin_others = here.kin_count - flag(here.kin.get(at) == Some(&true));
+        let reserved = symbol.judged.shape == Shape::Reserved;
+        let below = mine.iter().filter(|column| column.tail != EMPTY);
+        let goes_on = below.clone().count();
+        let by_value = below.clone().filter(|column| !column.next_named).count();
+        let shared = below.filter(|column| column.named && (column.hard || column.soft.len() > 1));
+        let (next, deep) =
+            shared.fold(
+                (0, 0),
+                |(next, deep), column| {
+                    if column.next_named { (next + 1, deep) } else { (next, deep + 1) }
+                },
+            );
+        let style = Style::of(symbol.stem());
+        let (verb_mates, stem_mates) = self.verbs(at, value);
         let k_tail = log2(real(tail_mates));
         let outlier = if mates.len() > 2 { ((calls / median).ln() - 1.0).max(0.0) } else { 0.0 };
         // Ids are Zipf: one hot id is no name. Popularity speaks only with answers that differ.
@@ -453,7 +500,52 @@ impl<'p> Position<'p> {
             all_id * flag(resp.is_some_and(|resp| resp >= 0.75)),
             all_id * flag(resp.is_some_and(|resp| resp < 0.5)),
             outlier * unlike,
+            real(kin_shared).ln_1p(),
+            kin_share,
+            if kin_shared == 0 { real(kin_below).ln_1p() } else { 0.0 },
+            flag(here.plural) * real(kin_shared).ln_1p(),
+            here.cohesion,
+            here.cohesion * flag(kin_mate),
+            here.cohesion * flag(here.plural),
+            kin_share * kin_others.max(0.0).ln_1p(),
+            flag(style.is_some_and(|style| feedback.is_odd(style))),
+            flag(style == Some(Style::Constant)),
+            flag(symbol.judged.shape == Shape::Rpc && goes_on > 0),
+            flag(symbol.judged.shape == Shape::Version && here.versions),
+            flag(reserved) * here.cohesion,
+            flag(here.attribute),
+            real(verb_mates).ln_1p(),
+            real(stem_mates).ln_1p(),
+            real(by_value) / real(goes_on.max(1)),
+            real(deep).ln_1p(),
+            real(next).ln_1p(),
         ])
+    }
+
+    /// The columns that go on below a value by a name of the API: those that another has too, and all.
+    fn kin(&self, at: usize) -> (usize, usize) {
+        let mine = self.of_value.get(at).into_iter().flatten();
+        let named = mine.filter_map(|number| self.columns.get(*number)).filter(|column| column.named);
+        named.fold((0, 0), |(shared, all), column| {
+            (shared + usize::from(column.hard || column.soft.len() > 1), all + 1)
+        })
+    }
+
+    /// How many others have the custom verb of a value, and how many are the same with another verb or none.
+    fn verbs(&self, at: usize, value: &Value) -> (usize, usize) {
+        let symbol = self.sheet.get(value.sym);
+        let verb = symbol.suffix();
+        if !verb.starts_with(':') {
+            return (0, 0);
+        }
+        let others = self.values.iter().enumerate().filter(|(other, _)| *other != at);
+        others.fold((0, 0), |(verbs, stems), (_, other)| {
+            let other = self.sheet.get(other.sym);
+            (
+                verbs + usize::from(other.suffix() == verb),
+                stems + usize::from(other.stem() == symbol.stem() && other.suffix() != verb),
+            )
+        })
     }
 
     /// Of the columns that go on below a name: those that another value of `group` has too, and all.
@@ -511,6 +603,15 @@ struct Here {
     well_known: bool,
     /// Whether the keys of any answer are known.
     answers: bool,
+    /// Which values have most of their named paths in common with others.
+    kin: Vec<bool>,
+    kin_count: f64,
+    /// Their share among the values without a hard shape that are no reserved words.
+    cohesion: f64,
+    /// Whether versions here are not those of the API.
+    versions: bool,
+    /// Whether the name above is that of an attribute, which is followed by its value.
+    attribute: bool,
 }
 
 impl Here {
@@ -528,6 +629,18 @@ impl Here {
         let (noun_ids, noun_names) =
             feedback.nouns.get(&noun(sheet, position.prefix)).copied().unwrap_or((ids, names));
         let parent = sheet.unchain(position.prefix).map(|(_, last)| sheet.get(last));
+        let kin: Vec<bool> = (0..position.values.len())
+            .map(|at| position.kin(at))
+            .map(|(shared, all)| shared > 0 && shared * 4 >= all * 3)
+            .collect();
+        let free = position
+            .values
+            .iter()
+            .zip(&kin)
+            .filter(|(value, _)| !value.hard && sheet.get(value.sym).judged.shape != Shape::Reserved);
+        let (kin_count, frees) =
+            free.fold((0.0, 0.0), |(kin, all), (_, is_kin)| (kin + f64::from(u8::from(*is_kin)), all + 1.0));
+        let name = parent.filter(|parent| !parent.parameter).map_or("", |parent| &parent.text);
         Self {
             count: position.values.iter().map(|value| value.distinct).sum(),
             hard: position.values.iter().filter(|value| value.hard).map(|value| value.distinct).sum(),
@@ -540,7 +653,77 @@ impl Here {
             below_parameter: parent.is_some_and(|parent| parent.parameter),
             answers: position.columns.iter().any(|column| !column.keys.is_empty()),
             well_known: parent.is_some_and(|parent| *parent.text == *".well-known"),
+            kin,
+            kin_count,
+            cohesion: if kin_count >= 2.0 { kin_count / frees } else { 0.0 },
+            versions: has_parameter(sheet, position.prefix) || VERSIONED.contains(&name),
+            attribute: ATTRIBUTES.contains(&name),
         }
+    }
+}
+
+/// Collections of versions of something.
+const VERSIONED: [&str; 9] =
+    ["versions", "releases", "tags", "branches", "revisions", "refs", "heads", "version", "release"];
+/// Attributes by which things are looked up.
+const ATTRIBUTES: [&str; 12] =
+    ["name", "names", "id", "ids", "key", "code", "slug", "by-name", "by-id", "email", "username", "handle"];
+
+/// Whether a parameter stands in a prefix.
+pub(super) fn has_parameter(sheet: &Sheet, prefix: Prefix) -> bool {
+    let mut at = prefix;
+    while let Some((before, sym)) = sheet.unchain(at) {
+        if sheet.get(sym).parameter {
+            return true;
+        }
+        at = before;
+    }
+    false
+}
+
+/// How words are joined in a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Kebab,
+    Snake,
+    Camel,
+    Pascal,
+    Constant,
+    Dotted,
+}
+
+/// Kinds of [`Style`].
+pub(super) const STYLES: usize = 6;
+
+impl Style {
+    /// The style of a name; none of a single word in lower case, nor of what is no words at all.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let has = |is: fn(&u8) -> bool| name.bytes().any(|byte| is(&byte));
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return None;
+        }
+        let (lower, upper) = (has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
+        if name.contains('.') {
+            Some(Self::Dotted)
+        } else if upper && !lower && name.len() > 3 {
+            Some(Self::Constant)
+        } else if name.contains('_') {
+            Some(Self::Snake)
+        } else if name.contains('-') {
+            Some(Self::Kebab)
+        } else if name.starts_with(|first: char| first.is_ascii_uppercase()) {
+            Some(Self::Pascal)
+        } else {
+            upper.then_some(Self::Camel)
+        }
+    }
+}
+
+impl Feedback {
+    /// Whether hardly any name of the API is spelt so.
+    fn is_odd(&self, style: Style) -> bool {
+        let all: f64 = self.styles.iter().sum();
+        all >= 5.0 && self.styles.get(style as usize).is_some_and(|names| *names <= all * 0.1)
     }
 }
 

@@ -9,7 +9,9 @@ use hashbrown::HashMap;
 
 use super::LearnerLimits;
 use super::bottom::Distinct;
-use super::evidence::{self, Each, Feedback, Position, Use, Value, Verdict, noun, union};
+use super::evidence::{
+    self, Each, Feedback, Position, Style, Use, Value, Verdict, has_parameter, noun, union,
+};
 use super::explain::{Account, Accounts, Settled, Sibling};
 use super::method::Method;
 use super::segment::{self, Shape, real};
@@ -20,6 +22,35 @@ const PASSES: usize = 3;
 
 /// Down to this depth (0 is the first segment) values are guarded.
 const GUARDED_DEPTH: usize = 3;
+
+/// Dated versions of an API that may stand beside each other.
+const MAX_VERSIONS: usize = 24;
+
+/// What stands at the root before everything else.
+const STAGES: [&str; 22] = [
+    "api",
+    "apis",
+    "rest",
+    "services",
+    "public",
+    "private",
+    "internal",
+    "external",
+    "prod",
+    "production",
+    "live",
+    "sandbox",
+    "dev",
+    "development",
+    "test",
+    "testing",
+    "stage",
+    "staging",
+    "uat",
+    "qa",
+    "preprod",
+    "beta",
+];
 
 /// Names that are enough to be a crowd.
 const CROWD: usize = 10;
@@ -174,6 +205,7 @@ impl<'s> Folder<'s> {
             }
             self.feedback = std::mem::take(&mut self.found);
             self.count_pairs();
+            self.count_styles();
         }
     }
 
@@ -394,14 +426,7 @@ impl<'s> Folder<'s> {
     }
 
     fn has_parameter(&self, prefix: Prefix) -> bool {
-        let mut at = prefix;
-        while let Some((before, sym)) = self.sheet.unchain(at) {
-            if self.sheet.get(sym).parameter {
-                return true;
-            }
-            at = before;
-        }
-        false
+        has_parameter(self.sheet, prefix)
     }
 
     fn parent_is_plural(&self, prefix: Prefix) -> bool {
@@ -437,12 +462,15 @@ impl<'s> Folder<'s> {
         if depth > 2 || self.has_parameter(prefix) {
             return false;
         }
+        let before = self.sheet.unchain(prefix).map_or("", |(_, last)| self.sheet.text(last));
+        let at_root = before.is_empty() || STAGES.contains(&before);
         let dates =
             values.iter().filter(|other| self.sheet.get(other.sym).judged.shape == Shape::Date).count();
         let mut tails: Vec<u32> = self.tails_below(value, depth);
         let ends = tails.contains(&EMPTY);
         tails.dedup();
-        dates <= 3 && !ends && tails.len() >= 3 * dates
+        // Nothing but the API stands at its root, however many versions there are; elsewhere days have a few things each.
+        !ends && (at_root && dates <= MAX_VERSIONS || dates <= 3 && tails.len() >= 3 * dates)
     }
 
     /// The distinct tails below a value, sorted.
@@ -577,6 +605,20 @@ impl<'s> Folder<'s> {
                 }
             })
             .collect()
+    }
+
+    /// Counts how names are spelt, each name once.
+    fn count_styles(&mut self) {
+        let names = self.feedback.names.iter().filter(|(_, (as_value, as_name))| as_name > as_value);
+        let mut styles = [0_u32; evidence::STYLES];
+        for (sym, _) in names {
+            if let Some(style) = Style::of(self.sheet.get(*sym).stem())
+                && let Some(count) = styles.get_mut(style as usize)
+            {
+                *count += 1;
+            }
+        }
+        self.feedback.styles = styles.map(f64::from);
     }
 
     /// Counts where pairs of names stand.

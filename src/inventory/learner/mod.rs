@@ -97,7 +97,7 @@ pub struct Sighting<'a> {
 }
 
 /// Bounds on what traffic can make the learner keep. Each merges exactly by itself; only
-/// when `nodes` and `names` are both reached may the outcome depend on order.
+/// when `nodes` or `operations` is reached and `names` as well may the outcome depend on order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearnerLimits {
     /// Hosts. Beyond it those called least make room, an eighth at once, and share one host without a name, or one for
@@ -116,8 +116,11 @@ pub struct LearnerLimits {
     pub depth: usize,
     /// Bytes of a segment; a longer one is a value.
     pub name_bytes: usize,
-    /// Nodes in each of the three stores (proven, plausible, dead).
+    /// Nodes in the store of what surely answers; the stores of what strangers can make up (plausible, dead) have room
+    /// for an eighth as many each. A node costs about 400 bytes.
     pub nodes: usize,
+    /// Methods at nodes, likewise. Each costs about 2 kilobytes with its facts, names of fields apart.
+    pub operations: usize,
     /// Names of fields (of bodies, queries, headers) in all of the proven store; in each of the others an eighth as many. Beyond,
     /// operations forget theirs, those with the largest rank first. A name costs about 200 bytes.
     pub fields: usize,
@@ -144,6 +147,7 @@ impl Default for LearnerLimits {
             depth: 24,
             name_bytes: 96,
             nodes: 65_536,
+            operations: 24_576,
             fields: 1 << 20,
             clients: 32_768,
             answers: 4096,
@@ -165,7 +169,7 @@ pub struct LearnerCounters {
     pub hosts_evicted: u64,
     /// Times a constant found no room ([`LearnerLimits::constants`]); usual where ids stand near the root.
     pub constants_overflowed: u64,
-    /// Times a node found no room ([`LearnerLimits::nodes`]).
+    /// Times a node found no room ([`LearnerLimits::nodes`], [`LearnerLimits::operations`]).
     pub nodes_overflowed: u64,
     /// Operations that forgot the names of their fields ([`LearnerLimits::fields`]).
     pub fields_forgotten: u64,
@@ -306,8 +310,8 @@ impl<F: Facts> Learner<F> {
         Self {
             limits,
             proven: Store::new(rank, bounds),
-            plausible: Store::new(rank, bounds),
-            dead: Store::new(rank, bounds),
+            plausible: Store::new(rank, bounds.for_strangers()),
+            dead: Store::new(rank, bounds.for_strangers()),
             tables: noise::Tables::new(rank, &limits),
             vocabulary: Vocabulary::new(rank),
             steps: Vec::new(),
@@ -338,8 +342,12 @@ impl<F: Facts> Learner<F> {
 
     /// The facts where an exchange was observed, which goes on: it is not counted again.
     pub(super) fn observed(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> &mut F {
-        let method = Method::of(sighting.method);
-        let (tier, place, _) = self.find(sighting, Answer::of(sighting), method, parts);
+        let (method, answer) = (Method::of(sighting.method), Answer::of(sighting));
+        let (tier, mut place, _) = self.find(sighting, answer, method, parts);
+        while !self.store(tier).has_room(place, method) {
+            self.store(tier).shrink();
+            (_, place, _) = self.find(sighting, answer, method, parts);
+        }
         &mut self.store(tier).operation(place, method).facts
     }
 
@@ -351,7 +359,11 @@ impl<F: Facts> Learner<F> {
     ) -> (T, &mut F) {
         let method = Method::of(sighting.method);
         let answer = Answer::of(sighting);
-        let (tier, place, asset) = self.find(sighting, answer, method, parts);
+        let (tier, mut place, mut asset) = self.find(sighting, answer, method, parts);
+        while !self.store(tier).has_room(place, method) {
+            self.store(tier).shrink();
+            (_, place, asset) = self.find(sighting, answer, method, parts);
+        }
         let store = match tier {
             Tier::Proven => &mut self.proven,
             Tier::Plausible => &mut self.plausible,

@@ -292,6 +292,12 @@ pub(super) fn shape(s: &str) -> Judged {
     if KNOWN.contains(&lower.as_str()) {
         return is(Shape::Known, -4.0);
     }
+    if first == b'@' && n > 1 && bytes.iter().skip(1).all(u8::is_ascii_lowercase) {
+        return is(Shape::Reserved, -4.0); // `@me`
+    }
+    if digits > 0 && is_numbered_name(bytes) {
+        return is(Shape::Words, -1.6);
+    }
     if is_rpc(s) {
         return is(Shape::Rpc, -4.0);
     }
@@ -368,6 +374,59 @@ fn by_chunks(s: &str, lower: &str, digits: usize) -> Judged {
         return is(Shape::Camel, -2.6 + w);
     }
     is(Shape::Word, -2.0 + w)
+}
+
+/// Whether the digits of a name belong to the words of an API: `hl7V2Stores`, `topics-v2`, `productsv2`, `top-10-list`.
+fn is_numbered_name(bytes: &[u8]) -> bool {
+    let word =
+        |word: &[u8]| word.len() >= 3 && word.iter().all(u8::is_ascii_alphabetic) && randomness(word) < 0.5;
+    let (mut words, mut numbers) = (0, 0);
+    let mut chunks = bytes.split(|byte| matches!(byte, b'-' | b'_')).peekable();
+    while let Some(chunk) = chunks.next() {
+        if chunk.len() <= 2 && !chunk.is_empty() && chunk.iter().all(u8::is_ascii_digit) {
+            // A number at the end tells one of many from the others.
+            if words == 0 || chunks.peek().is_none() {
+                return false;
+            }
+            numbers += 1;
+            continue;
+        }
+        for part in parts_of_camel(chunk) {
+            if is_trade_number(part) {
+                numbers += 1;
+            } else if word(part) || part.len() <= 2 && part.iter().all(u8::is_ascii_alphabetic) {
+                words += usize::from(part.len() > 2);
+            } else if let Some((front, [b'v', b'1'..=b'9'])) =
+                part.split_at_checked(part.len().saturating_sub(2))
+                && front.len() >= 4
+                && word(front)
+            {
+                (words, numbers) = (words + 1, numbers + 1);
+            } else {
+                return false;
+            }
+        }
+    }
+    words > 0 && (1..=2).contains(&numbers)
+}
+
+/// `v2`, or a name of the trade that has digits.
+fn is_trade_number(part: &[u8]) -> bool {
+    matches!(part, [b'v' | b'V', b'1'..=b'9'] | [b'v' | b'V', b'1'..=b'9', b'0'..=b'9'])
+        || std::str::from_utf8(part)
+            .is_ok_and(|part| KNOWN.iter().any(|known| part.eq_ignore_ascii_case(known)))
+}
+
+/// A chunk cut before each upper-case letter that follows a lower-case one or a digit, and before the letters that
+/// follow a name of the trade: `i18n`, `Languages`.
+fn parts_of_camel(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = chunk;
+    std::iter::from_fn(move || {
+        let end = pairs(rest).position(|(a, b)| b.is_ascii_uppercase() && !a.is_ascii_uppercase());
+        let (part, behind) = rest.split_at_checked(end.map_or(rest.len(), |at| at + 1))?;
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// A count as a real number; counts here are far below 2^52.
@@ -490,7 +549,15 @@ fn is_version(bytes: &[u8]) -> bool {
         rest = behind.get(minor..).unwrap_or_default();
     }
     let letters = rest.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
-    rest.is_empty() || (letters > 0 && rest.iter().skip(letters).all(u8::is_ascii_digit))
+    let (stage, number) = rest.split_at_checked(letters).unwrap_or((rest, &[]));
+    rest.is_empty() || (is_stage(stage) && number.iter().all(u8::is_ascii_digit))
+}
+
+/// How ripe a version is: `beta`, `rc`.
+fn is_stage(letters: &[u8]) -> bool {
+    let known: [&[u8]; 8] =
+        [b"alpha", b"beta", b"preview", b"internal", b"private", b"public", b"stable", b"eap"];
+    matches!(letters.len(), 1 | 2) || known.contains(&letters)
 }
 
 /// `2.0`, `1.1.12`.
@@ -618,12 +685,12 @@ const EXTENSIONS: [&str; 45] = [
 
 /// Names with digits that are no ids.
 #[rustfmt::skip]
-const KNOWN: [&str; 53] = [
+const KNOWN: [&str; 55] = [
     "2fa", "3ds", "3ds2", "a11y", "a2a", "b2b", "b2c", "base64", "c2b", "e164", "ec2", "fido2", "geo2",
-    "h264", "http2", "i18n", "id3", "ip4", "ip6", "ipv4", "ipv6", "iso20022", "iso8583", "jwks", "k8s",
+    "h264", "hl7", "http2", "i18n", "id3", "ip4", "ip6", "ipv4", "ipv6", "iso20022", "iso8583", "jwks", "k8s",
     "l10n", "log4j", "md5", "md5sum", "mfa", "mp3", "mp4", "mt940", "neo4j", "net6", "oauth1", "oauth2",
     "oauth20", "oidc", "openapi3", "p2p", "s3", "saml2", "sha1", "sha256", "swagger2", "u2f", "utf8",
-    "v2ray", "w3c", "web3", "webauthn", "x509",
+    "v2ray", "w3c", "web3", "webauthn", "x12", "x509",
 ];
 
 /// Words that APIs use for actions, views and resources; sorted.
@@ -665,6 +732,16 @@ mod tests {
             ("123456789", Shape::BigInt),
             ("v1", Shape::Version),
             ("v1beta2", Shape::Version),
+            ("v8vmzzouin", Shape::Mixed),
+            ("hl7V2Stores", Shape::Words),
+            ("i18nLanguages", Shape::Words),
+            ("productsv2", Shape::Words),
+            ("principals-v2", Shape::Words),
+            ("users-28-day", Shape::Words),
+            ("v2LoggingLevel", Shape::Words),
+            ("water-gate-30", Shape::Mixed),
+            ("growth47", Shape::Mixed),
+            ("@me", Shape::Reserved),
             ("2.0", Shape::Version),
             ("2010-04-01", Shape::Date),
             ("5f0c2a4e-6a2b-4a53-9f1e-0a9e6d0f7c11", Shape::Uuid),

@@ -6,9 +6,9 @@
 //! hang on skeleton and method.
 //!
 //! Of too many names below one node those with the smallest rank stay; the others share one node
-//! that keeps the same structure below it. Of too many nodes those with the smallest rank stay, and a node's
-//! rank is never below its parent's, so that what stays is a tree; the others are counted at their last
-//! kept ancestor. Both choices are functions of the set of paths: order and grouping do not matter.
+//! that keeps the same structure below it. Of too many nodes, or methods at nodes, those with the smallest rank
+//! stay, and a node's rank is never below its parent's, so that what stays is a tree; the others are counted at
+//! their last kept ancestor. Both choices are functions of the set of paths: order and grouping do not matter.
 
 use std::collections::HashMap;
 
@@ -38,6 +38,9 @@ const DOMAIN_HOSTS: usize = 16;
 /// Domains that have such a node.
 const MAX_DOMAINS: usize = 64;
 
+/// There is room for so many nodes, and operations: more than there are methods, as those of the rest always stay.
+const LEAST_NODES: usize = 64;
+
 /// The bounds of one store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -49,6 +52,7 @@ pub(super) struct Bounds {
     pub(super) depth: usize,
     pub(super) name_bytes: usize,
     pub(super) nodes: usize,
+    pub(super) operations: usize,
     pub(super) operation_clients: usize,
     pub(super) operation_answers: usize,
 }
@@ -64,10 +68,17 @@ impl Bounds {
             distinct: limits.distinct.max(2),
             depth: limits.depth.clamp(1, 64),
             name_bytes: limits.name_bytes,
-            nodes: limits.nodes.clamp(16, 1 << 28),
+            nodes: limits.nodes.clamp(LEAST_NODES, 1 << 28),
+            operations: limits.operations.clamp(LEAST_NODES, 1 << 28),
             operation_clients: limits.operation_clients.max(1),
             operation_answers: limits.operation_answers.max(1),
         }
+    }
+
+    /// The same for a store that strangers fill: it has an eighth of the room.
+    pub(super) fn for_strangers(self) -> Self {
+        let least = |most: usize| (most / 8).max(LEAST_NODES);
+        Self { nodes: least(self.nodes), operations: least(self.operations), ..self }
     }
 }
 
@@ -225,8 +236,10 @@ pub(super) struct Store<F> {
     table: HashTable<u32>,
     key: RankKey,
     bounds: Bounds,
-    /// Nodes other than the root and those for the rest.
+    /// Nodes other than the root.
     kept: usize,
+    /// Methods at nodes.
+    operations: usize,
     /// Nodes whose rank exceeds `u64::MAX >> level` are not kept.
     level: u32,
     /// Operations whose rank exceeds `u64::MAX >> thinned` hold no names of fields.
@@ -271,6 +284,7 @@ impl<F: Default + Merge> Store<F> {
             key,
             bounds,
             kept: 0,
+            operations: 0,
             level: 0,
             thinned: 0,
             reached: Reached::default(),
@@ -340,11 +354,21 @@ impl<F: Default + Merge> Store<F> {
     /// Walks to the node of a host, with its rank, and the segments of a path, making it if there is room.
     pub(super) fn walk(&mut self, host: (&str, u64), path: &[u8], segments: &[Step]) -> Place {
         let mut place = self.walk_once(host, path, segments);
-        while self.kept > self.bounds.nodes {
+        while self.is_full() {
             self.shrink();
             place = self.walk_once(host, path, segments);
         }
         place
+    }
+
+    /// Whether a method at a place would be one too many.
+    pub(super) fn has_room(&self, place: Place, method: Method) -> bool {
+        self.operations < self.bounds.operations
+            || self.node(place.node).operations.iter().any(|operation| operation.method == method)
+    }
+
+    fn is_full(&self) -> bool {
+        self.kept > self.bounds.nodes || self.operations > self.bounds.operations
     }
 
     fn walk_once(&mut self, (host, rank): (&str, u64), path: &[u8], segments: &[Step]) -> Place {
@@ -417,14 +441,16 @@ impl<F: Default + Merge> Store<F> {
     /// The operation of `method` at a node.
     pub(super) fn operation(&mut self, place: Place, method: Method) -> &mut Operation<F> {
         let operations = &mut self.node_mut(place.node).operations;
-        let at = operations.iter().position(|operation| operation.method == method).unwrap_or_else(|| {
+        let known = operations.iter().position(|operation| operation.method == method);
+        let at = known.unwrap_or_else(|| {
             // Most skeletons have one method or two, and facts are large.
             operations.reserve_exact(1);
             operations.push(Operation { method, seen: Seen::default(), facts: F::default() });
             operations.len() - 1
         });
+        self.operations += usize::from(known.is_none());
         #[expect(clippy::indexing_slicing, reason = "found or pushed just now")]
-        &mut operations[at]
+        &mut self.node_mut(place.node).operations[at]
     }
 
     /// A keyed hash of the path of a node, and the method.
@@ -451,7 +477,7 @@ impl<F: Default + Merge> Store<F> {
             let subtree = other.extract(child);
             self.graft(ROOT, subtree);
         }
-        while self.kept > self.bounds.nodes {
+        while self.is_full() {
             self.shrink();
         }
     }
@@ -680,9 +706,7 @@ impl<F: Default + Merge> Store<F> {
             }
             Kind::Marker | Kind::Rest => {}
         }
-        if kind != Kind::Rest {
-            self.kept += 1;
-        }
+        self.kept += 1;
         let nodes = &self.nodes;
         self.table.insert_unique(slot(parent, rank), id, |id| {
             nodes.get(*id as usize).map_or(0, |node| slot(node.parent, node.name_rank))
@@ -724,9 +748,8 @@ impl<F: Default + Merge> Store<F> {
             operations: std::mem::take(&mut node.operations),
             children: Vec::with_capacity(children.len()),
         };
-        if subtree.kind != Kind::Rest {
-            self.kept -= 1;
-        }
+        self.kept -= 1;
+        self.operations -= subtree.operations.len();
         self.free.push(id);
         for child in children {
             let below = self.extract(child);
@@ -771,7 +794,7 @@ impl<F: Default + Merge> Store<F> {
     }
 
     /// Halves the range of ranks that are kept.
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.level += 1;
         self.forget_bounds();
         self.enforce_level();
@@ -874,6 +897,7 @@ impl<F: Default + Merge> Store<F> {
     }
 
     fn restore_below(&mut self, id: u32, saved: SavedNode<F>) {
+        self.operations += saved.operations.len();
         let node = self.node_mut(id);
         node.distinct = saved.distinct;
         node.operations = saved

@@ -445,6 +445,7 @@ const TIGHT: LearnerLimits = LearnerLimits {
     depth: 3,
     name_bytes: 20,
     nodes: 65_536,
+    operations: 65_536,
     fields: 1 << 20,
     clients: 2,
     answers: 2,
@@ -588,7 +589,7 @@ fn random_paths_do_not_grow_the_learner() {
         let path = format!("/{}/{}/{at}", letters(at), letters(at ^ 0xffff));
         let status = if at % 3 == 0 { 404 } else { 200 };
         learner.observe(&Sighting { status: Some(status), client: at, ..ok(&path) });
-        assert!(learner.counters().nodes <= 3 * 2 * 2_000 + 64);
+        assert!(learner.counters().nodes <= 2_000 + 2 * 250 + 3);
     }
     assert!(learner.counters().names_overflowed > 0);
     assert!(learner.counters().nodes_overflowed > 0);
