@@ -1,6 +1,8 @@
 //! A capture made in memory: keep-alive JSON traffic of a bank, the same at every run.
 #![allow(dead_code, unreachable_pub, reason = "each bench uses its part")]
 
+pub mod api;
+
 /// Payload bytes of a full segment.
 const SEGMENT: usize = 1_448;
 
