@@ -1,7 +1,7 @@
 //! A report as rows: what the lake, the JSON lines and the summary show.
 
-use crate::classify::Classifier;
 use crate::classify::evidence::{Location, State};
+use crate::classify::{Class, Classifier};
 use crate::compare::{Carried, Carrier};
 use crate::inventory::inspect::{DataField, data_fields};
 use crate::inventory::{Endpoint, EndpointClass};
@@ -27,18 +27,30 @@ pub fn carried(classifier: &Classifier, endpoint: &Endpoint) -> Vec<Carried> {
             Location::RequestQuery => Carrier::RequestQuery,
             Location::RequestHeader => Carrier::RequestHeader,
             Location::RequestBody | Location::ClientMessage => Carrier::RequestBody,
+            Location::ResponseBody if field.status >= 400 => Carrier::ErrorResponse,
             Location::ResponseHeader | Location::ResponseBody | Location::ServerMessage => Carrier::Response,
         };
+        let first_seen = field.seen.map_or(Timestamp::MAX, |(first, _)| first);
         let slot = by_place.entry((field.class, carrier)).or_insert_with(|| Carried {
             class: field.class.to_owned(),
             tier: field.tier,
             carrier,
+            authenticates: classifier.class(field.id).is_some_and(is_authentication_data),
             exchanges: 0,
+            first_seen: Timestamp::MAX,
+            fields: Vec::new(),
         });
+        slot.first_seen = slot.first_seen.min(first_seen);
         // An array holds more values than there were exchanges.
         slot.exchanges = slot.exchanges.max(field.valid.min(endpoint.facts.requests));
+        slot.fields.push((field.status, field.path));
     }
     by_place.into_values().collect()
+}
+
+/// Whether a class proves that who sends it has the card: what PCI DSS 3.3.1 lets nobody keep.
+fn is_authentication_data(class: &Class) -> bool {
+    class.regulations.iter().any(|regulation| regulation == "PCI-DSS:SAD")
 }
 
 /// Rounds a share to what it is good for, so that rows are the same on every machine.
