@@ -229,7 +229,7 @@ impl Merge for ClassEvidence {
 }
 
 /// How sure a class is in a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum State {
     /// The evidence speaks against it.
     Cleared,

@@ -10,6 +10,7 @@ use crate::flow::OverlapPolicy;
 use crate::inventory::delta::Delta;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
+use crate::inventory::standing::Standings;
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Told, conclude};
@@ -104,15 +105,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         complain(complaint);
     }
     let classifier = signature_packs::load(&args.signatures)?;
-    let delta = match &args.state {
+    let (delta, standings) = match &args.state {
         Some(folder) => of_state(folder, args.key.as_deref(), &classifier)?,
         None => match of_files(args, methods, &classifier)? {
-            Some(delta) => delta,
+            Some(delta) => (delta, Standings::default()),
             None => return Ok(Outcome::Nothing),
         },
     };
-    let told =
-        Told { documents: &documents, rulings: &rulings, ownership: &ownership, classifier: &classifier };
+    let told = Told {
+        documents: &documents,
+        rulings: &rulings,
+        ownership: &ownership,
+        classifier: &classifier,
+        standings: &standings,
+    };
     let report = conclude(&delta, &told);
     if let Some(asked) = &args.explain {
         return explain::run(asked, &delta, &report, (&documents, &rulings), &classifier, args.json);
@@ -128,7 +134,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
-fn of_state(folder: &Path, key_file: Option<&Path>, classifier: &Classifier) -> Result<Delta> {
+fn of_state(folder: &Path, key_file: Option<&Path>, classifier: &Classifier) -> Result<(Delta, Standings)> {
     let key_file = key_file.map_or_else(|| folder.join("fingerprint.key"), Path::to_owned);
     let key = key::load(&key_file)?;
     let saved = crate::pipeline::watch::saved(folder, &key, classifier)?;
@@ -136,7 +142,7 @@ fn of_state(folder: &Path, key_file: Option<&Path>, classifier: &Classifier) -> 
 }
 
 #[cfg(not(all(feature = "lake", feature = "live", target_os = "linux")))]
-fn of_state(folder: &Path, _: Option<&Path>, _: &Classifier) -> Result<Delta> {
+fn of_state(folder: &Path, _: Option<&Path>, _: &Classifier) -> Result<(Delta, Standings)> {
     anyhow::bail!(
         "this build has no sensor whose state {} could be: build with 'lake' and 'live'",
         folder.display()

@@ -446,7 +446,7 @@ fn what_no_document_tells_of_answers_is_told_with_the_data_in_it() {
     let mut seen = facts(&[(200, 6)]);
     seen.tls = 6;
     let body = json!({"id": "x", "owner": {"accounts": [{"iban": "y"}]}});
-    seen.response_shapes.insert(200, shape(&[body]));
+    seen.response_shapes.insert(200, Box::new(shape(&[body])));
     let endpoints = vec![get("/v1/a", seen.clone()), get("/v1/b", seen)];
     let all = compare(&Inventory { endpoints, ..Inventory::default() }, &set, &options);
     let expected = [
@@ -595,7 +595,7 @@ fn governed(text: &str, mut endpoints: Vec<Endpoint>, sensitive: &str) -> Vec<Fi
     assert!(problems.is_empty(), "{problems}");
     ownership.assign(&mut endpoints);
     let data = |endpoint: &Endpoint| -> Vec<Carried> {
-        let carried = Carried { class: "fin.iban".into(), tier: 3, carrier: Carrier::Response, exchanges: 1 };
+        let carried = carried("fin.iban", 3, Carrier::Response, "$.iban");
         if endpoint.key.template == sensitive { vec![carried] } else { Vec::new() }
     };
     let inventory = Inventory { endpoints, ..Inventory::default() };

@@ -10,6 +10,7 @@ use super::dialogue::{self, DialogueFacts};
 use super::facts::{BodyShape, EndpointFacts};
 use super::learner::parts::{Part, Parts, kind};
 use super::privacy;
+use super::standing::Change;
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
     is_dull_number,
@@ -1530,6 +1531,8 @@ pub struct DataField {
     pub confidence: f32,
     /// What that comes to.
     pub state: State,
+    /// When that changed last, as far as is remembered.
+    pub change: Option<Change>,
     /// Why, in words, without a value.
     pub reason: String,
 }
@@ -1556,6 +1559,7 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
                 seen: (known.valid > 0).then_some((known.first_seen, known.last_seen)),
                 confidence: judgement.confidence,
                 state: judgement.state,
+                change: None,
                 reason: classifier.reason(known, evidence.values(), path),
             });
         }
@@ -1565,8 +1569,12 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
     }
     let bodies = std::iter::once((Location::RequestBody, 0, &facts.request_shape))
         .chain(std::iter::once((Location::RequestBody, 0, &facts.request_other)))
-        .chain(facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)))
-        .chain(facts.response_other.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)));
+        .chain(
+            facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)),
+        )
+        .chain(
+            facts.response_other.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)),
+        );
     for (location, status, shape) in bodies {
         shape.walk(&mut |path, node| {
             if let Some(evidence) = node.evidence() {
