@@ -9,6 +9,7 @@
 use super::ClassId;
 use super::keys::KeyVerdict;
 use crate::merge::Merge;
+use crate::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,6 +45,10 @@ pub struct ClassEvidence {
     pub valid: u64,
     /// Values that were masked.
     pub masked: u64,
+    /// When a value passed first, on packet time; the end of time while none has.
+    pub first_seen: Timestamp,
+    /// When a value passed last.
+    pub last_seen: Timestamp,
     /// The lowest keyed hashes of distinct values that passed.
     pub(crate) hashes: Lowest,
 }
@@ -113,8 +118,8 @@ pub struct Hit {
 }
 
 impl FieldEvidence {
-    /// Takes in one outcome; `hash` is the keyed hash of a value that passed.
-    pub(crate) fn count(&mut self, hit: Hit, hash: u64) {
+    /// Takes in one outcome of an exchange at `now`; `hash` is the keyed hash of a value that passed.
+    pub(crate) fn count(&mut self, hit: Hit, hash: u64, now: Timestamp) {
         let found = &mut self.found;
         let at = match found.binary_search_by_key(&hit.class, |known| known.class) {
             Ok(at) => at,
@@ -129,6 +134,8 @@ impl FieldEvidence {
                         tried: 0,
                         valid: 0,
                         masked: 0,
+                        first_seen: Timestamp::MAX,
+                        last_seen: Timestamp::EPOCH,
                         hashes: Lowest::default(),
                     },
                 );
@@ -142,6 +149,8 @@ impl FieldEvidence {
                 known.strength = known.strength.max(hit.strength);
                 known.embedded |= hit.embedded;
                 known.chance_ppm = known.chance_ppm.max(hit.chance_ppm);
+                known.first_seen = known.first_seen.min(now);
+                known.last_seen = known.last_seen.max(now);
                 known.hashes.insert(hash);
             }
             Fate::Failed => {}
@@ -211,6 +220,8 @@ impl Merge for ClassEvidence {
         self.tried.absorb(other.tried);
         self.valid.absorb(other.valid);
         self.masked.absorb(other.masked);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
         for hash in other.hashes.0 {
             self.hashes.insert(hash);
         }
@@ -218,7 +229,7 @@ impl Merge for ClassEvidence {
 }
 
 /// How sure a class is in a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum State {
     /// The evidence speaks against it.
     Cleared,
@@ -486,7 +497,7 @@ mod tests {
         for (class, strength, fate, hash) in hits {
             let fate = [Fate::Valid, Fate::Failed, Fate::Masked][usize::from(*fate)];
             evidence.values += 1;
-            evidence.count(hit(*class, *strength, fate), *hash);
+            evidence.count(hit(*class, *strength, fate), *hash, Timestamp::from_secs(i64::from(*class), 0));
         }
         evidence
     }
@@ -498,7 +509,7 @@ mod tests {
     #[test]
     fn ten_random_numbers_do_not_become_card_numbers() {
         let mut evidence = FieldEvidence { values: 10, ..FieldEvidence::default() };
-        evidence.count(hit(1, 0, Fate::Valid), 7);
+        evidence.count(hit(1, 0, Fate::Valid), 7, Timestamp::EPOCH);
         assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Cleared));
     }
 

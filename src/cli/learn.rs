@@ -9,6 +9,7 @@ use crate::flow::OverlapPolicy;
 use crate::inventory::delta::Delta;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
+use crate::inventory::standing::Standings;
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Told, conclude};
@@ -78,6 +79,7 @@ pub(super) struct Learnt {
     pub(super) documents: DocumentSet,
     pub(super) rulings: Rulings,
     ownership: Ownership,
+    standings: Standings,
     pub(super) classifier: Arc<Classifier>,
 }
 
@@ -89,6 +91,7 @@ impl Learnt {
             rulings: &self.rulings,
             ownership: &self.ownership,
             classifier: &self.classifier,
+            standings: &self.standings,
         };
         conclude(&self.delta, &told)
     }
@@ -111,16 +114,23 @@ impl Sources {
             complain(complaint);
         }
         let classifier = signature_packs::load(&self.signatures)?;
-        let delta = match &self.state {
+        let learnt = match &self.state {
             Some(folder) => Some(of_state(folder, self.key.as_deref(), &classifier)?),
-            None => of_files(self, methods, &classifier)?,
+            None => of_files(self, methods, &classifier)?.map(|delta| (delta, Standings::default())),
         };
-        Ok(delta.map(|delta| Learnt { delta, documents, rulings, ownership, classifier }))
+        Ok(learnt.map(|(delta, standings)| Learnt {
+            delta,
+            documents,
+            rulings,
+            ownership,
+            standings,
+            classifier,
+        }))
     }
 }
 
 #[cfg(all(feature = "lake", feature = "live", target_os = "linux"))]
-fn of_state(folder: &Path, key_file: Option<&Path>, classifier: &Classifier) -> Result<Delta> {
+fn of_state(folder: &Path, key_file: Option<&Path>, classifier: &Classifier) -> Result<(Delta, Standings)> {
     let key_file = key_file.map_or_else(|| folder.join("fingerprint.key"), Path::to_owned);
     let key = key::load(&key_file)?;
     let saved = crate::pipeline::watch::saved(folder, &key, classifier)?;
@@ -128,7 +138,7 @@ fn of_state(folder: &Path, key_file: Option<&Path>, classifier: &Classifier) -> 
 }
 
 #[cfg(not(all(feature = "lake", feature = "live", target_os = "linux")))]
-fn of_state(folder: &Path, _: Option<&Path>, _: &Classifier) -> Result<Delta> {
+fn of_state(folder: &Path, _: Option<&Path>, _: &Classifier) -> Result<(Delta, Standings)> {
     anyhow::bail!(
         "this build has no sensor whose state {} could be: build with 'lake' and 'live'",
         folder.display()

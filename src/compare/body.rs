@@ -9,7 +9,15 @@ use crate::inventory::facts::BodyShape;
 use crate::schema::{Cursor, JsonType, Name};
 use crate::spec::{DocumentPlace, DocumentSet, Operation, SchemaRef, StatusPattern};
 
-pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, options: &Options<'_>, register: &mut Register) {
+/// Judges the bodies. Returns the properties of answers that the document does not name, by status, and the statuses of
+/// whose bodies it says nothing.
+pub(super) fn judge(
+    one: &Seen<'_>,
+    documents: &DocumentSet,
+    options: &Options<'_>,
+    register: &mut Register,
+) -> (Vec<(u16, String)>, Vec<u16>) {
+    let (mut undocumented, mut silent) = (Vec::new(), Vec::new());
     let facts = &one.endpoint.facts;
     for (status, shape) in &facts.response_shapes {
         let held = (200..300).contains(status) || (options.error_bodies && *status >= 400);
@@ -21,12 +29,17 @@ pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, options: &Options<'
             .iter()
             .map(|(_, operation)| documents.response_schema(operation, promised_answer(operation, *status)?))
             .collect();
-        hold(one, documents, shape, schemas, Direction::Response(*status), register);
+        if schemas.iter().all(Option::is_none) {
+            silent.push(*status);
+        }
+        let unnamed = hold(one, documents, shape, schemas, Direction::Response(*status), register);
+        undocumented.extend(unnamed.into_iter().map(|path| (*status, path)));
     }
     let schemas: Vec<_> =
         one.operations.iter().map(|(_, operation)| documents.request_schema(operation)).collect();
     hold(one, documents, &facts.request_shape, schemas, Direction::Request, register);
     form(one, documents, register);
+    (undocumented, silent)
 }
 
 /// Swagger 2 names the fields of a form one by one.
@@ -66,6 +79,7 @@ enum Direction {
     Response(u16),
 }
 
+/// Holds one shape against its schemas, and returns the properties that they do not name.
 fn hold<'d>(
     one: &Seen<'_>,
     documents: &'d DocumentSet,
@@ -73,10 +87,11 @@ fn hold<'d>(
     schemas: Vec<Option<SchemaRef<'d>>>,
     direction: Direction,
     register: &mut Register,
-) {
+) -> Vec<String> {
     // A document that says nothing of the body lets it be anything.
-    let Some(schemas) = schemas.into_iter().collect::<Option<Vec<_>>>() else { return };
-    let (Some(schema), Some(root)) = (SchemaRef::either(schemas), shape.root()) else { return };
+    let Some(schemas) = schemas.into_iter().collect::<Option<Vec<_>>>() else { return Vec::new() };
+    let (Some(schema), Some(root)) = (SchemaRef::either(schemas), shape.root()) else { return Vec::new() };
+    let mut unnamed = Vec::new();
     let mut walk = Walk { documents, direction, full: shape.overflow() > 0, drifts: Vec::new() };
     walk.compare(root, &schema, &mut String::from("$"));
     let bodies = shape.bodies();
@@ -94,7 +109,11 @@ fn hold<'d>(
         finding.explanation = format!("{}; {whose}", drift.words);
         finding.document = drift.place;
         register.add(finding);
+        if matches!(drift.kind, Kind::UndocumentedResponseProperty | Kind::UndocumentedRequestProperty) {
+            unnamed.push(drift.path);
+        }
     }
+    unnamed
 }
 
 /// One difference.

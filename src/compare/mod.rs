@@ -2,13 +2,14 @@
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
-//! what is named and was never called (`paths`). Some findings need no document (`posture`, `vantage`, `services`,
-//! `versions`, `ownership`). Bodies are
+//! what is named and was never called (`paths`). Some findings need no document (`posture`, `data`, `vantage`,
+//! `services`, `versions`, `ownership`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
 
 mod body;
+mod data;
 mod exchange;
 mod operations;
 mod ownership;
@@ -25,6 +26,7 @@ pub use unseen::{Part, Unseen, unseen};
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
 use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
+use crate::time::Timestamp;
 use crate::tls::service::Services;
 
 /// Where in an exchange data of a class was found.
@@ -40,6 +42,22 @@ pub enum Carrier {
     RequestBody,
     /// The answer: its head or its body.
     Response,
+    /// An answer of status 400 or above.
+    ErrorResponse,
+}
+
+impl Carrier {
+    /// In words.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::RequestPath => "paths",
+            Self::RequestQuery => "queries",
+            Self::RequestHeader => "request headers",
+            Self::RequestBody => "request bodies",
+            Self::Response => "answers",
+            Self::ErrorResponse => "error answers",
+        }
+    }
 }
 
 /// Data of a class that an endpoint carries.
@@ -51,8 +69,14 @@ pub struct Carried {
     pub tier: u8,
     /// Where it was found.
     pub carrier: Carrier,
+    /// Whether it proves that who sends it has the card: PCI DSS's sensitive authentication data.
+    pub authenticates: bool,
     /// In how many exchanges.
     pub exchanges: u64,
+    /// When it was first seen, on packet time.
+    pub first_seen: Timestamp,
+    /// The fields it was found in: the status of the answer whose body it is, or 0, and the name or path.
+    pub fields: Vec<(u16, String)>,
 }
 
 /// Who knows which data an endpoint carries.
@@ -116,6 +140,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         inventory.endpoints.iter().map(|endpoint| Seen::of(endpoint, documents, options)).collect();
     let mut register = Register::default();
     posture::judge(&seen, &mut register);
+    data::judge(&seen, &mut register);
     vantage::judge(&seen, &mut register);
     if let Some(known) = options.services {
         services::judge(known, &mut register);
@@ -129,7 +154,8 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {
             exchange::judge(one, documents, &mut register);
-            body::judge(one, documents, options, &mut register);
+            let (undocumented, silent) = body::judge(one, documents, options, &mut register);
+            data::undocumented(one, documents, &undocumented, &silent, &mut register);
         }
     }
     let mut all = register.into_findings();
@@ -145,7 +171,9 @@ struct Seen<'a> {
     template: &'a str,
     /// The documented operations it is, one for each document that has it.
     operations: Vec<(OperationId, &'a Operation)>,
-    /// The sensitive data it carries.
+    /// The data it carries.
+    carried: Vec<Carried>,
+    /// What of it is sensitive.
     sensitive: Vec<Carried>,
 }
 
@@ -164,14 +192,16 @@ impl<'a> Seen<'a> {
             .filter_map(|id| Some((id, documents.operation(id)?)))
             .filter(|(_, operation)| operation.method == key.method)
             .collect();
-        let mut sensitive = options.data.carried(endpoint);
+        let mut carried = options.data.carried(endpoint);
+        carried.sort();
+        let mut sensitive = carried.clone();
         sensitive.retain(|one| one.tier >= options.sensitive_tier);
-        sensitive.sort();
         Self {
             endpoint,
             routed,
             template: routed.map_or(&key.template, |found| documents.template(found.route)),
             operations,
+            carried,
             sensitive,
         }
     }

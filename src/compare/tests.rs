@@ -368,12 +368,121 @@ fn media_types_are_told_unless_a_range_allows_them() {
     assert_eq!(brief(&found(vec![endpoint(HOST, "POST", "/v1/a", seen)], &set)), expected);
 }
 
+fn carried(class: &str, tier: u8, carrier: Carrier, field: &str) -> Carried {
+    let status = match carrier {
+        Carrier::Response => 200,
+        Carrier::ErrorResponse => 500,
+        Carrier::RequestPath | Carrier::RequestQuery | Carrier::RequestHeader | Carrier::RequestBody => 0,
+    };
+    Carried {
+        class: class.to_owned(),
+        tier,
+        carrier,
+        authenticates: class == "cvv",
+        exchanges: 6,
+        first_seen: Timestamp::from_secs(1_780_000_000, 0),
+        fields: vec![(status, field.to_owned())],
+    }
+}
+
+#[test]
+fn data_where_it_should_not_be_is_told_once() {
+    let data = |endpoint: &Endpoint| match endpoint.key.template.as_str() {
+        "/pay" => vec![carried("cvv", 4, Carrier::RequestBody, "$.card.cvv")],
+        "/cards" => vec![
+            carried("cvv", 4, Carrier::Response, "$.cvv"),
+            carried("cvv", 4, Carrier::RequestQuery, "cvv"),
+            carried("iban", 3, Carrier::ErrorResponse, "$.message"),
+        ],
+        _ => {
+            let later = Timestamp::from_secs(1_780_086_400, 0);
+            vec![
+                Carried { first_seen: later, ..carried("iban", 3, Carrier::Response, "$.iban") },
+                Carried { first_seen: later, ..carried("email", 2, Carrier::Response, "$.email") },
+            ]
+        }
+    };
+    let options = Options { data: &data, ..Options::default() };
+    let mut seen = facts(&[(200, 6), (500, 3)]);
+    seen.tls = 9;
+    let endpoints =
+        ["/pay", "/cards", "/known"].map(|template| get(template, seen.clone())).into_iter().collect();
+    let all = compare(&Inventory { endpoints, ..Inventory::default() }, &DocumentSet::default(), &options);
+    let expected = [
+        "card_authentication_data GET /cards cvv",
+        "card_authentication_data GET /pay cvv",
+        "new_sensitive_data GET /known iban",
+        "sensitive_data_in_error GET /cards",
+        "sensitive_data_in_url GET /cards query:cvv",
+    ];
+    assert_eq!(brief(&all), expected);
+    let told: Vec<_> = all
+        .iter()
+        .filter(|one| one.kind == Kind::CardAuthenticationData)
+        .map(|one| (one.severity, one.explanation.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Severity::Critical, "6 of 9 exchanges carried cvv in answers and queries ($.cvv, cvv)"),
+            (Severity::Medium, "6 of 9 exchanges carried cvv in request bodies ($.card.cvv)"),
+        ]
+    );
+}
+
+#[test]
+fn what_no_document_tells_of_answers_is_told_with_the_data_in_it() {
+    let schema = json!({"type": "object", "properties": {"id": {"type": "string"}}});
+    let answer = json!({"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}});
+    let set = document(&json!({"/a": {"get": {"responses": answer}}, "/b": {"get": ok()}}));
+    let data = |endpoint: &Endpoint| {
+        let mut all = vec![carried("iban", 3, Carrier::Response, "$.owner.accounts[*].iban")];
+        if endpoint.key.template == "/v1/a" {
+            all.push(carried("email", 3, Carrier::Response, "$.id"));
+        }
+        all
+    };
+    let options = Options { data: &data, ..Options::default() };
+    let mut seen = facts(&[(200, 6)]);
+    seen.tls = 6;
+    let body = json!({"id": "x", "owner": {"accounts": [{"iban": "y"}]}});
+    seen.response_shapes.insert(200, Box::new(shape(&[body])));
+    let endpoints = vec![get("/v1/a", seen.clone()), get("/v1/b", seen)];
+    let all = compare(&Inventory { endpoints, ..Inventory::default() }, &set, &options);
+    let expected = [
+        "undocumented_response_property GET /v1/a $.owner",
+        "undocumented_sensitive_data GET /v1/a iban",
+        "undocumented_sensitive_data GET /v1/b iban",
+    ];
+    assert_eq!(brief(&all), expected);
+}
+
+#[test]
+fn far_more_personal_data_than_others_of_its_capability_is_too_much() {
+    let classes = ["address", "dob", "email", "gender", "ip", "name", "phone"];
+    let data = |endpoint: &Endpoint| {
+        let many = if endpoint.key.template == "/users/export" { classes.len() } else { 2 };
+        classes
+            .iter()
+            .take(many)
+            .map(|class| carried(class, 2, Carrier::Response, &format!("$.{class}")))
+            .collect()
+    };
+    let options = Options { data: &data, ..Options::default() };
+    let endpoints = ["/users/a", "/users/b", "/users/c", "/users/d", "/users/export"]
+        .map(|template| Endpoint { capability: "customers".into(), ..get(template, facts(&[(200, 4)])) });
+    let told = |endpoints: Vec<Endpoint>| {
+        brief(&compare(&Inventory { endpoints, ..Inventory::default() }, &DocumentSet::default(), &options))
+    };
+    assert_eq!(told(endpoints.to_vec()), ["excessive_data_exposure GET /users/export"]);
+    // Too few tell nothing of what is usual.
+    assert_eq!(told(endpoints[1..].to_vec()), Vec::<String>::new());
+}
+
 #[test]
 fn posture_needs_no_document() {
     let data = |_: &Endpoint| {
-        let carried =
-            |class: &str, carrier| Carried { class: class.to_owned(), tier: 3, carrier, exchanges: 6 };
-        vec![carried("iban", Carrier::Response), carried("pan", Carrier::RequestQuery)]
+        vec![carried("iban", 3, Carrier::Response, "$.a"), carried("pan", 3, Carrier::RequestQuery, "pan")]
     };
     let options = Options { data: &data, ..Options::default() };
     let mut open = facts(&[(200, 6), (401, 2)]);
@@ -486,7 +595,7 @@ fn governed(text: &str, mut endpoints: Vec<Endpoint>, sensitive: &str) -> Vec<Fi
     assert!(problems.is_empty(), "{problems}");
     ownership.assign(&mut endpoints);
     let data = |endpoint: &Endpoint| -> Vec<Carried> {
-        let carried = Carried { class: "fin.iban".into(), tier: 3, carrier: Carrier::Response, exchanges: 1 };
+        let carried = carried("fin.iban", 3, Carrier::Response, "$.iban");
         if endpoint.key.template == sensitive { vec![carried] } else { Vec::new() }
     };
     let inventory = Inventory { endpoints, ..Inventory::default() };

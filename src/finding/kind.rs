@@ -61,11 +61,21 @@ pub enum Kind {
     Unowned,
     /// A service or endpoint of which nobody tells who may reach it, or which rules its data fall under.
     Unclassified,
+    /// What proves that a caller has a card: its verification code, PIN or track.
+    CardAuthenticationData,
+    /// Sensitive data in answers that tell of an error.
+    SensitiveDataInError,
+    /// Sensitive data in answers whose document does not tell of it.
+    UndocumentedSensitiveData,
+    /// Sensitive data that came to an endpoint long known.
+    NewSensitiveData,
+    /// Far more kinds of personal data in answers than others of the same capability give.
+    ExcessiveDataExposure,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 34] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -95,6 +105,11 @@ impl Kind {
         Self::OldVersionInUse,
         Self::Unowned,
         Self::Unclassified,
+        Self::CardAuthenticationData,
+        Self::SensitiveDataInError,
+        Self::UndocumentedSensitiveData,
+        Self::NewSensitiveData,
+        Self::ExcessiveDataExposure,
     ];
 
     /// The stable name: snake case.
@@ -130,6 +145,11 @@ impl Kind {
             Self::OldVersionInUse => "old_version_in_use",
             Self::Unowned => "unowned",
             Self::Unclassified => "unclassified",
+            Self::CardAuthenticationData => "card_authentication_data",
+            Self::SensitiveDataInError => "sensitive_data_in_error",
+            Self::UndocumentedSensitiveData => "undocumented_sensitive_data",
+            Self::NewSensitiveData => "new_sensitive_data",
+            Self::ExcessiveDataExposure => "excessive_data_exposure",
         }
     }
 
@@ -169,6 +189,12 @@ impl Kind {
             Self::CertificateExpiring => &["OWASP-API8:2023", "PCI-DSS-4.0.1:4.2.1"],
             Self::GraphqlIntrospection => &["OWASP-API8:2023", "CWE-497"],
             Self::GrpcReflection => &["OWASP-API8:2023", "OWASP-API9:2023"],
+            Self::CardAuthenticationData => &["PCI-DSS-4.0.1:3.3.1", "OWASP-API3:2023", "CWE-312"],
+            Self::SensitiveDataInError => &["OWASP-API8:2023", "CWE-209"],
+            Self::UndocumentedSensitiveData | Self::NewSensitiveData => {
+                &["OWASP-API3:2023", "OWASP-API9:2023", "CWE-213"]
+            }
+            Self::ExcessiveDataExposure => &["OWASP-API3:2023", "CWE-213"],
             Self::SensitiveDataOverHttp => &["OWASP-API8:2023", "CWE-319", "PCI-DSS-4.0.1:4.2.1"],
         }
     }

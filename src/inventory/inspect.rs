@@ -10,6 +10,7 @@ use super::dialogue::{self, DialogueFacts};
 use super::facts::{BodyShape, EndpointFacts};
 use super::learner::parts::{Part, Parts, kind};
 use super::privacy;
+use super::standing::Change;
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
     is_dull_number,
@@ -23,6 +24,7 @@ use crate::payload::{self, Coding, Format, Text, Visitor, form};
 use crate::schema::{JsonType, NodeId};
 use crate::secret::{FingerprintKey, HashKey, Purpose, Sensitive};
 use crate::spec::Methods;
+use crate::time::Timestamp;
 use crate::transaction::dialogue::Dialogue;
 use crate::transaction::{Fields, Transaction};
 use hashbrown::HashMap;
@@ -68,6 +70,8 @@ struct Work {
     hits: Vec<Hit>,
     classes: ClassSet,
     tags: Vec<Tag>,
+    /// When the exchange began.
+    now: Timestamp,
     value: Vec<u8>,
     name: Vec<u8>,
     inner: Vec<u8>,
@@ -119,7 +123,7 @@ impl Recording {
     }
 
     /// Does to `shape` what the body did.
-    fn replay(&self, shape: &mut BodyShape) {
+    fn replay(&self, shape: &mut BodyShape, now: Timestamp) {
         shape.begin();
         for step in &self.steps {
             let node = NodeId::new(step >> 3);
@@ -136,7 +140,7 @@ impl Recording {
         }
         for (node, hit, hash) in &self.hits {
             if let Some(evidence) = shape.evidence_mut(*node) {
-                evidence.count(*hit, *hash);
+                evidence.count(*hit, *hash, now);
             }
         }
     }
@@ -233,6 +237,7 @@ impl Inspector {
     ) -> Inspection<'_> {
         self.work.classes = ClassSet::default();
         self.work.tags.clear();
+        self.work.now = transaction.started();
         self.work.fresh = self.limits.fresh_keys;
         let whole = path.0;
         if transaction.part.begins() {
@@ -591,7 +596,7 @@ impl Inspector {
         if let Some(evidence) = facts.fields.field(location, label, self.limits.loose_fields) {
             evidence.values += 1;
             for hit in &hits {
-                evidence.count(*hit, hash);
+                evidence.count(*hit, hash, self.work.now);
             }
         }
         for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
@@ -664,7 +669,7 @@ impl Inspector {
         if let Some(key) = known {
             match self.work.bodies.get(&key) {
                 Some(Some(recording)) => {
-                    recording.replay(shape);
+                    recording.replay(shape, self.work.now);
                     self.work.classes.insert_all(recording.classes);
                     return;
                 }
@@ -1162,7 +1167,7 @@ impl<'a> Walker<'_, 'a> {
                 let hash = self.hash_key.hash(value);
                 let mut valid = None;
                 for hit in &self.work.hits {
-                    evidence.count(*hit, hash);
+                    evidence.count(*hit, hash, self.work.now);
                     if let Some(recording) = &mut self.work.recording {
                         recording.hits.push((node, *hit, hash));
                     }
@@ -1241,7 +1246,7 @@ impl<'a> Walker<'_, 'a> {
                     // What running text and pairs hold beside it does not speak against a value.
                     let loose = instead.is_some() && hit.strength == 0;
                     let hit = Hit { embedded: hit.embedded || loose, ..*hit };
-                    evidence.count(hit, hash);
+                    evidence.count(hit, hash, self.work.now);
                     if let Some(recording) = &mut self.work.recording {
                         recording.hits.push((node, hit, hash));
                     }
@@ -1305,7 +1310,7 @@ impl<'a> Walker<'_, 'a> {
         for (hit, hash) in inner.found {
             if let Some(evidence) = self.shape.evidence_mut(node) {
                 let hit = Hit { embedded: hit.embedded || hit.strength == 0, ..hit };
-                evidence.count(hit, hash);
+                evidence.count(hit, hash, self.work.now);
                 if let Some(recording) = &mut self.work.recording {
                     recording.hits.push((node, hit, hash));
                 }
@@ -1520,10 +1525,14 @@ pub struct DataField {
     pub masked: u64,
     /// Distinct values that passed, estimated.
     pub distinct: u64,
+    /// When a value passed first and last, if any did.
+    pub seen: Option<(Timestamp, Timestamp)>,
     /// Probability that the field is of the class, 0 to 1.
     pub confidence: f32,
     /// What that comes to.
     pub state: State,
+    /// When that changed last, as far as is remembered.
+    pub change: Option<Change>,
     /// Why, in words, without a value.
     pub reason: String,
 }
@@ -1547,8 +1556,10 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
                 valid: known.valid,
                 masked: known.masked,
                 distinct: judgement.distinct,
+                seen: (known.valid > 0).then_some((known.first_seen, known.last_seen)),
                 confidence: judgement.confidence,
                 state: judgement.state,
+                change: None,
                 reason: classifier.reason(known, evidence.values(), path),
             });
         }

@@ -24,6 +24,7 @@ pub mod rulings;
 mod running;
 pub mod service;
 pub mod sketch;
+pub mod standing;
 pub mod vantage;
 pub mod versions;
 

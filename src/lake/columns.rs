@@ -71,7 +71,7 @@ fn counted(name: &str, kind: DataType) -> Fields {
 }
 
 fn data_class_fields() -> Fields {
-    fields(&[
+    let always = fields(&[
         ("location", DataType::Utf8),
         ("field", DataType::Utf8),
         ("class", DataType::Utf8),
@@ -83,7 +83,11 @@ fn data_class_fields() -> Fields {
         ("masked", DataType::Int64),
         ("distinct", DataType::Int64),
         ("reason", DataType::Utf8),
-    ])
+        ("former_state", DataType::Utf8),
+    ]);
+    let instants =
+        ["first_seen", "last_seen", "changed"].map(|name| Arc::new(Field::new(name, instant_type(), true)));
+    always.iter().cloned().chain(instants).collect()
 }
 
 fn certificate_fields() -> Fields {
@@ -211,6 +215,10 @@ impl<R> Column<R> {
                     counts(flat().map(|item| item.masked)),
                     counts(flat().map(|item| item.distinct)),
                     texts(flat().map(|item| item.reason.as_str())),
+                    texts(flat().map(|item| item.former_state.as_str())),
+                    instants(flat().map(|item| item.first_seen)),
+                    instants(flat().map(|item| item.last_seen)),
+                    instants(flat().map(|item| item.changed)),
                 ];
                 structs(rows.iter().map(|row| of(row).len()), data_class_fields(), columns)
             }
@@ -543,6 +551,9 @@ struct DataClassColumns<'a> {
     tier: &'a Int32Array,
     confidence: &'a Float64Array,
     counts: [&'a Int64Array; 4],
+    /// What older files do not have.
+    former_state: Option<&'a StringArray>,
+    instants: [Option<&'a TimestampMicrosecondArray>; 3],
 }
 
 impl<'a> DataClassColumns<'a> {
@@ -555,10 +566,13 @@ impl<'a> DataClassColumns<'a> {
             tier: member(array, "tier")?,
             confidence: member(array, "confidence")?,
             counts: [count("present")?, count("valid")?, count("masked")?, count("distinct")?],
+            former_state: member(array, "former_state"),
+            instants: ["first_seen", "last_seen", "changed"].map(|name| member(array, name)),
         })
     }
 
     fn at(&self, at: usize) -> DataClassRow {
+        let [first_seen, last_seen, changed] = self.instants.map(|array| instant_at(array?, at));
         let [location, field, class, state, reason] = self.texts.map(|array| text_at(array, at).to_owned());
         let [present, valid, masked, distinct] = self.counts.map(|array| count_at(array, at));
         DataClassRow {
@@ -573,6 +587,10 @@ impl<'a> DataClassColumns<'a> {
             masked,
             distinct,
             reason,
+            first_seen,
+            last_seen,
+            changed,
+            former_state: self.former_state.map(|array| text_at(array, at).to_owned()).unwrap_or_default(),
         }
     }
 }

@@ -221,6 +221,10 @@ mod tests {
             masked: 2,
             distinct: 1,
             reason: "checksum".into(),
+            former_state: "suspected".into(),
+            first_seen: Some(at(1)),
+            last_seen: Some(at(2)),
+            changed: None,
         };
         let endpoints = vec![
             EndpointRow {

@@ -69,6 +69,14 @@ pub struct DataClassRow {
     pub distinct: u64,
     /// Why it was decided so.
     pub reason: String,
+    /// The state before the last change; empty while there was none.
+    pub former_state: String,
+    /// When a value passed first, if any did.
+    pub first_seen: Option<Timestamp>,
+    /// When a value passed last.
+    pub last_seen: Option<Timestamp>,
+    /// When the state changed last: the latest exchange then. `None` while it is the first that was told.
+    pub changed: Option<Timestamp>,
 }
 
 /// A parameter of an endpoint's template.

@@ -10,6 +10,7 @@ use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
+use crate::inventory::standing::Standings;
 use crate::inventory::{Endpoint, EndpointId};
 use crate::limits::Limits;
 use crate::merge::Merge;
@@ -83,6 +84,8 @@ pub struct Report<'a> {
     pub snapshot: Snapshot<'a>,
     /// The findings, most severe first.
     pub findings: Vec<Finding>,
+    /// What was said of data classes before.
+    pub standings: &'a Standings,
 }
 
 /// What was read, before anything was concluded.
@@ -276,12 +279,13 @@ impl Analysis {
 
     /// Concludes from what was taken in.
     #[must_use]
-    pub fn conclude<'a>(&self, taken: &'a Taken) -> Report<'a> {
+    pub fn conclude<'a>(&'a self, taken: &'a Taken) -> Report<'a> {
         let told = Told {
             documents: &self.documents,
             rulings: &self.rulings,
             ownership: &self.ownership,
             classifier: &self.classifier,
+            standings: Standings::none(),
         };
         conclude(&taken.delta, &told)
     }
@@ -298,15 +302,17 @@ pub struct Told<'a> {
     pub ownership: &'a Ownership,
     /// The signatures of data classes.
     pub classifier: &'a Classifier,
+    /// What was said of data classes before.
+    pub standings: &'a Standings,
 }
 
 /// Concludes from what was learnt.
 #[must_use]
-pub fn conclude<'a>(delta: &'a Delta, told: &Told<'_>) -> Report<'a> {
-    let Told { documents, rulings, ownership, classifier } = *told;
+pub fn conclude<'a>(delta: &'a Delta, told: &Told<'a>) -> Report<'a> {
+    let Told { documents, rulings, ownership, classifier, standings } = *told;
     let mut snapshot = delta.snapshot(documents, rulings);
     ownership.assign(&mut snapshot.inventory.endpoints);
-    let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
+    let carried = |endpoint: &Endpoint| tables::carried(classifier, standings, endpoint);
     let options = compare::Options {
         data: &carried,
         services: Some(delta.services()),
@@ -325,7 +331,7 @@ pub fn conclude<'a>(delta: &'a Delta, told: &Told<'_>) -> Report<'a> {
             finding.keep_endpoint(*id);
         }
     }
-    Report { snapshot, findings }
+    Report { snapshot, findings, standings }
 }
 
 impl Taken {

@@ -1,10 +1,11 @@
 //! A report as rows: what the lake, the JSON lines and the summary show.
 
-use crate::classify::Classifier;
 use crate::classify::evidence::{Location, State};
+use crate::classify::{Class, Classifier};
 use crate::compare::{Carried, Carrier};
 use crate::inventory::inspect::{DataField, data_fields};
-use crate::inventory::{Endpoint, EndpointClass};
+use crate::inventory::standing::Standings;
+use crate::inventory::{Endpoint, EndpointClass, EndpointId};
 use crate::lake::rows::{self, CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
 use crate::pipeline::analyze::{Report, Taken};
 use crate::pipeline::read::InputStats;
@@ -16,9 +17,9 @@ use std::collections::BTreeMap;
 
 /// The data classes that an endpoint is confirmed to carry, by class and carrier.
 #[must_use]
-pub fn carried(classifier: &Classifier, endpoint: &Endpoint) -> Vec<Carried> {
+pub fn carried(classifier: &Classifier, standings: &Standings, endpoint: &Endpoint) -> Vec<Carried> {
     let mut by_place: BTreeMap<(&str, Carrier), Carried> = BTreeMap::new();
-    for field in data_fields(classifier, &endpoint.facts) {
+    for field in settled(classifier, standings, endpoint.id, endpoint) {
         if field.state != State::Confirmed {
             continue;
         }
@@ -27,18 +28,55 @@ pub fn carried(classifier: &Classifier, endpoint: &Endpoint) -> Vec<Carried> {
             Location::RequestQuery => Carrier::RequestQuery,
             Location::RequestHeader => Carrier::RequestHeader,
             Location::RequestBody | Location::ClientMessage => Carrier::RequestBody,
+            Location::ResponseBody if field.status >= 400 => Carrier::ErrorResponse,
             Location::ResponseHeader | Location::ResponseBody | Location::ServerMessage => Carrier::Response,
         };
+        let first_seen = field.seen.map_or(Timestamp::MAX, |(first, _)| first);
         let slot = by_place.entry((field.class, carrier)).or_insert_with(|| Carried {
             class: field.class.to_owned(),
             tier: field.tier,
             carrier,
+            authenticates: classifier.class(field.id).is_some_and(is_authentication_data),
             exchanges: 0,
+            first_seen: Timestamp::MAX,
+            fields: Vec::new(),
         });
+        slot.first_seen = slot.first_seen.min(first_seen);
         // An array holds more values than there were exchanges.
         slot.exchanges = slot.exchanges.max(field.valid.min(endpoint.facts.requests));
+        slot.fields.push((field.status, field.path));
     }
     by_place.into_values().collect()
+}
+
+/// The classes in the fields of an endpoint, in the light of what was said of them before.
+fn settled(
+    classifier: &Classifier,
+    standings: &Standings,
+    id: EndpointId,
+    endpoint: &Endpoint,
+) -> Vec<DataField> {
+    let mut fields = data_fields(classifier, &endpoint.facts);
+    standings.settle(id, &mut fields, endpoint.facts.last_seen);
+    fields
+}
+
+/// What is said of all classes in all fields now, for the next time.
+#[must_use]
+pub fn standings(report: &Report<'_>, classifier: &Classifier) -> Standings {
+    let mut next = Standings::default();
+    for endpoint in &report.snapshot.inventory.endpoints {
+        next.learn(endpoint.id, &settled(classifier, report.standings, endpoint.id, endpoint));
+        for (id, _, child) in rows::operations(endpoint) {
+            next.learn(id, &settled(classifier, report.standings, id, &child));
+        }
+    }
+    next
+}
+
+/// Whether a class proves that who sends it has the card: what PCI DSS 3.3.1 lets nobody keep.
+fn is_authentication_data(class: &Class) -> bool {
+    class.regulations.iter().any(|regulation| regulation == "PCI-DSS:SAD")
 }
 
 /// Rounds a share to what it is good for, so that rows are the same on every machine.
@@ -48,6 +86,7 @@ fn rounded(share: f32) -> f64 {
 
 fn data_class_row(field: DataField) -> DataClassRow {
     let path = if field.status == 0 { field.path } else { format!("{} {}", field.status, field.path) };
+    let (first_seen, last_seen) = field.seen.unzip();
     DataClassRow {
         location: field.location.name().to_owned(),
         field: path,
@@ -60,6 +99,10 @@ fn data_class_row(field: DataField) -> DataClassRow {
         masked: field.masked,
         distinct: field.distinct,
         reason: field.reason,
+        first_seen,
+        last_seen,
+        changed: field.change.map(|change| change.at),
+        former_state: field.change.map_or_else(String::new, |change| change.former.name().to_owned()),
     }
 }
 
@@ -92,12 +135,12 @@ fn verdict(endpoint: &Endpoint, documents: &DocumentSet) -> (Option<String>, Opt
 /// A row for each endpoint, followed by those of the operations under it.
 #[must_use]
 pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &DocumentSet) -> Vec<EndpointRow> {
-    let row = |endpoint: &Endpoint| {
+    let row = |id: EndpointId, endpoint: &Endpoint| {
         let mut row = EndpointRow::from(endpoint);
         row.template_confidence = rounded(endpoint.confidence);
-        let fields: Vec<DataField> = data_fields(classifier, &endpoint.facts)
+        let fields: Vec<DataField> = settled(classifier, report.standings, id, endpoint)
             .into_iter()
-            .filter(|field| field.state != State::Cleared)
+            .filter(|field| field.state != State::Cleared || field.change.is_some())
             .collect();
         row.tier = fields
             .iter()
@@ -132,9 +175,9 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
     };
     let mut all = Vec::new();
     for endpoint in &report.snapshot.inventory.endpoints {
-        all.push(row(endpoint));
+        all.push(row(endpoint.id, endpoint));
         for (id, operation, child) in rows::operations(endpoint) {
-            let mut row = row(&child);
+            let mut row = row(id, &child);
             row.id = id.to_string();
             row.operation = operation;
             if endpoint.key.method == "GET" {

@@ -472,8 +472,10 @@ impl Book {
             rulings: &self.rulings,
             ownership: &self.ownership,
             classifier: &self.classifier,
+            standings: &self.ledger.standings,
         };
         let report = conclude(&self.delta, &told);
+        let standings = tables::standings(&report, &self.classifier);
         let mut endpoints = tables::endpoints(&report, &self.classifier, &self.documents);
         let mut findings = tables::findings(&report);
         let observations: Vec<ObservationRow> =
@@ -526,6 +528,7 @@ impl Book {
             findings: told_findings,
             services: told_services,
             positions: std::mem::take(&mut self.ledger.positions),
+            standings,
         };
         self.waiting.rolled(number);
         self.figures.book(|book| (book.endpoints, book.findings) = (apis, by_severity));

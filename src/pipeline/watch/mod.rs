@@ -34,6 +34,7 @@ use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
+use crate::inventory::standing::Standings;
 use crate::lake::rows::{CaptureRow, Origin};
 use crate::lake::spool::Spool;
 use crate::lake::writer::{LakeError, Writer};
@@ -124,18 +125,18 @@ pub enum WatchError {
     Thread(#[from] std::io::Error),
 }
 
-/// What the sensor that uses this state folder has learnt, as it saved it last; it may be running. `None` when it has saved
+/// What the sensor that uses this state folder has learnt and said of data classes, as it saved it last; it may be running. `None` when it has saved
 /// nothing yet.
 pub fn saved(
     folder: &Path,
     key: &FingerprintKey,
     classifier: &Classifier,
-) -> Result<Option<Delta>, WatchError> {
+) -> Result<Option<(Delta, Standings)>, WatchError> {
     let Some(state) = state::peek(folder)? else { return Ok(None) };
     if state.key_id != key.id() {
         return Err(WatchError::Key { known: state.key_id, given: key.id() });
     }
-    Ok(Some(Delta::restore(state.delta, key, classifier)))
+    Ok(Some((Delta::restore(state.delta, key, classifier), state.ledger.standings)))
 }
 
 /// A running sensor.

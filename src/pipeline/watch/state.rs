@@ -8,6 +8,7 @@
 use crate::access_log::Quarantine;
 use crate::inventory::delta::Saved;
 use crate::inventory::facts::EndpointFacts;
+use crate::inventory::standing::Standings;
 use crate::lake::rows::{CaptureRow, FindingRow, OperationRow};
 use crate::source::intake::{MAX_POSITIONS, Position, Positions};
 use crate::time::Timestamp;
@@ -52,6 +53,8 @@ pub(super) struct Ledger {
     pub(super) services: BTreeMap<String, u64>,
     /// Up to where logs are counted, by source: what was learnt holds what is before, and nothing of what is behind.
     pub(super) positions: BTreeMap<String, Positions>,
+    /// What was last said of data classes.
+    pub(super) standings: Standings,
 }
 
 impl Ledger {
@@ -95,7 +98,7 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight stat11";
+const MAGIC: &[u8; 16] = b"spanlight stat12";
 const DIGEST: usize = 32;
 /// The name of the file.
 const FILE: &str = "inventory.state";
