@@ -61,11 +61,17 @@ pub enum Kind {
     Unowned,
     /// A service or endpoint of which nobody tells who may reach it, or which rules its data fall under.
     Unclassified,
+    /// An endpoint that is called after the day it was to be gone.
+    CalledAfterSunset,
+    /// An endpoint that is called again after it was dormant or retired.
+    Resurrected,
+    /// An end that is announced later than its owner's policy wants.
+    ShortNotice,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -95,6 +101,9 @@ impl Kind {
         Self::OldVersionInUse,
         Self::Unowned,
         Self::Unclassified,
+        Self::CalledAfterSunset,
+        Self::Resurrected,
+        Self::ShortNotice,
     ];
 
     /// The stable name: snake case.
@@ -130,6 +139,9 @@ impl Kind {
             Self::OldVersionInUse => "old_version_in_use",
             Self::Unowned => "unowned",
             Self::Unclassified => "unclassified",
+            Self::CalledAfterSunset => "called_after_sunset",
+            Self::Resurrected => "resurrected",
+            Self::ShortNotice => "short_notice",
         }
     }
 
@@ -145,11 +157,13 @@ impl Kind {
         match self {
             Self::ShadowEndpoint | Self::UndocumentedHost => &["OWASP-API9:2023", "PCI-DSS-4.0.1:6.3.2"],
             Self::UndocumentedMethod => &["OWASP-API9:2023", "OWASP-API5:2023"],
+            Self::CalledAfterSunset | Self::ShortNotice => &["OWASP-API9:2023", "RFC8594"],
             Self::DeprecatedInUse => &["OWASP-API9:2023", "RFC9745", "RFC8594"],
             Self::UnusedOperation
             | Self::UnusedDocument
             | Self::DeprecatedParameterInUse
-            | Self::OldVersionInUse => &["OWASP-API9:2023"],
+            | Self::OldVersionInUse
+            | Self::Resurrected => &["OWASP-API9:2023"],
             Self::Unowned => &["OWASP-API9:2023", "DORA:8"],
             Self::Unclassified => &["OWASP-API9:2023", "ISO-27001:2022:A.5.12"],
             Self::UndocumentedStatus

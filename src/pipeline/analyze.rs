@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
+use crate::inventory::lifecycle;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::inventory::{Endpoint, EndpointId};
@@ -306,6 +307,7 @@ pub fn conclude<'a>(delta: &'a Delta, told: &Told<'_>) -> Report<'a> {
     let Told { documents, rulings, ownership, classifier } = *told;
     let mut snapshot = delta.snapshot(documents, rulings);
     ownership.assign(&mut snapshot.inventory.endpoints);
+    lifecycle::assign(&mut snapshot.inventory, documents, ownership.spans());
     let carried = |endpoint: &Endpoint| tables::carried(classifier, endpoint);
     let options = compare::Options {
         data: &carried,
