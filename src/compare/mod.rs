@@ -3,7 +3,7 @@
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
 //! what is named and was never called (`paths`). Some findings need no document (`posture`, `data`, `vantage`,
-//! `services`, `versions`, `ownership`). Bodies are
+//! `services`, `versions`, `lifecycle`, `ownership`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -11,6 +11,7 @@
 mod body;
 mod data;
 mod exchange;
+mod lifecycle;
 mod operations;
 mod ownership;
 mod paths;
@@ -147,6 +148,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
     }
     operations::judge(&seen, &mut register);
     versions::judge(&seen, &mut register);
+    lifecycle::judge(&seen, documents, &mut register);
     if options.governed {
         ownership::judge(&seen, &mut register);
     }
@@ -253,9 +255,9 @@ fn same_path(left: &str, right: &str) -> bool {
     }
 }
 
-/// `1 request`, `5 requests`, `2 bodies`.
+/// `1 request`, `5 requests`, `2 bodies`, `3 days`.
 fn counted(count: u64, what: &str) -> String {
-    match (count, what.strip_suffix('y')) {
+    match (count, what.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']))) {
         (1, _) => format!("1 {what}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
         (_, None) => format!("{count} {what}s"),

@@ -20,9 +20,6 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
                 None | Some(_) => {}
             }
         }
-        if let Some(finding) = deprecated(one, documents) {
-            register.add(finding);
-        }
     }
     hosts(seen, documents, register);
     unused(seen, documents, register);
@@ -95,52 +92,6 @@ fn undocumented_method(one: &Seen<'_>, documents: &DocumentSet) -> Option<Findin
         traffic(facts)
     );
     finding.document = place_of(documents, documented.first().copied());
-    Some(finding)
-}
-
-fn deprecated(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
-    let facts = &one.endpoint.facts;
-    let marked = one.operations.iter().filter(|(_, operation)| operation.deprecated).count();
-    let documented = marked > 0;
-    let told = facts.retirement.deprecated_answers;
-    let announced = told > 0 || facts.retirement.sunset.is_some();
-    if facts.requests == 0 || !(documented || (announced && (one.is_api() || one.operation().is_some()))) {
-        return None;
-    }
-    let sunset = facts.retirement.sunset.or_else(|| {
-        one.operations
-            .iter()
-            .filter_map(|(_, operation)| Timestamp::parse_date(operation.sunset.as_deref()?))
-            .max()
-    });
-    let over = sunset.is_some_and(|sunset| facts.last_seen > sunset);
-    // Documents, or paths that differ only in names, may contradict one another.
-    let disputed = documented && marked < one.operations.len();
-    let severity = match (over, disputed) {
-        (true, _) => Severity::High,
-        (false, true) => Severity::Low,
-        (false, false) => Severity::Medium,
-    };
-    let count = if documented { facts.requests } else { told.max(1) };
-    let mut finding = one.finding(Kind::DeprecatedInUse, severity, "", (count, facts.requests));
-    let who = match (documented, announced) {
-        (true, false) => "the document marks",
-        (true, true) => "the document and the answers mark",
-        (false, _) => "the answers mark",
-    };
-    finding.explanation = format!("{who} this operation as deprecated; {}", traffic(facts));
-    if disputed {
-        finding.explanation.push_str("; another description of the same path does not");
-    }
-    if let Some(sunset) = sunset {
-        let (year, month, day) = sunset.civil();
-        let tense = if over { "was" } else { "is" };
-        let words = format!("; its sunset {tense} {year:04}-{month:02}-{day:02}");
-        finding.explanation.push_str(&words);
-    }
-    let marking =
-        one.operations.iter().map(|(_, operation)| *operation).find(|operation| operation.deprecated);
-    finding.document = place_of(documents, marking.or_else(|| one.operation()));
     Some(finding)
 }
 

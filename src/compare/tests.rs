@@ -5,7 +5,9 @@ use crate::caller::AuthScheme;
 use crate::inventory::EndpointKey;
 use crate::inventory::calls::CallFacts;
 use crate::inventory::facts::{BodyShape, EndpointFacts};
-use crate::inventory::ownership::Ownership;
+use crate::inventory::history::Day;
+use crate::inventory::lifecycle;
+use crate::inventory::ownership::{Ownership, Spans};
 use crate::inventory::versions;
 use crate::schema::{JsonType, NodeId};
 use crate::time::Timestamp;
@@ -84,8 +86,17 @@ fn get(template: &str, facts: EndpointFacts) -> Endpoint {
     endpoint(HOST, "GET", template, facts)
 }
 
+/// An inventory of these, each told where in its life it is.
+fn inventory_of(endpoints: Vec<Endpoint>, documents: &DocumentSet, spans: Spans) -> Inventory {
+    let first = endpoints.iter().map(|endpoint| endpoint.facts.first_seen).min();
+    let last = endpoints.iter().map(|endpoint| endpoint.facts.last_seen).max();
+    let mut inventory = Inventory { endpoints, span: first.zip(last), ..Inventory::default() };
+    lifecycle::assign(&mut inventory, documents, spans);
+    inventory
+}
+
 fn found(endpoints: Vec<Endpoint>, documents: &DocumentSet) -> Vec<Finding> {
-    compare(&Inventory { endpoints, ..Inventory::default() }, documents, &Options::default())
+    compare(&inventory_of(endpoints, documents, Spans::default()), documents, &Options::default())
 }
 
 /// Kind, method, path and detail of each finding in few letters, sorted.
@@ -343,8 +354,18 @@ fn deprecation_comes_from_the_document_or_the_answers() {
     let shown: Vec<_> =
         all.iter().map(|one| (one.kind, one.path_template.as_str(), one.severity, one.count)).collect();
     let kind = Kind::DeprecatedInUse;
-    assert_eq!(shown, [(kind, "/v1/a", Severity::High, 3), (kind, "/v1/b", Severity::Medium, 4)]);
-    assert!(all.first().unwrap().explanation.ends_with("its sunset was 2026-01-31"));
+    let expected = [
+        (Kind::CalledAfterSunset, "/v1/a", Severity::High, 1),
+        (kind, "/v1/a", Severity::Medium, 3),
+        (kind, "/v1/b", Severity::Medium, 4),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(
+        all[0].explanation,
+        "the document says that its sunset was 2026-01-31, and it answers still; 1 request after it"
+    );
+    assert_eq!(all[0].document.as_ref().map(|place| &*place.file), Some("bank.json"));
+    assert!(all[1].explanation.ends_with("its sunset was 2026-01-31"));
 }
 
 #[test]
@@ -598,7 +619,7 @@ fn governed(text: &str, mut endpoints: Vec<Endpoint>, sensitive: &str) -> Vec<Fi
         let carried = carried("fin.iban", 3, Carrier::Response, "$.iban");
         if endpoint.key.template == sensitive { vec![carried] } else { Vec::new() }
     };
-    let inventory = Inventory { endpoints, ..Inventory::default() };
+    let inventory = inventory_of(endpoints, &DocumentSet::default(), ownership.spans());
     let options = Options { data: &data, governed: !ownership.is_empty(), ..Options::default() };
     compare(&inventory, &DocumentSet::default(), &options)
 }
@@ -634,4 +655,42 @@ fn what_nobody_owns_is_told_once_a_service() {
     assert_eq!(sorted, wanted);
     assert_eq!(all[0].explanation, "nobody is told to own it; 7 requests to 2 endpoints; give it an `owner`");
     assert!(governed("", endpoints(), "").is_empty(), "without a file nobody is asked");
+}
+
+#[test]
+fn ends_and_returns_need_no_document() {
+    let at = |day: i64| Timestamp::from_secs(day * 86_400, 0);
+    let called = |template: &str, days: &[i64]| {
+        let mut facts = facts(&[(200, days.len() as u64)]);
+        for day in days {
+            facts.days.count(*day, Day { alive: 1, ..Day::default() });
+        }
+        (facts.first_seen, facts.last_seen) = (at(days[0]), at(days[days.len() - 1]));
+        get(template, facts)
+    };
+    let mut ended = called("/a", &[0, 9, 12]);
+    ended.facts.retirement.deprecated_answers = 3;
+    ended.facts.retirement.deprecated_since = Some(at(4));
+    ended.facts.retirement.sunset = Some(at(10));
+    let text = "services: [{owner: a, exposure: public, retirement: {notice_days: 90, dormant_days: 20}}]";
+    let mut all = governed(text, vec![ended, called("/b", &[0, 40]), called("/c", &[0, 15, 30, 40])], "");
+    all.sort_by(|a, b| a.kind.name().cmp(b.kind.name()));
+    let told: Vec<_> =
+        all.iter().map(|one| (one.kind.name(), one.severity, &*one.path_template, one.count)).collect();
+    let expected = [
+        ("called_after_sunset", Severity::Info, "/a", 1),
+        ("deprecated_in_use", Severity::Medium, "/a", 3),
+        ("resurrected", Severity::Low, "/b", 2),
+        ("short_notice", Severity::Low, "/a", 3),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(
+        all.iter().map(|one| one.explanation.as_str()).collect::<Vec<_>>(),
+        [
+            "its answers say that its sunset was 1970-01-11, and is not called or not there any more; 1 request after it; 0 in the last 7 days, 0 in the 7 before",
+            "the answers mark this operation as deprecated; 3 requests, 3 answered with success; 0 in the last 7 days, 0 in the 7 before; its sunset was 1970-01-11",
+            "called again since 1970-02-10 after 40 days of silence or of being gone; 2 requests, 2 answered with success",
+            "deprecated since 1970-01-05 with its sunset on 1970-01-11: 6 days of notice, and its owner's policy wants 90; 3 requests, 3 answered with success",
+        ]
+    );
 }

@@ -1,7 +1,7 @@
 //! Versions of an operation: older ones that are called though a newer one answers.
 
 use super::paths::traffic;
-use super::{Seen, counted};
+use super::{Seen, counted, lifecycle};
 use crate::finding::{Finding, Kind, Register, Severity};
 use crate::inventory::versions::{VersionKey, VersionPlace, VersionUse, order};
 use std::cmp::Ordering;
@@ -38,6 +38,7 @@ fn old_version(older: &Called<'_>, family: &[Called<'_>], all: u64) -> Option<Fi
     let facts = &older.one.endpoint.facts;
     let retiring = facts.retirement.deprecated_answers > 0
         || facts.retirement.sunset.is_some()
+        || older.one.endpoint.lifecycle.as_ref().is_some_and(|life| life.sunset.is_some())
         || older.one.operations.iter().any(|(_, operation)| operation.deprecated);
     if retiring {
         // That it is to go is told by a finding of its own.
@@ -55,15 +56,18 @@ fn old_version(older: &Called<'_>, family: &[Called<'_>], all: u64) -> Option<Fi
         older.one.finding(Kind::OldVersionInUse, Severity::Low, &detail, (older.used.count, all));
     (finding.first_seen, finding.last_seen) = (Some(older.used.first_seen), Some(older.used.last_seen));
     let told = match older.key.place {
-        VersionPlace::Path => traffic(facts),
+        VersionPlace::Path => {
+            let life = older.one.endpoint.lifecycle.as_deref();
+            traffic(facts) + &lifecycle::trend(life.and_then(|life| life.trend))
+        }
         VersionPlace::Header | VersionPlace::Query | VersionPlace::Media => {
             counted(older.used.count, "request")
         }
     };
-    let (year, month, day) = newest.used.first_seen.civil();
     finding.explanation = format!(
-        "version {version} is called though version {} answers, seen since {year:04}-{month:02}-{day:02}; {told}",
-        newest.key.version
+        "version {version} is called though version {} answers, seen since {}; {told}",
+        newest.key.version,
+        lifecycle::day(newest.used.first_seen)
     );
     Some(finding)
 }

@@ -71,11 +71,17 @@ pub enum Kind {
     NewSensitiveData,
     /// Far more kinds of personal data in answers than others of the same capability give.
     ExcessiveDataExposure,
+    /// An endpoint that is called after the day it was to be gone.
+    CalledAfterSunset,
+    /// An endpoint that is called again after it was dormant or retired.
+    Resurrected,
+    /// An end that is announced later than its owner's policy wants.
+    ShortNotice,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -110,6 +116,9 @@ impl Kind {
         Self::UndocumentedSensitiveData,
         Self::NewSensitiveData,
         Self::ExcessiveDataExposure,
+        Self::CalledAfterSunset,
+        Self::Resurrected,
+        Self::ShortNotice,
     ];
 
     /// The stable name: snake case.
@@ -150,6 +159,9 @@ impl Kind {
             Self::UndocumentedSensitiveData => "undocumented_sensitive_data",
             Self::NewSensitiveData => "new_sensitive_data",
             Self::ExcessiveDataExposure => "excessive_data_exposure",
+            Self::CalledAfterSunset => "called_after_sunset",
+            Self::Resurrected => "resurrected",
+            Self::ShortNotice => "short_notice",
         }
     }
 
@@ -165,11 +177,13 @@ impl Kind {
         match self {
             Self::ShadowEndpoint | Self::UndocumentedHost => &["OWASP-API9:2023", "PCI-DSS-4.0.1:6.3.2"],
             Self::UndocumentedMethod => &["OWASP-API9:2023", "OWASP-API5:2023"],
+            Self::CalledAfterSunset | Self::ShortNotice => &["OWASP-API9:2023", "RFC8594"],
             Self::DeprecatedInUse => &["OWASP-API9:2023", "RFC9745", "RFC8594"],
             Self::UnusedOperation
             | Self::UnusedDocument
             | Self::DeprecatedParameterInUse
-            | Self::OldVersionInUse => &["OWASP-API9:2023"],
+            | Self::OldVersionInUse
+            | Self::Resurrected => &["OWASP-API9:2023"],
             Self::Unowned => &["OWASP-API9:2023", "DORA:8"],
             Self::Unclassified => &["OWASP-API9:2023", "ISO-27001:2022:A.5.12"],
             Self::UndocumentedStatus

@@ -7,11 +7,13 @@ use super::by_address::ByAddress;
 use super::calls;
 use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::{BodyShape, EndpointFacts};
+use super::history::Trait;
 use super::inspect::{Inspector, Tag};
 use super::learner::parts::Parts;
 use super::learner::{self, Learner, Sighting};
 use super::operations::{By, Namer, is_there};
 use super::privacy;
+use super::retirement;
 use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
 use super::versions;
@@ -24,7 +26,6 @@ use crate::operation;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
 use crate::spec::Methods;
-use crate::time::Timestamp;
 use crate::transaction::dialogue::DialogueKind;
 use crate::transaction::{Call, Completeness, Part, Provenance, Transaction};
 use foldhash::fast::RandomState;
@@ -293,8 +294,8 @@ impl Collector {
             count_issuer(issuers, issuer, 1);
         }
         count_banking(facts, &caller);
-        query_names(query, facts, self.limits.query_parameters);
-        retirement(exchange, facts);
+        query_names(query, (facts, at.hour()), self.limits.query_parameters);
+        retirement::read(exchange, &mut facts.retirement);
         if self.inspect {
             let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
             observed.tags.extend_from_slice(inspection.tags);
@@ -570,9 +571,11 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
-/// Counts the names of query parameters, each once.
-fn query_names(query: Option<Sensitive<&[u8]>>, facts: &mut EndpointFacts, most: usize) {
+/// Counts the names of query parameters, each once, and notes the hour in which each first came.
+fn query_names(query: Option<Sensitive<&[u8]>>, (facts, hour): (&mut EndpointFacts, i64), most: usize) {
     let Some(query) = query else { return };
+    // What comes late may be the first, though it is not the first that is counted.
+    let late = hour < facts.last_seen.hour();
     let query = *query.expose();
     let name_of = |pair: &'_ [u8]| pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     for (at, pair) in query.split(|byte| *byte == b'&').enumerate().take(most) {
@@ -587,44 +590,14 @@ fn query_names(query: Option<Sensitive<&[u8]>>, facts: &mut EndpointFacts, most:
         let shown = privacy::shown_name(name);
         if let Some(known) = facts.query.get_mut(&*shown) {
             *known += 1;
+            if late {
+                facts.firsts.note(Trait::Parameter(&shown), hour);
+            }
         } else if facts.query.len() < most {
+            facts.firsts.note(Trait::Parameter(&shown), hour);
             facts.query.insert(shown.into_owned(), 1);
         } else {
             facts.query_overflow += 1;
-        }
-    }
-}
-
-/// Reads what an answer says of its own retirement.
-fn retirement(exchange: &Transaction, facts: &mut EndpointFacts) {
-    for (name, value) in exchange.response.fields.iter() {
-        match name.len() {
-            11 if name.eq_ignore_ascii_case(b"deprecation") => {
-                let value = value.expose().trim_ascii();
-                if value.eq_ignore_ascii_case(b"false") || value.is_empty() {
-                    continue;
-                }
-                facts.retirement.deprecated_answers += 1;
-                let since = match value.strip_prefix(b"@") {
-                    // RFC 9745: a structured-field date.
-                    Some(seconds) => std::str::from_utf8(seconds)
-                        .ok()
-                        .and_then(|text| text.parse::<i64>().ok())
-                        .map(|seconds| Timestamp::from_secs(seconds, 0)),
-                    // Its drafts: `true` or an HTTP date.
-                    None => crate::time::parse_http_date(value),
-                };
-                facts.retirement.deprecated_since = facts.retirement.deprecated_since.max(since);
-            }
-            6 if name.eq_ignore_ascii_case(b"sunset") => {
-                let date = crate::time::parse_http_date(value.expose());
-                facts.retirement.sunset = facts.retirement.sunset.max(date);
-            }
-            4 if name.eq_ignore_ascii_case(b"link") => {
-                let successor = memchr::memmem::find(value.expose(), b"successor-version").is_some();
-                facts.retirement.successor_links += u64::from(successor);
-            }
-            _ => {}
         }
     }
 }

@@ -273,8 +273,8 @@ impl Delta {
     /// Forgets what happened in which hour, once that is written elsewhere.
     pub fn forget_hours(&mut self) {
         for facts in self.facts_mut() {
-            facts.hours.clear();
-            facts.operations_mut().for_each(|operation| operation.hours.clear());
+            facts.forget_hours_before(i64::MAX);
+            facts.operations_mut().for_each(|operation| operation.forget_hours_before(i64::MAX));
             if let Some(known) = &mut facts.vantage {
                 known.forget_hours();
             }
@@ -312,12 +312,12 @@ impl Delta {
                 known.forget_before(latest - most + 1);
             }
             for operation in facts.operations_mut() {
-                operation.hours = operation.hours.split_off(&(latest - most + 1));
+                operation.forget_hours_before(latest - most + 1);
             }
             if facts.hours.first_key_value().is_some_and(|(hour, _)| *hour <= latest - most) {
-                let kept = facts.hours.split_off(&(latest - most + 1));
-                let old = std::mem::replace(&mut facts.hours, kept);
-                forgotten += old.values().flat_map(|hour| hour.by_status_class).sum::<u64>();
+                let old = facts.hours.range(..=latest - most);
+                forgotten += old.flat_map(|(_, hour)| hour.by_status_class).sum::<u64>();
+                facts.forget_hours_before(latest - most + 1);
             }
         }
         forgotten

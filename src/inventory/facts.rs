@@ -5,6 +5,7 @@
 
 use super::calls::{CallFacts, Outcome};
 use super::dialogue::{DialogueFacts, SideFacts};
+use super::history::{Day, Days, Firsts};
 use super::operations::Operations;
 use super::running::Running;
 use super::sketch::{CallerSketch, Seat};
@@ -119,6 +120,32 @@ pub struct HourFacts {
     /// Exchanges that carried a data class, by class name.
     #[serde(with = "class_names")]
     pub data_classes: BTreeMap<&'static str, u64>,
+    /// Exchanges answered with 404.
+    pub missing: u64,
+    /// Exchanges answered with 410.
+    pub gone: u64,
+}
+
+impl HourFacts {
+    /// Counts exchanges of a status, 0 for no response.
+    pub fn count_status(&mut self, status: u16, times: u64) {
+        if let Some(slot) = self.by_status_class.get_mut(usize::from(status / 100).min(5)) {
+            *slot += times;
+        }
+        match status {
+            404 => self.missing += times,
+            410 => self.gone += times,
+            _ => {}
+        }
+    }
+
+    /// What of a day happened in it.
+    #[must_use]
+    pub fn day(&self) -> Day {
+        let all: u64 = self.by_status_class.iter().sum();
+        let alive = all.saturating_sub(self.missing).saturating_sub(self.gone);
+        Day { alive, missing: self.missing, gone: self.gone }
+    }
 }
 
 impl Merge for HourFacts {
@@ -132,6 +159,8 @@ impl Merge for HourFacts {
         self.callers.absorb(other.callers);
         self.calls.absorb(other.calls);
         self.data_classes.absorb(other.data_classes);
+        self.missing.absorb(other.missing);
+        self.gone.absorb(other.gone);
     }
 }
 
@@ -167,6 +196,12 @@ pub struct Retirement {
     pub sunset: Option<Timestamp>,
     /// Answers that link to a successor version (RFC 5829).
     pub successor_links: u64,
+    /// Answers that link to the latest version (RFC 5829).
+    pub latest_links: u64,
+    /// Answers that link to what is said of a deprecation (RFC 9745); that alone does not deprecate.
+    pub deprecation_links: u64,
+    /// Answers that link to what is said of ends (RFC 8594); that alone sets none.
+    pub sunset_links: u64,
 }
 
 impl Merge for Retirement {
@@ -175,6 +210,9 @@ impl Merge for Retirement {
         self.deprecated_since = self.deprecated_since.max(other.deprecated_since);
         self.sunset = self.sunset.max(other.sunset);
         self.successor_links.absorb(other.successor_links);
+        self.latest_links.absorb(other.latest_links);
+        self.deprecation_links.absorb(other.deprecation_links);
+        self.sunset_links.absorb(other.sunset_links);
     }
 }
 
@@ -330,6 +368,10 @@ pub struct EndpointFacts {
     pub(crate) running: Option<Box<Running>>,
     /// The operations that were asked for under the URL, where it stands for many.
     pub operations: Option<Box<Operations>>,
+    /// What happened on days whose hours are forgotten.
+    pub days: Days,
+    /// Since when it does what it does.
+    pub firsts: Firsts,
 }
 
 impl Default for EndpointFacts {
@@ -364,6 +406,8 @@ impl Default for EndpointFacts {
             vantage: None,
             running: None,
             operations: None,
+            days: Days::default(),
+            firsts: Firsts::default(),
         }
     }
 }
@@ -387,6 +431,12 @@ impl EndpointFacts {
         let end = if redirects { 400 } else { 300 };
         let answered: u64 = self.statuses.range(200..end).map(|(_, count)| count).sum();
         answered.saturating_sub(self.calls.as_ref().map_or(0, |calls| calls.failed))
+    }
+
+    /// Forgets the hours before this one, and keeps what happened on their days.
+    pub fn forget_hours_before(&mut self, hour: i64) {
+        let kept = self.hours.split_off(&hour);
+        self.days.take_in(&std::mem::replace(&mut self.hours, kept));
     }
 
     /// Gives each data class its number in another classifier.
@@ -452,6 +502,8 @@ impl Merge for EndpointFacts {
         self.hours.absorb(other.hours);
         absorb_some(&mut self.vantage, other.vantage);
         absorb_some(&mut self.operations, other.operations);
+        self.days.absorb(other.days);
+        self.firsts.absorb(other.firsts);
     }
 }
 

@@ -11,8 +11,10 @@ pub mod collector;
 pub mod delta;
 pub mod dialogue;
 pub mod facts;
+pub mod history;
 pub mod inspect;
 pub mod learner;
+pub mod lifecycle;
 pub mod lineage;
 #[cfg(test)]
 mod made_up;
@@ -20,6 +22,7 @@ pub mod operations;
 pub mod ownership;
 mod parameter;
 pub mod privacy;
+mod retirement;
 pub mod rulings;
 mod running;
 pub mod service;
@@ -166,6 +169,8 @@ pub struct Endpoint {
     pub versions: Vec<(VersionKey, VersionUse)>,
     /// What operators tell of it.
     pub claim: Arc<ownership::Claim>,
+    /// Where in its life it is, once that is judged.
+    pub lifecycle: Option<Box<lifecycle::Lifecycle>>,
 }
 
 impl Endpoint {
@@ -188,6 +193,7 @@ impl Endpoint {
             family: String::new(),
             versions: Vec::new(),
             claim: Arc::default(),
+            lifecycle: None,
         }
     }
 }

@@ -363,9 +363,7 @@ fn sums(
     facts.request_bytes += request_bytes;
     facts.response_bytes += response_bytes;
     let hour = facts.hours.entry(at.hour()).or_default();
-    if let Some(slot) = hour.by_status_class.get_mut(usize::from(status / 100).min(5)) {
-        *slot += 1;
-    }
+    hour.count_status(status, 1);
     hour.request_bytes += request_bytes;
     hour.response_bytes += response_bytes;
     if let Some(latency) = exchange.latency_us {

@@ -6,6 +6,7 @@
 
 use super::calls::{self, Outcome};
 use super::facts::{EndpointFacts, Latencies};
+use super::history::Trait;
 use super::sketch::{CallerSketch, Seat};
 use crate::caller::AuthScheme;
 use crate::classify::{ClassSet, Classifier};
@@ -158,9 +159,8 @@ impl EndpointFacts {
         for (status, count) in statuses.into_iter().filter(|(_, count)| *count > 0) {
             self.requests += count;
             *self.statuses.entry(status).or_default() += count;
-            if let Some(slot) = facts.by_status_class.get_mut(usize::from(status / 100).min(5)) {
-                *slot += count;
-            }
+            facts.count_status(status, count);
+            self.firsts.note(Trait::Status(status), hour);
         }
         for (bucket, count) in (0_u16..).zip(latencies).filter(|(_, count)| *count > 0) {
             self.latencies.count_in(bucket, count);
@@ -168,9 +168,11 @@ impl EndpointFacts {
         }
         for (scheme, count) in AuthScheme::ALL.into_iter().zip(auth).filter(|(_, count)| *count > 0) {
             *self.auth.entry(scheme).or_default() += count;
+            self.firsts.note(Trait::Auth(scheme.name()), hour);
         }
         for (class, count) in classes {
             *facts.data_classes.entry(class).or_default() += count;
+            self.firsts.note(Trait::Class(class), hour);
         }
         for (outcome, count) in calls {
             *facts.calls.entry(outcome).or_default() += count;

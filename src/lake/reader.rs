@@ -308,6 +308,9 @@ mod tests {
                 exposure: Some("partner".into()),
                 sla: Some("p95 300 ms".into()),
                 compliance: vec!["pci-dss".into(), "psd2".into()],
+                lifecycle_since: Some(at(5)),
+                calls_after_sunset: 6,
+                version_links: Count::list([("successor-version", 7)]),
             },
             EndpointRow { id: "2".into(), host: "b.example".into(), ..Default::default() },
         ];

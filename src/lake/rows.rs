@@ -5,8 +5,9 @@
 use crate::finding::{DocumentPlace, Finding};
 use crate::inventory::calls::{CallFacts, Outcome, outcome_name};
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
-use crate::inventory::facts::Latencies;
+use crate::inventory::facts::{Latencies, Retirement};
 use crate::inventory::learner::Liveness;
+use crate::inventory::lifecycle::State;
 use crate::inventory::lineage::Former;
 use crate::inventory::operations::{OperationFacts, OperationKey};
 use crate::inventory::service::Evidence;
@@ -321,11 +322,11 @@ pub struct EndpointRow {
     pub versions: Vec<VersionRow>,
     /// Who owns it, where known.
     pub owner: Option<String>,
-    /// `active`, `deprecated`, `retired` and the like.
+    /// `new`, `active`, `deprecated`, `sunset`, `dormant`, `retired`, `resurrected`; `superseded`.
     pub lifecycle: String,
     /// Since when its answers say that it is deprecated.
     pub deprecated_since: Option<Timestamp>,
-    /// When its answers say that it will be gone.
+    /// When it will be gone, as its answers, the document or its owner says.
     pub sunset: Option<Timestamp>,
     /// How much harm its misuse could do, 4 most.
     pub tier: u8,
@@ -339,6 +340,12 @@ pub struct EndpointRow {
     pub sla: Option<String>,
     /// The rules it falls under, as told: `psd2`.
     pub compliance: Vec<String>,
+    /// Since when its lifecycle is what it is.
+    pub lifecycle_since: Option<Timestamp>,
+    /// Calls after its sunset, as far as remembered.
+    pub calls_after_sunset: u64,
+    /// Answers by the relation of their links: `successor-version`, `latest-version`, `deprecation`, `sunset`.
+    pub version_links: Vec<Count>,
 }
 
 /// What an operation is under its URL.
@@ -406,6 +413,7 @@ pub fn operations(endpoint: &Endpoint) -> Vec<(EndpointId, OperationRow, Endpoin
             parameters: Vec::new(),
             former: Vec::new(),
             claim: Arc::clone(&endpoint.claim),
+            lifecycle: None,
             ..*endpoint
         };
         (id, row, child)
@@ -424,6 +432,10 @@ impl From<&Endpoint> for EndpointRow {
         let facts = &endpoint.facts;
         let banking = facts.banking.as_deref().cloned().unwrap_or_default();
         let dialogue = facts.dialogue.as_deref();
+        let lifecycle = endpoint.lifecycle.as_deref();
+        // An operation under its URL has its answers' word alone.
+        let by_itself =
+            if facts.retirement.deprecated_answers > 0 { State::Deprecated } else { State::Active };
         Self {
             messages: dialogue.map(messages).unwrap_or_default(),
             message_bytes: dialogue.map(message_bytes).unwrap_or_default(),
@@ -488,10 +500,12 @@ impl From<&Endpoint> for EndpointRow {
                     last_seen: used.last_seen,
                 })
                 .collect(),
-            lifecycle: if facts.retirement.deprecated_answers > 0 { "deprecated" } else { "active" }
-                .to_owned(),
+            lifecycle: lifecycle.map_or_else(|| by_itself.name(), |known| known.state.name()).to_owned(),
+            lifecycle_since: lifecycle.map(|known| known.since),
             deprecated_since: facts.retirement.deprecated_since,
-            sunset: facts.retirement.sunset,
+            sunset: lifecycle.map_or(facts.retirement.sunset, |known| known.sunset.map(|(date, _)| date)),
+            calls_after_sunset: lifecycle.map_or(0, |known| known.calls_after_sunset),
+            version_links: Count::list(version_links(&facts.retirement)),
             owner: endpoint.claim.owner.as_deref().map(str::to_owned),
             environment: endpoint.claim.environment.as_deref().map(str::to_owned),
             exposure: endpoint.claim.exposure.map(|exposure| exposure.name().to_owned()),
@@ -500,6 +514,17 @@ impl From<&Endpoint> for EndpointRow {
             ..Self::default()
         }
     }
+}
+
+/// Answers by the relation of their links.
+fn version_links(retirement: &Retirement) -> impl Iterator<Item = (&'static str, u64)> {
+    let links = [
+        ("successor-version", retirement.successor_links),
+        ("latest-version", retirement.latest_links),
+        ("deprecation", retirement.deprecation_links),
+        ("sunset", retirement.sunset_links),
+    ];
+    links.into_iter().filter(|(_, count)| *count > 0)
 }
 
 impl From<&Parameter> for ParameterRow {

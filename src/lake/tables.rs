@@ -140,7 +140,7 @@ impl Table for EndpointRow {
             column(
                 "lifecycle",
                 Text(lens!(lifecycle)),
-                "active, deprecated, sunset; superseded when the endpoint became part of another, whose template was refined",
+                "new, active, deprecated, sunset (past it and called), dormant, retired, resurrected; superseded when the endpoint became part of another, whose template was refined",
             ),
             column("risk_tier", Grade(lens!(tier)), "harm that misuse could do, 4 most"),
             column(
@@ -216,7 +216,11 @@ impl Table for EndpointRow {
                 MaybeInstant(lens!(deprecated_since)),
                 "as its answers say (RFC 9745)",
             ),
-            column("sunset", MaybeInstant(lens!(sunset)), "as its answers say (RFC 8594)"),
+            column(
+                "sunset",
+                MaybeInstant(lens!(sunset)),
+                "as its answers (RFC 8594), the document or its owner says",
+            ),
         ]);
         all.extend(Self::of_calls());
         all.extend(Self::operation_columns());
@@ -330,9 +334,9 @@ impl EndpointRow {
         ]
     }
 
-    /// The columns of what operators tell of it; its owner stands further in front.
+    /// The columns of what operators tell of it, and of its life; its owner and state stand further in front.
     fn claim_columns() -> Vec<Column<Self>> {
-        use Place::{MaybeText, Texts};
+        use Place::{Count, Counts, MaybeInstant, MaybeText, Texts};
         vec![
             column("environment", MaybeText(lens!(environment)), "environment it runs in"),
             column(
@@ -342,6 +346,17 @@ impl EndpointRow {
             ),
             column("sla", MaybeText(lens!(sla)), "level of service that is agreed on"),
             column("compliance", Texts(lens!(compliance)), "rules it falls under, as operators tell"),
+            column(
+                "lifecycle_since",
+                MaybeInstant(lens!(lifecycle_since)),
+                "since when its lifecycle is that",
+            ),
+            column("calls_after_sunset", Count(lens!(calls_after_sunset)), "calls after its sunset"),
+            column(
+                "version_links",
+                Counts(lens!(version_links)),
+                "answers by the relation of their links: successor-version, latest-version, deprecation, sunset",
+            ),
         ]
     }
 }

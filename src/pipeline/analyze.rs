@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
+use crate::inventory::lifecycle;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::inventory::standing::Standings;
@@ -312,6 +313,7 @@ pub fn conclude<'a>(delta: &'a Delta, told: &Told<'a>) -> Report<'a> {
     let Told { documents, rulings, ownership, classifier, standings } = *told;
     let mut snapshot = delta.snapshot(documents, rulings);
     ownership.assign(&mut snapshot.inventory.endpoints);
+    lifecycle::assign(&mut snapshot.inventory, documents, ownership.spans());
     let carried = |endpoint: &Endpoint| tables::carried(classifier, standings, endpoint);
     let options = compare::Options {
         data: &carried,

@@ -1,9 +1,10 @@
 //! A report as rows: what the lake, the JSON lines and the summary show.
 
-use crate::classify::evidence::{Location, State};
+use crate::classify::evidence::{Location, State as Judged};
 use crate::classify::{Class, Classifier};
 use crate::compare::{Carried, Carrier};
 use crate::inventory::inspect::{DataField, data_fields};
+use crate::inventory::lifecycle::State;
 use crate::inventory::standing::Standings;
 use crate::inventory::{Endpoint, EndpointClass, EndpointId};
 use crate::lake::rows::{self, CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 pub fn carried(classifier: &Classifier, standings: &Standings, endpoint: &Endpoint) -> Vec<Carried> {
     let mut by_place: BTreeMap<(&str, Carrier), Carried> = BTreeMap::new();
     for field in settled(classifier, standings, endpoint.id, endpoint) {
-        if field.state != State::Confirmed {
+        if field.state != Judged::Confirmed {
             continue;
         }
         let carrier = match field.location {
@@ -140,11 +141,11 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
         row.template_confidence = rounded(endpoint.confidence);
         let fields: Vec<DataField> = settled(classifier, report.standings, id, endpoint)
             .into_iter()
-            .filter(|field| field.state != State::Cleared || field.change.is_some())
+            .filter(|field| field.state != Judged::Cleared || field.change.is_some())
             .collect();
         row.tier = fields
             .iter()
-            .filter(|field| field.state == State::Confirmed)
+            .filter(|field| field.state == Judged::Confirmed)
             .map(|field| field.tier)
             .max()
             .unwrap_or(0);
@@ -153,24 +154,16 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
             let own = |field: &&DataField| {
                 field.location == Location::RequestPath
                     && field.path == place
-                    && field.state == State::Confirmed
+                    && field.state == Judged::Confirmed
             };
             let class = fields.iter().filter(own).max_by_key(|field| (field.tier, field.valid));
             row.class = class.map_or_else(String::new, |field| field.class.to_owned());
         }
         row.data_classes = fields.into_iter().map(data_class_row).collect();
         (row.spec, row.spec_document) = verdict(endpoint, documents);
-        let retirement = &endpoint.facts.retirement;
-        let past = retirement.sunset.is_some_and(|sunset| sunset <= endpoint.facts.last_seen);
-        let deprecated = retirement.deprecated_answers > 0 || row.spec.as_deref() == Some("deprecated");
-        let lifecycle = match (past, deprecated || retirement.sunset.is_some()) {
-            (true, _) => "sunset",
-            (false, true) => "deprecated",
-            (false, false) => "active",
-        };
-        lifecycle.clone_into(&mut row.lifecycle);
-        row.deprecated_since = retirement.deprecated_since;
-        row.sunset = retirement.sunset;
+        if row.spec.as_deref() == Some("deprecated") && endpoint.lifecycle.is_none() {
+            State::Deprecated.name().clone_into(&mut row.lifecycle);
+        }
         row
     };
     let mut all = Vec::new();

@@ -4,6 +4,7 @@
 //! keeps microseconds.
 
 use crate::finding::DocumentPlace;
+use crate::inventory::lifecycle::State;
 use crate::lake::rows::{
     CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, FormerRow, NoiseRow, OperationRow,
     ParameterRow, ServiceRow, VersionRow,
@@ -107,6 +108,17 @@ pub struct EndpointLine<'a> {
     sla: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     compliance: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_none")]
+    calls_after_sunset: u64,
+    #[serde(skip_serializing_if = "<[Count]>::is_empty")]
+    version_links: &'a [Count],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
@@ -169,6 +181,13 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
             exposure: row.exposure.as_deref(),
             sla: row.sla.as_deref(),
             compliance: &row.compliance,
+            // What is active is so from its first call or its last return on, which hardly matters.
+            lifecycle_since: row
+                .lifecycle_since
+                .filter(|_| row.lifecycle != State::Active.name())
+                .map(micros),
+            calls_after_sunset: row.calls_after_sunset,
+            version_links: &row.version_links,
         }
     }
 }

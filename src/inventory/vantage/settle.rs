@@ -405,9 +405,7 @@ fn told(all: &[Held], above: &[Option<Above>], layers: usize) -> Vec<Told> {
 /// Counts a sighting in its hour.
 fn count(hours: &mut BTreeMap<i64, Box<HourFacts>>, one: &Sighting) {
     let hour = hours.entry(one.at.hour()).or_default();
-    if let Some(slot) = hour.by_status_class.get_mut(usize::from(one.status / 100).min(5)) {
-        *slot += 1;
-    }
+    hour.count_status(one.status, 1);
     if let Some(outcome) = one.call {
         *hour.calls.entry(outcome).or_default() += 1;
     }
