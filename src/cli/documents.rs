@@ -1,6 +1,7 @@
 //! `--spec`, `--descriptors` and `--templates`: documents from files and folders, and what operators have decided on
 //! templates.
 
+use crate::finding::Dispositions;
 use crate::inventory::rulings::Rulings;
 use crate::spec::{Descriptors, DocumentSet, Methods};
 use anyhow::{Context, Result};
@@ -107,6 +108,15 @@ pub(super) fn rulings(path: Option<&Path>, complaints: &mut Vec<String>) -> Resu
     let (rulings, problems) = Rulings::read(&path.display().to_string(), &bytes);
     complaints.extend(problems.as_slice().iter().map(ToString::to_string));
     Ok(rulings)
+}
+
+/// What people have decided on findings. What is wrong with it is told in words; the rest goes on.
+pub(super) fn dispositions(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Dispositions> {
+    let Some(path) = path else { return Ok(Dispositions::default()) };
+    let bytes = fs::read(path).with_context(|| format!("read the dispositions {}", path.display()))?;
+    let (dispositions, problems) = Dispositions::read(&path.display().to_string(), &bytes);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    Ok(dispositions)
 }
 
 fn folder(path: &Path, depth: usize, wanted: &Wanted, files: &mut Files, complaints: &mut Vec<String>) {

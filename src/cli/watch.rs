@@ -8,6 +8,7 @@ use crate::config::{
     AccessLog, AccessLogConfig, Config, InterfaceConfig, KeyLogConfig, LogFormat, NetworkId, Sandboxing,
     Settings, WayIn,
 };
+use crate::finding::Dispositions;
 use crate::flow::OverlapPolicy;
 use crate::inventory::rulings::Rulings;
 use crate::packet::{Options, Separate};
@@ -101,6 +102,10 @@ pub(super) struct Args {
     /// What you have decided on path templates: a YAML file of pin, split, merge and name
     #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
     templates: Option<PathBuf>,
+
+    /// What you have decided on findings, as for analyze
+    #[arg(long, value_name = "FILE")]
+    dispositions: Option<PathBuf>,
 
     /// Fill the lake in this folder
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -230,6 +235,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         classifier: read.classifier,
         documents: read.documents,
         rulings: read.rulings,
+        dispositions: read.dispositions,
         lake: settings.lake.as_ref().map(|lake| lake.path.clone()),
         pace: pace(&settings),
     };
@@ -483,6 +489,9 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     if args.templates.is_some() {
         settings.templates.clone_from(&args.templates);
     }
+    if args.dispositions.is_some() {
+        settings.dispositions.clone_from(&args.dispositions);
+    }
     settings.bodies &= !args.no_bodies;
     settings.metrics = args.metrics.or(settings.metrics);
     if args.user.is_some() {
@@ -563,6 +572,7 @@ struct Read {
     documents: DocumentSet,
     methods: Arc<Methods>,
     rulings: Rulings,
+    dispositions: Dispositions,
     classifier: Arc<Classifier>,
     /// What is wrong with the documents and the decisions; the rest of them is used.
     problems: Vec<String>,
@@ -572,6 +582,7 @@ fn read(settings: &Settings) -> Result<Read> {
     let mut problems = Vec::new();
     let (documents, methods) = documents::read(&settings.specs, &settings.descriptors, &mut problems)?;
     let rulings = documents::rulings(settings.templates.as_deref(), &mut problems)?;
+    let dispositions = documents::dispositions(settings.dispositions.as_deref(), &mut problems)?;
     let mut texts = Vec::new();
     for file in &settings.signatures {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
@@ -583,7 +594,7 @@ fn read(settings: &Settings) -> Result<Read> {
         let packs: Vec<Pack<'_>> = texts.iter().map(|(name, text)| Pack { name, text }).collect();
         Arc::new(Classifier::new(&packs)?)
     };
-    Ok(Read { documents, methods, rulings, classifier, problems })
+    Ok(Read { documents, methods, rulings, dispositions, classifier, problems })
 }
 
 /// Reads everything again and goes on with it, or tells all that is wrong with it. `accepted` are the problems of
@@ -626,7 +637,8 @@ fn reload(
     let count = read.documents.documents().len();
     let decisions = read.rulings.len();
     sensor.reload(
-        (read.documents, read.methods, read.rulings),
+        (read.documents, read.methods),
+        (read.rulings, read.dispositions),
         &read.classifier,
         pace(&new),
         &new.interfaces,

@@ -44,6 +44,8 @@ pub struct Config {
     /// A file of what operators have decided on path templates: `pin`, `split`, `merge`, `name`. It goes before what is
     /// learnt and behind the documents.
     pub templates: Option<PathBuf>,
+    /// A file of what people have decided on findings: what is acknowledged, accepted until a day, or a false positive.
+    pub dispositions: Option<PathBuf>,
     /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
     pub signatures: Vec<PathBuf>,
     /// Proxies, or networks of them, whose word on their client is believed: an address, or `10.0.0.0/8`. Without any the
@@ -83,6 +85,7 @@ impl Default for Config {
             specs: Vec::new(),
             descriptors: Vec::new(),
             templates: None,
+            dispositions: None,
             signatures: Vec::new(),
             trusted_proxies: Vec::new(),
             vantages: Vec::new(),

@@ -18,6 +18,7 @@ use super::lane::Part;
 use super::state::{Ledger, State, StateFolder, ToldEndpoint, ToldFinding};
 use crate::access_log::Quarantine;
 use crate::classify::Classifier;
+use crate::finding::{self, Dispositions};
 use crate::inventory::EndpointClass;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
@@ -47,7 +48,12 @@ pub(super) enum News {
     /// A lane hands over.
     Part(Box<Part>),
     /// Other documents, decisions, signatures or rolls from now on.
-    Reload { documents: Box<DocumentSet>, rulings: Box<Rulings>, classifier: Arc<Classifier>, pace: Pace },
+    Reload {
+        documents: Box<DocumentSet>,
+        decided: Box<(Rulings, Dispositions)>,
+        classifier: Arc<Classifier>,
+        pace: Pace,
+    },
 }
 
 /// How often what is done.
@@ -79,6 +85,7 @@ pub(super) struct Book {
     pub(super) classifier: Arc<Classifier>,
     pub(super) documents: DocumentSet,
     pub(super) rulings: Rulings,
+    pub(super) dispositions: Dispositions,
     /// Decisions that were told to match nothing.
     pub(super) unused: Vec<Use>,
     pub(super) delta: Delta,
@@ -183,8 +190,8 @@ impl Book {
                     open -= usize::from(part.last);
                     self.take(*part);
                 }
-                Ok(News::Reload { documents, rulings, classifier, pace }) => {
-                    self.reload(*documents, *rulings, classifier, pace);
+                Ok(News::Reload { documents, decided, classifier, pace }) => {
+                    self.reload(*documents, *decided, classifier, pace);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -325,9 +332,16 @@ impl Book {
         }
     }
 
-    fn reload(&mut self, documents: DocumentSet, rulings: Rulings, classifier: Arc<Classifier>, pace: Pace) {
+    fn reload(
+        &mut self,
+        documents: DocumentSet,
+        decided: (Rulings, Dispositions),
+        classifier: Arc<Classifier>,
+        pace: Pace,
+    ) {
         self.delta.reclassify(&self.classifier, &classifier);
-        (self.documents, self.rulings) = (documents, rulings);
+        self.documents = documents;
+        (self.rulings, self.dispositions) = decided;
         (self.classifier, self.pace) = (classifier, pace);
         self.unused.clear();
         // What they say shows at once.
@@ -458,7 +472,8 @@ impl Book {
             coverage: coverage(self.ledger.capture.values()),
         };
         let closed = origin.window_end;
-        let report = conclude(&self.delta, &self.documents, &self.rulings, &self.classifier);
+        let mut report = conclude(&self.delta, &self.documents, &self.rulings, &self.classifier);
+        self.dispositions.apply(&mut report.findings, closed);
         let mut endpoints = tables::endpoints(&report, &self.classifier, &self.documents);
         let mut findings = tables::findings(&report);
         let observations: Vec<ObservationRow> =
@@ -477,7 +492,8 @@ impl Book {
         }
         self.unused = unused;
         let mut by_severity: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for finding in &findings {
+        let due = |row: &&FindingRow| finding::State::named(&row.state).unwrap_or_default().is_due();
+        for finding in findings.iter().filter(due) {
             let known = ["critical", "high", "medium", "low", "info"];
             if let Some(severity) = known.into_iter().find(|known| *known == finding.severity) {
                 *by_severity.entry(severity).or_default() += 1;
@@ -581,7 +597,11 @@ fn told_findings(
     });
     for (_, gone) in known.iter().filter(|(id, _)| !told.contains_key(*id)) {
         let last_seen = gone.row.last_seen.or(Some(now));
-        rows.push(FindingRow { state: FindingRow::RESOLVED.to_owned(), last_seen, ..gone.row.clone() });
+        rows.push(FindingRow {
+            state: finding::State::Resolved.name().to_owned(),
+            last_seen,
+            ..gone.row.clone()
+        });
     }
     told
 }

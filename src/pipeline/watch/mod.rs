@@ -29,6 +29,7 @@ pub use book::Pace;
 pub use state::StateError;
 
 use crate::classify::Classifier;
+use crate::finding::Dispositions;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
@@ -90,6 +91,8 @@ pub struct Watch {
     pub documents: DocumentSet,
     /// What operators have decided on templates.
     pub rulings: Rulings,
+    /// What people have decided on findings.
+    pub dispositions: Dispositions,
     /// The lake's folder, if there is a lake.
     pub lake: Option<PathBuf>,
     /// How often what is done.
@@ -375,6 +378,7 @@ impl Watch {
             classifier: Arc::clone(&self.classifier),
             documents: std::mem::take(&mut self.documents),
             rulings: std::mem::take(&mut self.rulings),
+            dispositions: std::mem::take(&mut self.dispositions),
             unused: Vec::new(),
             delta,
             ledger,
@@ -421,14 +425,15 @@ impl Sensor {
     /// Goes on with other documents, methods, decisions, signatures, rolls and filters. No packet is lost over it.
     pub fn reload(
         &mut self,
-        (documents, methods, rulings): (DocumentSet, Arc<Methods>, Rulings),
+        (documents, methods): (DocumentSet, Arc<Methods>),
+        (rulings, dispositions): (Rulings, Dispositions),
         classifier: &Arc<Classifier>,
         pace: Pace,
         interfaces: &[Interface],
     ) {
         let news = News::Reload {
             documents: Box::new(documents),
-            rulings: Box::new(rulings),
+            decided: Box::new((rulings, dispositions)),
             classifier: Arc::clone(classifier),
             pace,
         };
