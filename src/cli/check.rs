@@ -53,6 +53,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             0
         }
     };
+    let dispositions = match documents::dispositions(settings.dispositions.as_deref(), &mut wrong) {
+        Ok(dispositions) => dispositions.len(),
+        Err(error) => {
+            wrong.push(format!("{error:#}"));
+            0
+        }
+    };
     let key_file = settings.key_file();
     let key = if settings.key.is_some() || key_file.exists() {
         match key::load(&key_file) {
@@ -72,15 +79,24 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         complain(&format!("{} in what {} names", plural(wrong.len() as u64, "problem"), args.file.display()));
         return Ok(Outcome::Nothing);
     }
-    let text = told(&settings, (&documents, rulings, ownership), &key, Colours::for_stdout());
+    let decided = Decided { documents: &documents, rulings, ownership, dispositions };
+    let text = told(&settings, &decided, &key, Colours::for_stdout());
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Outcome::Done)
+}
+
+/// What the files come to that people write.
+struct Decided<'a> {
+    documents: &'a DocumentSet,
+    rulings: usize,
+    ownership: usize,
+    dispositions: usize,
 }
 
 /// What the settings come to, a line each.
 fn told(
     settings: &Settings,
-    (documents, rulings, ownership): (&DocumentSet, usize, usize),
+    &Decided { documents, rulings, ownership, dispositions }: &Decided<'_>,
     key: &str,
     colours: Colours,
 ) -> String {
@@ -110,6 +126,9 @@ fn told(
     }
     if let Some(file) = &settings.ownership {
         line("ownership", &format!("{}  ({})", file.display(), plural(ownership as u64, "rule")));
+    }
+    if let Some(file) = &settings.dispositions {
+        line("dispositions", &format!("{}  ({})", file.display(), plural(dispositions as u64, "decision")));
     }
     line("key", key);
     let interval = settings.interval.as_secs();
