@@ -33,9 +33,11 @@ fn endpoints(file: &str) -> Vec<Value> {
         for key in ["first_seen", "last_seen", "callers", "auth", "servers"] {
             assert!(row.as_object_mut().unwrap().remove(key).is_some(), "{key} in {row}");
         }
-        for version in row["versions"].as_array_mut().unwrap() {
-            for key in ["first_seen", "last_seen"] {
-                assert!(version.as_object_mut().unwrap().remove(key).is_some(), "{key} in {version}");
+        for list in ["versions", "data_classes"] {
+            for one in row[list].as_array_mut().unwrap() {
+                for key in ["first_seen", "last_seen"] {
+                    assert!(one.as_object_mut().unwrap().remove(key).is_some(), "{key} in {one}");
+                }
             }
         }
     }

@@ -308,7 +308,7 @@ impl KeyIndex {
             (MIN_HEAD..word.len().saturating_sub(4)).rev().find_map(|end| {
                 let (front, rest) = word.split_at_checked(end)?;
                 let joined = |with: &&str| rest.len() >= with.len() + 3 && rest.starts_with(*with);
-                JOINING.iter().any(|with| joined(with)).then(|| self.words.get(front).copied())?
+                JOINING.iter().any(joined).then(|| self.words.get(front).copied())?
             })
         })
     }

@@ -453,26 +453,31 @@ fn data_where_it_should_not_be_is_told_once() {
 
 #[test]
 fn what_no_document_tells_of_answers_is_told_with_the_data_in_it() {
-    let schema = json!({"type": "object", "properties": {"id": {"type": "string"}}});
+    let list =
+        json!({"type": "array", "items": {"type": "object", "properties": {"id": {"type": "string"}}}});
+    let schema = json!({"type": "object", "properties": {"id": {"type": "string"}, "list": list}});
     let answer = json!({"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}});
     let set = document(&json!({"/a": {"get": {"responses": answer}}, "/b": {"get": ok()}}));
     let data = |endpoint: &Endpoint| {
         let mut all = vec![carried("iban", 3, Carrier::Response, "$.owner.accounts[*].iban")];
         if endpoint.key.template == "/v1/a" {
             all.push(carried("email", 3, Carrier::Response, "$.id"));
+            all.push(carried("pan", 3, Carrier::Response, "$.list[*].pan"));
         }
         all
     };
     let options = Options { data: &data, ..Options::default() };
     let mut seen = facts(&[(200, 6)]);
     seen.tls = 6;
-    let body = json!({"id": "x", "owner": {"accounts": [{"iban": "y"}]}});
+    let body = json!({"id": "x", "list": [{"pan": "z"}], "owner": {"accounts": [{"iban": "y"}]}});
     seen.response_shapes.insert(200, Box::new(shape(&[body])));
     let endpoints = vec![get("/v1/a", seen.clone()), get("/v1/b", seen)];
     let all = compare(&Inventory { endpoints, ..Inventory::default() }, &set, &options);
     let expected = [
+        "undocumented_response_property GET /v1/a $.list[].pan",
         "undocumented_response_property GET /v1/a $.owner",
         "undocumented_sensitive_data GET /v1/a iban",
+        "undocumented_sensitive_data GET /v1/a pan",
         "undocumented_sensitive_data GET /v1/b iban",
     ];
     assert_eq!(brief(&all), expected);

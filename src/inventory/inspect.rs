@@ -1707,6 +1707,47 @@ mod tests {
     }
 
     #[test]
+    fn data_is_found_however_its_document_is_built() {
+        for (body, expected) in [
+            // JSON:API.
+            (
+                r#"{"data":[{"type":"customers","id":"7","attributes":{"firstName":"Jane","iban":"DE89370400440532013000"}}]}"#,
+                &["$.data[*].attributes.firstName person.name", "$.data[*].attributes.iban fin.iban"][..],
+            ),
+            // HAL.
+            (
+                r#"{"_links":{"self":{"href":"/a?email=jane%40bank.example"}},"_embedded":{"owners":[{"dateOfBirth":"1990-06-09"}]}}"#,
+                &["$._embedded.owners[*].dateOfBirth person.dob", "$._links.self.href contact.email"],
+            ),
+            // GraphQL.
+            (
+                r#"{"data":{"viewer":{"node":{"edges":[{"node":{"phoneNumber":"+44 7400 833924"}}]}}}}"#,
+                &["$.data.viewer.node.edges[*].node.phoneNumber contact.phone"],
+            ),
+            // Names and values, in a list and in pairs of scheme and identification.
+            (
+                r#"{"attributes":[{"name":"geburtsdatum","value":"09.06.1990"},{"key":"cvv","val":"994"}],"acct":{"SchemeName":"UK.OBIE.SortCodeAccountNumber","Identification":"11280001234567"}}"#,
+                &[
+                    "$.acct.Identification fin.account_number",
+                    "$.attributes[*].val fin.cvv",
+                    "$.attributes[*].value person.dob",
+                ],
+            ),
+            // A document in a string, and text.
+            (
+                r#"{"payload":"{\"user\":{\"password\":\"Dragon738#\"}}","log":"login of jane.roe@bank.example from 192.0.2.7"}"#,
+                &["$.log contact.email", "$.payload sec.password"],
+            ),
+        ] {
+            let expected: Vec<String> = expected.iter().map(|tag| format!("response.body {tag}")).collect();
+            assert_eq!(tags(&exchange("/x", &[], "application/json", body)), expected, "{body}");
+        }
+        let log = "2026-01-02 10:00:01 INFO login user=jane.roe@bank.example\n2026-01-02 10:00:02 INFO paid card=4539578763621486\n";
+        let found = tags(&exchange("/logs", &[], "text/plain", log));
+        assert_eq!(found, ["response.body $ contact.email", "response.body $ fin.pan"]);
+    }
+
+    #[test]
     fn masked_values_are_counted_and_not_reported() {
         let mut inspector = inspector();
         let mut facts = EndpointFacts::default();

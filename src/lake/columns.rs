@@ -202,24 +202,7 @@ impl<R> Column<R> {
                 structs(rows.iter().map(|row| of(row).len()), counted("bucket", DataType::Int32), columns)
             }
             Place::DataClasses((of, _)) => {
-                let flat = || rows.iter().flat_map(of);
-                let columns = vec![
-                    texts(flat().map(|item| item.location.as_str())),
-                    texts(flat().map(|item| item.field.as_str())),
-                    texts(flat().map(|item| item.class.as_str())),
-                    numbers(flat().map(|item| i32::from(item.tier))),
-                    texts(flat().map(|item| item.state.as_str())),
-                    reals(flat().map(|item| item.confidence)),
-                    counts(flat().map(|item| item.present)),
-                    counts(flat().map(|item| item.valid)),
-                    counts(flat().map(|item| item.masked)),
-                    counts(flat().map(|item| item.distinct)),
-                    texts(flat().map(|item| item.reason.as_str())),
-                    texts(flat().map(|item| item.former_state.as_str())),
-                    instants(flat().map(|item| item.first_seen)),
-                    instants(flat().map(|item| item.last_seen)),
-                    instants(flat().map(|item| item.changed)),
-                ];
+                let columns = data_class_arrays(|| rows.iter().flat_map(of));
                 structs(rows.iter().map(|row| of(row).len()), data_class_fields(), columns)
             }
             Place::Certificates((of, _)) => {
@@ -410,6 +393,27 @@ fn put_formers<R>(array: &dyn Array, rows: &mut [R], of: fn(&mut R) -> &mut Vec<
         });
     });
     Some(())
+}
+
+/// The members of data classes, in the order of their fields.
+fn data_class_arrays<'a, I: Iterator<Item = &'a DataClassRow>>(rows: impl Fn() -> I) -> Vec<ArrayRef> {
+    vec![
+        texts(rows().map(|item| item.location.as_str())),
+        texts(rows().map(|item| item.field.as_str())),
+        texts(rows().map(|item| item.class.as_str())),
+        numbers(rows().map(|item| i32::from(item.tier))),
+        texts(rows().map(|item| item.state.as_str())),
+        reals(rows().map(|item| item.confidence)),
+        counts(rows().map(|item| item.present)),
+        counts(rows().map(|item| item.valid)),
+        counts(rows().map(|item| item.masked)),
+        counts(rows().map(|item| item.distinct)),
+        texts(rows().map(|item| item.reason.as_str())),
+        texts(rows().map(|item| item.former_state.as_str())),
+        instants(rows().map(|item| item.first_seen)),
+        instants(rows().map(|item| item.last_seen)),
+        instants(rows().map(|item| item.changed)),
+    ]
 }
 
 pub(super) fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {

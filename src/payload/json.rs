@@ -361,6 +361,8 @@ mod tests {
             Just(Value::Null),
             any::<bool>().prop_map(Value::Bool),
             any::<i64>().prop_map(Into::into),
+            any::<f64>()
+                .prop_filter_map("finite", |number| serde_json::Number::from_f64(number).map(Value::Number)),
             ".{0,12}".prop_map(Value::String),
         ];
         leaf.prop_recursive(5, 60, 6, |inner| {
@@ -380,6 +382,19 @@ mod tests {
             let mut expected = Vec::new();
             leaves(&value, "$", &mut expected);
             prop_assert_eq!(lines(&body.unwrap()), expected);
+        }
+
+        /// Wherever a body is cut, the leaves before the cut are told, and at most the last of them is not whole.
+        #[test]
+        fn a_cut_anywhere_costs_only_what_is_behind_it(value in any_json(), at in any::<proptest::sample::Index>()) {
+            let body = serde_json::to_vec(&value).unwrap();
+            let cut = at.index(body.len() + 1);
+            let (mut whole, mut part) = (Record::default(), Record::default());
+            walk(&body, 64, &mut whole);
+            walk(&body[..cut], 64, &mut part);
+            let sure = part.lines.len().saturating_sub(1);
+            prop_assert!(part.lines.len() <= whole.lines.len());
+            prop_assert_eq!(&part.lines[..sure], &whole.lines[..sure]);
         }
     }
 }
