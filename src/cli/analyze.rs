@@ -12,7 +12,7 @@ use crate::inventory::inspect::data_fields;
 #[cfg(feature = "lake")]
 use crate::inventory::ownership::Ownership;
 use crate::inventory::vantage::Vantages;
-use crate::lake::rows::{EndpointRow, FindingRow, NoiseRow, ServiceRow};
+use crate::lake::rows::{EndpointRow, EventRow, FindingRow, NoiseRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::{Options, Separate};
 use crate::pipeline::analyze::{Analysis, Report, Taken};
@@ -93,6 +93,10 @@ pub(super) struct Args {
     /// Write a JSON line for each finding
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     findings: Option<PathBuf>,
+
+    /// Write a JSON line for each change of an endpoint: the changelog
+    #[arg(long, value_name = "FILE", help_heading = "Where results go")]
+    events: Option<PathBuf>,
 
     /// Write a JSON line for each service behind TLS: versions, ciphers, certificates, whether or not its keys are known
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
@@ -321,6 +325,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(if failed { Outcome::Findings } else { Outcome::Done })
 }
 
+/// The earliest first, as a lake shows them.
+fn by_time(mut events: Vec<EventRow>) -> Vec<EventRow> {
+    events.sort_by(|a, b| {
+        let key =
+            |row: &'_ EventRow| (row.at, row.host.clone(), row.path_template.clone(), row.method.clone());
+        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    events
+}
+
 fn write(
     args: &Args,
     analysis: &Analysis,
@@ -343,6 +357,10 @@ fn write(
     }
     if let Some(file) = &args.findings {
         failures.extend(to(file, |out| jsonl::write_findings(out, &findings)).err());
+    }
+    if let Some(file) = &args.events {
+        let (events, _) = tables::events(report, &analysis.classifier, &|_| None);
+        failures.extend(to(file, |out| jsonl::write_events(out, &by_time(events))).err());
     }
     if let Some(file) = &args.services {
         failures.extend(to(file, |out| jsonl::write_services(out, &services)).err());
@@ -378,8 +396,15 @@ fn write(
         complaints,
     };
     // Somebody else's lines are on standard output: the summary gives way.
-    let lines =
-        [&args.inventory, &args.findings, &args.services, &args.noise, &args.transactions, &args.tags];
+    let lines = [
+        &args.inventory,
+        &args.findings,
+        &args.events,
+        &args.services,
+        &args.noise,
+        &args.transactions,
+        &args.tags,
+    ];
     let taken_away = lines
         .iter()
         .chain([&&args.quarantine])
@@ -576,6 +601,8 @@ fn write_lake(
     writer.write(tables::captures(taken)).with_context(doing)?;
     writer.write(NoiseRow::of(&report.snapshot.inventory)).with_context(doing)?;
     writer.write(findings.to_vec()).with_context(doing)?;
+    let (events, _) = tables::events(report, &analysis.classifier, &|_| None);
+    writer.write(events).with_context(doing)?;
     writer.write(services.to_vec()).with_context(doing)?;
     // The endpoints come last: whoever sees them finds the rest.
     writer.write(endpoints.to_vec()).with_context(doing)?;

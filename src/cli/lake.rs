@@ -1,4 +1,4 @@
-//! `spanlight inventory`, `spanlight findings` and `spanlight services`: tables of what a lake holds.
+//! `spanlight inventory`, `findings`, `events` and `services`: tables of what a lake holds.
 
 use super::Outcome;
 use crate::finding::State;
@@ -86,6 +86,17 @@ fn state(text: &str) -> Result<State, String> {
     State::named(text).ok_or_else(|| format!("there are {names}"))
 }
 
+/// Arguments of `events`.
+#[derive(Debug, clap::Args)]
+pub(super) struct EventsArgs {
+    /// The lake's folder
+    #[arg(long, value_name = "DIR")]
+    lake: PathBuf,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
 /// Arguments of `services`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServicesArgs {
@@ -99,7 +110,7 @@ pub(super) struct ServicesArgs {
 
 #[cfg(not(feature = "lake"))]
 mod without {
-    use super::{FindingsArgs, Outcome, Result, ServicesArgs};
+    use super::{EventsArgs, FindingsArgs, Outcome, Result, ServicesArgs};
     use std::path::Path;
 
     pub(in crate::cli) fn services(args: &ServicesArgs) -> Result<Outcome> {
@@ -116,6 +127,13 @@ mod without {
         );
     }
 
+    pub(in crate::cli) fn events(args: &EventsArgs) -> Result<Outcome> {
+        anyhow::bail!(
+            "this build has no lake to read {} with: build with the feature 'lake'",
+            args.lake.display()
+        );
+    }
+
     pub(in crate::cli) fn findings(args: &FindingsArgs) -> Result<Outcome> {
         let decided = args.command.as_ref().map(|decide| decide.parts());
         let lake = decided.map_or(args.lake.as_deref(), |(decision, ..)| Some(&decision.lake));
@@ -128,11 +146,11 @@ mod without {
 }
 
 #[cfg(not(feature = "lake"))]
-pub(super) use without::{findings, inventory, services};
+pub(super) use without::{events, findings, inventory, services};
 
 #[cfg(feature = "lake")]
 mod with {
-    use super::{Decide, Decision, FindingsArgs, Outcome, Result, ServicesArgs};
+    use super::{Decide, Decision, EventsArgs, FindingsArgs, Outcome, Result, ServicesArgs};
     use crate::cli::output::{complain, to};
     use crate::cli::style::Colours;
     use crate::cli::{documents, summary};
@@ -201,6 +219,15 @@ mod with {
         )
     }
 
+    pub(in crate::cli) fn events(args: &EventsArgs) -> Result<Outcome> {
+        show(
+            reader::all_events(&args.lake)?,
+            args.json,
+            |out, rows| jsonl::write_events(out, rows),
+            |rows| summary::events(rows, Colours::for_stdout()),
+        )
+    }
+
     /// Adds a decision to the lake, for each sensor that has the finding.
     fn decide(decide: &Decide) -> Result<Outcome> {
         let (given, state, until) = decide.parts();
@@ -248,4 +275,4 @@ mod with {
 }
 
 #[cfg(feature = "lake")]
-pub(super) use with::{findings, inventory, services};
+pub(super) use with::{events, findings, inventory, services};

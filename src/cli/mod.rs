@@ -53,6 +53,8 @@ enum Command {
     Inventory(Box<inventory::Args>),
     /// Show the findings that a lake holds
     Findings(lake::FindingsArgs),
+    /// Show how endpoints changed, as a lake tells it: new ones, states of life, statuses, parameters, data
+    Events(lake::EventsArgs),
     /// Show the services behind TLS that a lake holds, whether or not their keys are known
     Services(lake::ServicesArgs),
     /// Write the inventory in the formats of others: OpenAPI documents
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Inventory(args) => inventory::run(&args),
         Command::Findings(args) => lake::findings(&args),
+        Command::Events(args) => lake::events(&args),
         Command::Services(args) => lake::services(&args),
         Command::Export(command) => export::run(&command),
         Command::Spec(command) => spec::run(&command),

@@ -5,7 +5,7 @@ use crate::finding::{Severity, State};
 use crate::inventory::learner::ScannerSource;
 use crate::inventory::rulings::Use;
 use crate::inventory::versions::order;
-use crate::lake::rows::{Count, EndpointRow, FindingRow, ServiceRow};
+use crate::lake::rows::{Count, EndpointRow, EventRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::Fate;
 use crate::pipeline::analyze::Taken;
@@ -555,6 +555,33 @@ fn owners(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
         let counts = format!("{}, {}", plural(rows.len() as u64, "endpoint"), plural(requests, "request"));
         line(out, &format!("  {name}  {}{}", colours.dim(&counts), colours.dim(&places)));
     }
+}
+
+/// Changes of endpoints, a line each below the day they happened on.
+pub(super) fn events(rows: &[EventRow], colours: Colours) -> String {
+    let mut out = String::new();
+    let mut last_day = String::new();
+    for row in rows {
+        let at = row.at.to_string();
+        let (day, time) = at.split_at_checked(10).unwrap_or((&at, ""));
+        if day != last_day {
+            line(&mut out, &colours.bold(day));
+            day.clone_into(&mut last_day);
+        }
+        let time = time.get(1..9).unwrap_or_default();
+        let what = match (row.before.as_str(), row.detail.as_str()) {
+            ("", detail) => detail.to_owned(),
+            (before, detail) => format!("{detail}, before {before}"),
+        };
+        let who = row.owner.as_ref().map_or_else(String::new, |owner| format!("  {owner}"));
+        let place = format!("{} {}{}", row.method, row.host, row.path_template);
+        let kind = row.kind.replace('_', " ");
+        line(&mut out, &format!("  {}  {kind:<21} {what}  {place}{}", colours.dim(time), colours.dim(&who)));
+    }
+    if rows.is_empty() {
+        line(&mut out, "no change of an endpoint is told");
+    }
+    out
 }
 
 /// What is no API, by class.

@@ -3,13 +3,14 @@
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
 //! what is named and was never called (`paths`). Some findings need no document (`posture`, `data`, `vantage`,
-//! `services`, `versions`, `lifecycle`, `ownership`). Bodies are
+//! `services`, `versions`, `lifecycle`, `ownership`, `environments`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
 
 mod body;
 mod data;
+mod environments;
 mod exchange;
 mod lifecycle;
 mod operations;
@@ -151,6 +152,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
     lifecycle::judge(&seen, documents, &mut register);
     if options.governed {
         ownership::judge(&seen, &mut register);
+        environments::judge(&seen, &mut register);
     }
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);

@@ -699,3 +699,60 @@ fn ends_and_returns_need_no_document() {
         ]
     );
 }
+
+#[test]
+fn environments_are_compared_where_they_are_of_one_api() {
+    let called = |host: &str, template: &str, scheme: AuthScheme, statuses: &[(u16, u64)]| {
+        let mut facts = facts(statuses);
+        facts.auth.insert(scheme, facts.requests);
+        endpoint(host, "GET", template, facts)
+    };
+    let (live, trial, other) = ("api.example", "api.test.example", "mail.test.example");
+    let ownership = "environments: {Production: api.example, test: '*.test.example'}";
+    let ok = &[(200, 30)][..];
+    let all = governed(
+        ownership,
+        vec![
+            called(live, "/a/{id}", AuthScheme::Bearer, ok),
+            called(live, "/b", AuthScheme::Bearer, ok),
+            called(live, "/c", AuthScheme::Bearer, ok),
+            called(trial, "/a/{x}", AuthScheme::None, ok),
+            called(trial, "/b", AuthScheme::Bearer, &[(200, 20), (429, 10)]),
+            called(trial, "/d", AuthScheme::Bearer, ok),
+            called(other, "/b", AuthScheme::None, ok),
+            called(other, "/x", AuthScheme::None, ok),
+            called(other, "/y", AuthScheme::None, ok),
+            called(other, "/z", AuthScheme::None, ok),
+        ],
+        "",
+    );
+    let told: Vec<_> = all
+        .iter()
+        .filter(|one| one.kind == Kind::EnvironmentDrift)
+        .map(|one| (one.severity, &*one.host, &*one.detail, &*one.explanation, (one.count, one.of)))
+        .collect();
+    let expected = [
+        (
+            Severity::Medium,
+            live,
+            "test api.test.example: authentication",
+            "1 of 2 shared operations are called with other credentials: GET /a/{} (Production bearer, test none)",
+            (1, 2),
+        ),
+        (
+            Severity::Low,
+            live,
+            "test api.test.example: endpoints",
+            "1 only in Production: GET /c; 1 only in test: GET /d",
+            (2, 4),
+        ),
+        (
+            Severity::Info,
+            live,
+            "test api.test.example: statuses",
+            "1 of 2 shared operations answer with other statuses: GET /b (Production not, test 429)",
+            (1, 2),
+        ),
+    ];
+    assert_eq!(told, expected);
+}

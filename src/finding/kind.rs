@@ -77,11 +77,13 @@ pub enum Kind {
     Resurrected,
     /// An end that is announced later than its owner's policy wants.
     ShortNotice,
+    /// The same API differs between two environments.
+    EnvironmentDrift,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -119,6 +121,7 @@ impl Kind {
         Self::CalledAfterSunset,
         Self::Resurrected,
         Self::ShortNotice,
+        Self::EnvironmentDrift,
     ];
 
     /// The stable name: snake case.
@@ -162,6 +165,7 @@ impl Kind {
             Self::CalledAfterSunset => "called_after_sunset",
             Self::Resurrected => "resurrected",
             Self::ShortNotice => "short_notice",
+            Self::EnvironmentDrift => "environment_drift",
         }
     }
 
@@ -186,7 +190,8 @@ impl Kind {
             | Self::Resurrected => &["OWASP-API9:2023"],
             Self::Unowned => &["OWASP-API9:2023", "DORA:8"],
             Self::Unclassified => &["OWASP-API9:2023", "ISO-27001:2022:A.5.12"],
-            Self::UndocumentedStatus
+            Self::EnvironmentDrift
+            | Self::UndocumentedStatus
             | Self::UndocumentedResponseMediaType
             | Self::UndocumentedRequestMediaType => &["OWASP-API8:2023"],
             Self::UndocumentedQueryParam | Self::UndocumentedRequestProperty => {

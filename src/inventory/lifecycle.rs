@@ -24,7 +24,7 @@ pub enum State {
     Active,
     /// Its end is announced.
     Deprecated,
-    /// Its end has passed, and it was called since as if it had not.
+    /// Its end has passed, and it was called since, or it passed a short while ago.
     Sunset,
     /// Not called for long.
     Dormant,
@@ -147,8 +147,6 @@ struct Evidence {
     deprecated: Option<Timestamp>,
     deprecated_since: Option<Timestamp>,
     sunset: Option<(Timestamp, Announcer)>,
-    /// The first call that was answered after the sunset.
-    outlived: Option<Timestamp>,
     calls_after_sunset: u64,
 }
 
@@ -181,7 +179,7 @@ impl Evidence {
         let sunset = sunsets.into_iter().find_map(|(date, by)| Some((date?, by)));
         let is_told = told.deprecated || retirement.deprecated_answers > 0 || sunset.is_some();
         let from = retirement.deprecated_since.map_or(facts.first_seen, |since| since.max(facts.first_seen));
-        let (outlived, calls_after_sunset) = after(facts, sunset.map(|(date, _)| date));
+        let calls_after_sunset = sunset.map_or(0, |(date, _)| after(facts, date));
         Self {
             days: days(facts),
             first_seen: facts.first_seen,
@@ -192,7 +190,6 @@ impl Evidence {
             deprecated: is_told.then_some(from),
             deprecated_since: retirement.deprecated_since,
             sunset,
-            outlived,
             calls_after_sunset,
         }
     }
@@ -222,8 +219,9 @@ impl Evidence {
     fn moments(&self) -> Vec<Timestamp> {
         let mut all = vec![self.first_seen, days_after(self.first_seen, self.new_days)];
         all.extend(self.deprecated);
-        all.extend(self.sunset.map(|(date, _)| date));
-        all.extend(self.outlived);
+        if let Some((date, _)) = self.sunset {
+            all.extend([date, start(date.day() + self.new_days + 1)]);
+        }
         let (mut alive, mut missing): (Option<i64>, Vec<i64>) = (None, Vec::new());
         for (day, calls) in self.days.iter() {
             if calls.alive > 0 {
@@ -234,6 +232,9 @@ impl Evidence {
                 missing.clear();
                 alive = Some(day);
                 all.push(start(day + self.dormant_days + 1));
+                if self.sunset.is_some() {
+                    all.extend([start(day), start(day + self.new_days + 1)]);
+                }
             } else {
                 missing.push(day);
                 if calls.gone > 0 || missing.len() == MISSING_DAYS {
@@ -254,15 +255,15 @@ impl Evidence {
         let day = at.day();
         let last_alive = self.days.until(day).rev().find(|(_, calls)| calls.alive > 0).map(|(day, _)| day);
         let Some(last_alive) = last_alive else { return State::Active };
-        let is_silent = day - last_alive > self.dormant_days;
         if self.is_gone(last_alive, day) {
             return State::Retired;
         }
-        if self.sunset.is_some_and(|(date, _)| date <= at) {
-            let outlived = self.outlived.is_some_and(|call| call <= at);
-            return if outlived && !is_silent { State::Sunset } else { State::Retired };
+        if let Some((date, _)) = self.sunset.filter(|(date, _)| *date <= at) {
+            // That nobody has called since last night says little.
+            let is_over = day - last_alive.max(date.day()) > self.new_days;
+            return if is_over { State::Retired } else { State::Sunset };
         }
-        if is_silent {
+        if day - last_alive > self.dormant_days {
             return State::Dormant;
         }
         if self.return_before(day).is_some_and(|(back, _)| day - back < self.new_days) {
@@ -322,28 +323,20 @@ fn days(facts: &EndpointFacts) -> Days {
     days
 }
 
-/// The first call that was answered after a date, and how many calls came after it: by the hour where hours are known, else
-/// by the day, of which a part is not counted.
-fn after(facts: &EndpointFacts, date: Option<Timestamp>) -> (Option<Timestamp>, u64) {
-    let Some(date) = date else { return (None, 0) };
+/// How many calls came after a date: by the hour where hours are known, else by the day, of which a part is not counted.
+fn after(facts: &EndpointFacts, date: Timestamp) -> u64 {
     let hours = facts
         .hours
         .iter()
         .map(|(hour, known)| (Timestamp::from_secs(hour.saturating_mul(3_600), 0), known.day()));
     let days = facts.days.iter().map(|(day, calls)| (start(day), calls));
-    let (mut first, mut all): (Option<Timestamp>, Day) = (None, Day::default());
-    for (at, calls) in hours.chain(days).filter(|(at, _)| *at >= date) {
+    let mut all = Day::default();
+    for (_, calls) in hours.chain(days).filter(|(at, _)| *at >= date) {
         all.absorb(calls);
-        if calls.alive > 0 {
-            first = Some(first.map_or(at, |known| known.min(at)));
-        }
     }
+    let counted = all.alive + all.missing + all.gone;
     // The last call is known to the instant.
-    if first.is_none() && facts.last_seen > date && facts.answered_with_success(true) > 0 {
-        first = Some(facts.last_seen);
-        all.alive = all.alive.max(1);
-    }
-    (first, all.alive + all.missing + all.gone)
+    counted.max(u64::from(facts.requests > 0 && facts.last_seen > date))
 }
 
 #[cfg(test)]
@@ -433,15 +426,19 @@ mod tests {
         assert_eq!(told(&ending(dated.clone(), &[0, 6], 7)), "0 active, 5 deprecated");
         let sunset = Retirement { sunset: Some(start(10)), ..dated };
         assert_eq!(told(&ending(sunset.clone(), &[0, 8], 9)), "0 active, 5 deprecated");
-        assert_eq!(told(&ending(sunset.clone(), &[0, 8], 11)), "0 active, 5 deprecated, 10 retired");
+        assert_eq!(told(&ending(sunset.clone(), &[0, 8], 11)), "0 active, 5 deprecated, 10 sunset");
+        assert_eq!(
+            told(&ending(sunset.clone(), &[0, 8], 18)),
+            "0 active, 5 deprecated, 10 sunset, 18 retired"
+        );
         let outlived = ending(sunset.clone(), &[0, 10, 12], 12);
         assert_eq!(told(&outlived), "0 active, 5 deprecated, 10 sunset");
         assert_eq!(
             (outlived.calls_after_sunset, outlived.sunset),
             (4, Some((start(10), Announcer::Answers)))
         );
-        let late = ending(sunset, &[0, 14], 14);
-        assert_eq!(told(&late), "0 active, 5 deprecated, 10 retired, 14 sunset");
+        let late = ending(sunset, &[0, 14, 25], 33);
+        assert_eq!(told(&late), "0 active, 5 deprecated, 10 sunset, 22 retired, 25 sunset, 33 retired");
     }
 
     #[test]
@@ -452,7 +449,7 @@ mod tests {
         let mut endpoints = vec![endpoint(&alive(&[0, 4, 6]))];
         ownership.assign(&mut endpoints);
         let life = judged(endpoints.remove(0), (0, 6));
-        assert_eq!(told(&life), "0 deprecated, 3 dormant, 4 resurrected, 5 retired, 6 sunset");
+        assert_eq!(told(&life), "0 deprecated, 3 dormant, 4 resurrected, 5 sunset");
         assert_eq!(life.sunset, Some((start(5), Announcer::Owner)));
         let document = r#"{"openapi": "3.0.0", "servers": [{"url": "https://h/v1"}],
             "paths": {"/a": {"get": {"deprecated": true, "x-sunset": "1970-01-09", "responses": {}}}}}"#;
@@ -486,7 +483,7 @@ mod tests {
         (endpoint.facts.first_seen, endpoint.facts.last_seen) = (start(0), start(50));
         endpoint.claim = Arc::default();
         let before = judged(endpoint.clone(), (0, 51));
-        assert_eq!(told(&before), "0 deprecated, 32 dormant, 40 resurrected, 45 retired");
+        assert_eq!(told(&before), "0 deprecated, 32 dormant, 40 resurrected, 45 sunset, 50 retired");
         endpoint.facts.forget_hours_before(24 * 40 + 1);
         assert_eq!(judged(endpoint.clone(), (0, 51)), before);
         endpoint.facts.forget_hours_before(i64::MAX);

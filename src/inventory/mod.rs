@@ -7,6 +7,7 @@
 mod by_address;
 pub mod calls;
 pub mod capability;
+pub mod changes;
 pub mod collector;
 pub mod delta;
 pub mod dialogue;

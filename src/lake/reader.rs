@@ -3,7 +3,7 @@
 //! Files are read in the order of their names. One that cannot be read is a problem with its place; the
 //! others are read all the same.
 
-use super::rows::{EndpointRow, FindingRow, ServiceRow, Stored};
+use super::rows::{EndpointRow, EventRow, FindingRow, ServiceRow, Stored};
 use super::tables::{Table, from_batch, schema_id};
 use super::writer::{LakeError, SCHEMA_KEY};
 use crate::finding::State;
@@ -80,6 +80,20 @@ pub fn latest_findings(root: &Path, now: Timestamp, unseen: Duration) -> Result<
 /// The services behind TLS as of their latest snapshot each, by sensor, name and socket.
 pub fn latest_services(root: &Path) -> Result<Rows<ServiceRow>, LakeError> {
     read(root).map(latest)
+}
+
+/// The changes of endpoints, the earliest first. One that several runs of a sensor tell stands once, by its earliest time.
+pub fn all_events(root: &Path) -> Result<Rows<EventRow>, LakeError> {
+    let mut all = read::<EventRow>(root)?;
+    let subject = |stored: &Stored<EventRow>| (stored.origin.sensor.clone(), stored.row.id.clone());
+    all.rows.sort_by_cached_key(|stored| (subject(stored), stored.row.at, stored.origin.run.clone()));
+    all.rows.dedup_by_key(|stored| subject(stored));
+    let by_time = |stored: &Stored<EventRow>| {
+        let row = &stored.row;
+        (row.at, row.host.clone(), row.path_template.clone(), row.method.clone(), row.id.clone())
+    };
+    all.rows.sort_by_cached_key(by_time);
+    Ok(all)
 }
 
 /// A row that says something of a subject that other rows tell of, too.
@@ -202,7 +216,7 @@ mod tests {
     use super::*;
     use crate::finding::DocumentPlace;
     use crate::lake::rows::{
-        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, FormerRow, NoiseRow,
+        BucketRow, CallRow, CaptureRow, CertificateRow, Count, DataClassRow, EventRow, FormerRow, NoiseRow,
         ObservationRow, OperationRow, Origin, ParameterRow, VersionRow,
     };
     use crate::lake::writer::Writer;
@@ -238,6 +252,19 @@ mod tests {
             request_compressions: Count::list([("gzip", 7)]),
             response_compressions: Count::list([("zstd", 7)]),
         }
+    }
+
+    #[test]
+    fn an_event_that_two_runs_tell_stands_once() {
+        let lake = tempfile::tempdir().unwrap();
+        let event =
+            |id: &str, at| EventRow { id: id.into(), at: Timestamp::from_secs(at, 0), ..EventRow::default() };
+        for (run, events) in [("a", vec![event("x", 9), event("y", 3)]), ("b", vec![event("x", 5)])] {
+            Writer::new(lake.path(), origin(run, 7_200)).unwrap().write(events).unwrap();
+        }
+        let all = all_events(lake.path()).unwrap().rows;
+        let told: Vec<_> = all.iter().map(|stored| stored.row.clone()).collect();
+        assert_eq!(told, [event("y", 3), event("x", 5)]);
     }
 
     #[test]
@@ -386,6 +413,21 @@ mod tests {
         writer.write(observations.clone()).unwrap();
         writer.write(findings.clone()).unwrap();
         writer.write(captures.clone()).unwrap();
+        let events = vec![EventRow {
+            id: "e".into(),
+            at: at(7),
+            kind: "status_new".into(),
+            detail: "500".into(),
+            before: "b".into(),
+            endpoint: "1".into(),
+            host: "a.example".into(),
+            method: "GET".into(),
+            path_template: "/b/{id}".into(),
+            service: "s.example".into(),
+            owner: Some("team".into()),
+        }];
+        writer.write(events.clone()).unwrap();
+        assert_eq!(read::<EventRow>(lake.path()).unwrap().rows[0].row, events[0]);
         let noise = vec![NoiseRow {
             kind: "scanner_source".into(),
             host: "h".into(),

@@ -4,6 +4,7 @@
 
 use crate::finding::{Disposition, DocumentPlace, Finding};
 use crate::inventory::calls::{CallFacts, Outcome, outcome_name};
+use crate::inventory::changes::Change;
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::{Latencies, Retirement};
 use crate::inventory::learner::Liveness;
@@ -934,6 +935,53 @@ impl From<&Finding> for FindingRow {
             reason: finding.disposition.as_ref().map(|one| one.reason.clone()).unwrap_or_default(),
             until: finding.disposition.as_ref().and_then(|one| one.until),
             record: "evidence".to_owned(),
+        }
+    }
+}
+
+/// A row of `events`: a change of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventRow {
+    /// The stable id of endpoint and change.
+    pub id: String,
+    /// When, by the traffic that showed it.
+    pub at: Timestamp,
+    /// A snake-case word: `endpoint_new`, `status_new` and the like.
+    pub kind: String,
+    /// What is new: a state, template, version, scheme, status, parameter, property, class of data.
+    pub detail: String,
+    /// What it was before; empty where it was nothing.
+    pub before: String,
+    /// The endpoint's stable id.
+    pub endpoint: String,
+    /// Lower case, without port.
+    pub host: String,
+    /// The method as sent.
+    pub method: String,
+    /// The path template.
+    pub path_template: String,
+    /// The service.
+    pub service: String,
+    /// Who owns it, where known.
+    pub owner: Option<String>,
+}
+
+impl From<(&Endpoint, &Change)> for EventRow {
+    fn from((endpoint, change): (&Endpoint, &Change)) -> Self {
+        let digest = blake3::hash(format!("{} {:016x}", endpoint.id, change.digest()).as_bytes());
+        let id = u64::from_be_bytes(*digest.as_bytes().first_chunk().expect("32 bytes hold eight"));
+        Self {
+            id: format!("{id:016x}"),
+            at: change.at,
+            kind: change.kind.name().to_owned(),
+            detail: change.detail.clone(),
+            before: change.before.clone(),
+            endpoint: endpoint.id.to_string(),
+            host: endpoint.key.host.clone(),
+            method: endpoint.key.method.clone(),
+            path_template: endpoint.key.template.clone(),
+            service: endpoint.service.name.clone(),
+            owner: endpoint.claim.owner.as_deref().map(str::to_owned),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::columns::{
     self, Column, Lens, Place, WrongType, downcast, instant_at, instant_type, instants, reals, text_at,
 };
 use super::rows::{
-    CaptureRow, EndpointRow, FindingRow, NoiseRow, ObservationRow, Origin, ServiceRow, Stored,
+    CaptureRow, EndpointRow, EventRow, FindingRow, NoiseRow, ObservationRow, Origin, ServiceRow, Stored,
 };
 use crate::time::Timestamp;
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -456,6 +456,40 @@ impl Table for FindingRow {
 
     fn sort_key(&self) -> [&str; 4] {
         [&self.kind, &self.host, &self.path_template, &self.id]
+    }
+}
+
+impl Table for EventRow {
+    const NAME: &'static str = "events";
+
+    fn columns() -> Vec<Column<Self>> {
+        use Place::{Instant, MaybeText, Text};
+        let mut all = vec![
+            column("event_id", Text(lens!(id)), "stable id of endpoint and change"),
+            column("event_time", Instant(lens!(at)), "when, by the traffic that showed it"),
+            column(
+                "kind",
+                Text(lens!(kind)),
+                "endpoint_new, state_changed, template_refined, version_new, auth_new, status_new, parameter_new, \
+                 property_new, data_class_suspected, data_class_confirmed, data_class_cleared, more_changed",
+            ),
+            column(
+                "detail",
+                Text(lens!(detail)),
+                "what is new: state, template, version, scheme, status, parameter, property, class of data",
+            ),
+            column("before", Text(lens!(before)), "what it was before; empty where it was nothing"),
+        ];
+        all.extend(identity(Text(lens!(endpoint)), lens!(host), lens!(method), lens!(path_template)));
+        all.extend([
+            column("service", Text(lens!(service)), "service of the endpoint"),
+            column("owner", MaybeText(lens!(owner)), "who owns it"),
+        ]);
+        all
+    }
+
+    fn sort_key(&self) -> [&str; 4] {
+        [&self.host, &self.path_template, &self.method, &self.id]
     }
 }
 

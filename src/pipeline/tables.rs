@@ -3,11 +3,14 @@
 use crate::classify::evidence::{Location, State as Judged};
 use crate::classify::{Class, Classifier};
 use crate::compare::{Carried, Carrier};
+use crate::inventory::changes::{self, Known};
 use crate::inventory::inspect::{DataField, data_fields};
 use crate::inventory::lifecycle::State;
 use crate::inventory::standing::Standings;
 use crate::inventory::{Endpoint, EndpointClass, EndpointId};
-use crate::lake::rows::{self, CaptureRow, Count, DataClassRow, EndpointRow, FindingRow, ServiceRow};
+use crate::lake::rows::{
+    self, CaptureRow, Count, DataClassRow, EndpointRow, EventRow, FindingRow, ServiceRow,
+};
 use crate::pipeline::analyze::{Report, Taken};
 use crate::pipeline::read::InputStats;
 use crate::pipeline::shard::ShardCounters;
@@ -184,6 +187,31 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
         }
     }
     all
+}
+
+/// A row for each change of an API's endpoint since `known` was told of it, by endpoint, and what is known once they are
+/// told.
+#[must_use]
+pub fn events<'k>(
+    report: &Report<'_>,
+    classifier: &Classifier,
+    known: &dyn Fn(&str) -> Option<&'k Known>,
+) -> (Vec<EventRow>, BTreeMap<String, Known>) {
+    let mut rows = Vec::new();
+    let mut now = BTreeMap::new();
+    let apis = report.snapshot.inventory.endpoints.iter().filter(|one| one.class == EndpointClass::Api);
+    for endpoint in apis {
+        let mut classes: BTreeMap<&str, Judged> = BTreeMap::new();
+        for field in settled(classifier, report.standings, endpoint.id, endpoint) {
+            let state = classes.entry(field.class).or_insert(field.state);
+            *state = (*state).max(field.state);
+        }
+        let id = endpoint.id.to_string();
+        let (changes, told) = changes::changes(endpoint, &classes, known(&id));
+        rows.extend(changes.iter().map(|change| EventRow::from((endpoint, change))));
+        now.insert(id, told);
+    }
+    (rows, now)
 }
 
 /// A row for each finding.

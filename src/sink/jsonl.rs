@@ -6,8 +6,8 @@
 use crate::finding::DocumentPlace;
 use crate::inventory::lifecycle::State;
 use crate::lake::rows::{
-    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, FindingRow, FormerRow, NoiseRow, OperationRow,
-    ParameterRow, ServiceRow, VersionRow,
+    CallRow, CertificateRow, Count, DataClassRow, EndpointRow, EventRow, FindingRow, FormerRow, NoiseRow,
+    OperationRow, ParameterRow, ServiceRow, VersionRow,
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -27,6 +27,11 @@ pub fn write_findings<'a>(
     rows: impl IntoIterator<Item = &'a FindingRow>,
 ) -> io::Result<()> {
     rows.into_iter().try_for_each(|row| write_line(out, &FindingLine::from(row)))
+}
+
+/// Writes a line for each change of an endpoint.
+pub fn write_events<'a>(out: &mut dyn Write, rows: impl IntoIterator<Item = &'a EventRow>) -> io::Result<()> {
+    rows.into_iter().try_for_each(|row| write_line(out, &EventLine::from(row)))
 }
 
 /// Writes a line for each service behind TLS.
@@ -188,6 +193,40 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
                 .map(micros),
             calls_after_sunset: row.calls_after_sunset,
             version_links: &row.version_links,
+        }
+    }
+}
+
+/// A line of `events --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventLine<'a> {
+    id: &'a str,
+    at: Timestamp,
+    kind: &'a str,
+    detail: &'a str,
+    before: &'a str,
+    endpoint: &'a str,
+    host: &'a str,
+    method: &'a str,
+    path_template: &'a str,
+    service: &'a str,
+    owner: Option<&'a str>,
+}
+
+impl<'a> From<&'a EventRow> for EventLine<'a> {
+    fn from(row: &'a EventRow) -> Self {
+        Self {
+            id: &row.id,
+            at: micros(row.at),
+            kind: &row.kind,
+            detail: &row.detail,
+            before: &row.before,
+            endpoint: &row.endpoint,
+            host: &row.host,
+            method: &row.method,
+            path_template: &row.path_template,
+            service: &row.service,
+            owner: row.owner.as_deref(),
         }
     }
 }

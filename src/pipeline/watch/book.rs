@@ -20,6 +20,7 @@ use crate::access_log::Quarantine;
 use crate::classify::Classifier;
 use crate::finding::{self, Dispositions};
 use crate::inventory::EndpointClass;
+use crate::inventory::changes::Known;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
 use crate::inventory::lineage::Templates;
@@ -493,6 +494,8 @@ impl Book {
         let unused: Vec<Use> =
             report.snapshot.rulings().iter().filter(|used| used.paths == 0).cloned().collect();
         let noise = NoiseRow::of(&report.snapshot.inventory);
+        let known = |id: &str| self.ledger.endpoints.get(id).and_then(|told| told.changes.as_ref());
+        let (events, changes) = tables::events(&report, &self.classifier, &known);
         let is_api =
             |row: &&EndpointRow| row.class == EndpointClass::Api.name() && row.operation.parent.is_none();
         let apis = endpoints.iter().filter(is_api).count() as u64;
@@ -509,7 +512,7 @@ impl Book {
                 *by_severity.entry(severity).or_default() += 1;
             }
         }
-        let told_endpoints = told_endpoints(&self.ledger.endpoints, &mut endpoints);
+        let told_endpoints = told_endpoints(&self.ledger.endpoints, &mut endpoints, changes);
         let mut services = tables::services(self.delta.services());
         let told_services = told_services(&self.ledger.services, &mut services);
         let told_findings = told_findings(&self.ledger.findings, &mut findings, closed);
@@ -523,6 +526,7 @@ impl Book {
         writer.write(findings)?;
         writer.write(services)?;
         writer.write(noise)?;
+        writer.write(events)?;
         writer.write(capture)?;
         spool.finish(number)?;
         self.delta.forget_hours();
@@ -550,6 +554,7 @@ impl Book {
 fn told_endpoints(
     known: &BTreeMap<String, ToldEndpoint>,
     rows: &mut Vec<EndpointRow>,
+    mut changes: BTreeMap<String, Known>,
 ) -> BTreeMap<String, ToldEndpoint> {
     let mut told = BTreeMap::new();
     rows.retain(|row| {
@@ -562,6 +567,7 @@ fn told_endpoints(
             template: row.path_template.clone(),
             class: row.class.clone(),
             operation: row.operation.name_alone(),
+            changes: changes.remove(&row.id),
         };
         told.insert(row.id.clone(), endpoint);
         fresh

@@ -6,6 +6,7 @@
 //! damage. The folder is locked by the one sensor that uses it.
 
 use crate::access_log::Quarantine;
+use crate::inventory::changes::Known;
 use crate::inventory::delta::Saved;
 use crate::inventory::facts::EndpointFacts;
 use crate::inventory::standing::Standings;
@@ -87,6 +88,8 @@ pub(super) struct ToldEndpoint {
     pub(super) class: String,
     /// What it is under its URL, without counts.
     pub(super) operation: OperationRow,
+    /// Which of its changes were told.
+    pub(super) changes: Option<Known>,
 }
 
 /// A finding as the lake knows it.
@@ -98,7 +101,7 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight stat12";
+const MAGIC: &[u8; 16] = b"spanlight stat13";
 const DIGEST: usize = 32;
 /// The name of the file.
 const FILE: &str = "inventory.state";
