@@ -70,6 +70,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
     ownership: Option<PathBuf>,
 
+    /// What you have decided on findings: a YAML file of what is acknowledged, accepted until a day, or a false positive
+    #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
+    dispositions: Option<PathBuf>,
+
     /// Add the results to the lake in this folder, as Parquet
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
     lake: Option<PathBuf>,
@@ -118,7 +122,7 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Where results go")]
     all: bool,
 
-    /// Exit with 1 when a finding is at least this severe
+    /// Exit with 1 when a finding is at least this severe, and neither accepted nor a false positive
     #[arg(long, value_name = "SEVERITY", help_heading = "Where results go")]
     fail_on: Option<FailOn>,
 
@@ -236,6 +240,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let spec_given = !args.spec.is_empty() || !args.descriptors.is_empty();
     let rulings = documents::rulings(args.templates.as_deref(), &mut complaints)?;
     let ownership = documents::ownership(args.ownership.as_deref(), &mut complaints)?;
+    let dispositions = documents::dispositions(args.dispositions.as_deref(), &mut complaints)?;
     let catalogue = log_presets::load(&args.log_preset)?;
     let labels = args.files.iter().map(|_| None).chain(args.vantage.iter().map(|(label, _)| Some(&**label)));
     let vantages = Vantages::new(labels).context("--vantage")?;
@@ -303,12 +308,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
     }
     let rows = std::mem::take(&mut taken.rows);
-    let report = analysis.conclude(&taken);
-    write(args, &analysis, &taken, &report, &rows, spec_given, complaints.len())?;
+    let mut report = analysis.conclude(&taken);
+    dispositions.apply(&mut report.findings, tables::window(&taken).1);
+    let decided = format!("{dispositions:?}");
+    write(args, &analysis, &taken, &report, &rows, (spec_given, complaints.len(), &decided))?;
     if taken.inputs.iter().all(|input| !input.readable) {
         return Ok(Outcome::Nothing);
     }
-    let worst = report.findings.iter().map(|finding| finding.severity).max();
+    let due = report.findings.iter().filter(|finding| finding.state.is_due());
+    let worst = due.map(|finding| finding.severity).max();
     let failed = args.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= limit.severity()));
     Ok(if failed { Outcome::Findings } else { Outcome::Done })
 }
@@ -319,8 +327,7 @@ fn write(
     taken: &Taken,
     report: &Report<'_>,
     rows: &[Row],
-    spec_given: bool,
-    complaints: usize,
+    (spec_given, complaints, decided): (bool, usize, &str),
 ) -> Result<()> {
     let endpoints = tables::endpoints(report, &analysis.classifier, &analysis.documents);
     let findings = tables::findings(report);
@@ -329,7 +336,7 @@ fn write(
     let mut failures = Vec::new();
     if let Some(folder) = &args.lake {
         let rows = (endpoints.as_slice(), findings.as_slice(), services.as_slice());
-        failures.extend(write_lake(args, analysis, taken, report, folder, rows).err());
+        failures.extend(write_lake(args, analysis, taken, report, (folder, decided), rows).err());
     }
     if let Some(file) = &args.inventory {
         failures.extend(to(file, |out| jsonl::write_inventory(out, &endpoints)).err());
@@ -535,7 +542,7 @@ fn write_lake(
     _: &Analysis,
     _: &Taken,
     _: &Report<'_>,
-    _: &Path,
+    _: (&Path, &str),
     _: (&[EndpointRow], &[FindingRow], &[ServiceRow]),
 ) -> Result<()> {
     Ok(())
@@ -547,7 +554,7 @@ fn write_lake(
     analysis: &Analysis,
     taken: &Taken,
     report: &Report<'_>,
-    folder: &Path,
+    (folder, decided): (&Path, &str),
     (endpoints, findings, services): (&[EndpointRow], &[FindingRow], &[ServiceRow]),
 ) -> Result<()> {
     use crate::lake::rows::{ObservationRow, Origin};
@@ -555,7 +562,7 @@ fn write_lake(
     let (window_start, window_end) = tables::window(taken);
     let origin = Origin {
         sensor: args.sensor.clone(),
-        run: run_id(args, analysis, taken),
+        run: run_id(args, analysis, taken, decided),
         key_id: analysis.key.id(),
         window_start,
         window_end,
@@ -578,7 +585,7 @@ fn write_lake(
 /// The digest that names a run: what was read and how it was asked to be read. The number of shards and the
 /// folders that inputs lie in change nothing.
 #[cfg(feature = "lake")]
-fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
+fn run_id(args: &Args, analysis: &Analysis, taken: &Taken, decided: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut add = |text: &str| {
         hasher.update(text.as_bytes());
@@ -602,6 +609,9 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken) -> String {
         add(&format!("{:?}", analysis.ownership));
     }
     add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap, &args.trusted_proxy)));
+    if args.dispositions.is_some() {
+        add(decided);
+    }
     if !args.vantage.is_empty() {
         add(&format!("{:?}", args.vantage));
     }

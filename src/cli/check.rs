@@ -53,6 +53,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             0
         }
     };
+    let dispositions = match documents::dispositions(settings.dispositions.as_deref(), &mut wrong) {
+        Ok(dispositions) => dispositions.len(),
+        Err(error) => {
+            wrong.push(format!("{error:#}"));
+            0
+        }
+    };
     let key_file = settings.key_file();
     let key = if settings.key.is_some() || key_file.exists() {
         match key::load(&key_file) {
@@ -72,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         complain(&format!("{} in what {} names", plural(wrong.len() as u64, "problem"), args.file.display()));
         return Ok(Outcome::Nothing);
     }
-    let text = told(&settings, (&documents, rulings, ownership), &key, Colours::for_stdout());
+    let text = told(&settings, (&documents, rulings, ownership, dispositions), &key, Colours::for_stdout());
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Outcome::Done)
 }
@@ -80,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// What the settings come to, a line each.
 fn told(
     settings: &Settings,
-    (documents, rulings, ownership): (&DocumentSet, usize, usize),
+    (documents, rulings, ownership, dispositions): (&DocumentSet, usize, usize, usize),
     key: &str,
     colours: Colours,
 ) -> String {
@@ -110,6 +117,9 @@ fn told(
     }
     if let Some(file) = &settings.ownership {
         line("ownership", &format!("{}  ({})", file.display(), plural(ownership as u64, "rule")));
+    }
+    if let Some(file) = &settings.dispositions {
+        line("dispositions", &format!("{}  ({})", file.display(), plural(dispositions as u64, "decision")));
     }
     line("key", key);
     let interval = settings.interval.as_secs();

@@ -1,6 +1,7 @@
 //! `--spec`, `--descriptors`, `--templates` and `--ownership`: documents from files and folders, what operators have
 //! decided on templates, and what they tell of services.
 
+use crate::finding::Dispositions;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
 use crate::spec::{Descriptors, DocumentSet, Methods};
@@ -117,6 +118,15 @@ pub(super) fn ownership(path: Option<&Path>, complaints: &mut Vec<String>) -> Re
     let (ownership, problems) = Ownership::read(&path.display().to_string(), &bytes);
     complaints.extend(problems.as_slice().iter().map(ToString::to_string));
     Ok(ownership)
+}
+
+/// What people have decided on findings. What is wrong with it is told in words; the rest goes on.
+pub(super) fn dispositions(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Dispositions> {
+    let Some(path) = path else { return Ok(Dispositions::default()) };
+    let bytes = fs::read(path).with_context(|| format!("read the dispositions {}", path.display()))?;
+    let (dispositions, problems) = Dispositions::read(&path.display().to_string(), &bytes);
+    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
+    Ok(dispositions)
 }
 
 fn folder(path: &Path, depth: usize, wanted: &Wanted, files: &mut Files, complaints: &mut Vec<String>) {

@@ -1,7 +1,7 @@
 //! The summary of an analysis: what a person reads first.
 
 use super::style::{Colours, bytes, plural, thousands, wrapped};
-use crate::finding::Severity;
+use crate::finding::{Severity, State};
 use crate::inventory::learner::ScannerSource;
 use crate::inventory::rulings::Use;
 use crate::inventory::versions::order;
@@ -610,11 +610,16 @@ pub(super) fn findings(out: &mut String, findings: &[FindingRow], all: bool, col
         Severity::ALL.into_iter().find(|severity| severity.name() == row.severity).unwrap_or(Severity::Info)
     };
     let mut counts = Vec::new();
+    let is_due = |row: &FindingRow| State::named(&row.state).unwrap_or_default().is_due();
+    let settled = findings.iter().filter(|row| !is_due(row)).count();
     for severity in Severity::ALL.into_iter().rev() {
-        let count = findings.iter().filter(|row| severity_of(row) == severity).count();
+        let count = findings.iter().filter(|row| is_due(row) && severity_of(row) == severity).count();
         if count > 0 {
             counts.push(colours.severity(severity, &format!("{count} {}", severity.name())));
         }
+    }
+    if settled > 0 {
+        counts.push(format!("{settled} settled"));
     }
     let about = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
     section(out, "FINDINGS", &about, colours);
@@ -650,7 +655,18 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colo
     let subject = format!("{} {}{}", row.method, row.host, row.path_template);
     let detail =
         if row.detail.is_empty() { String::new() } else { format!("  {}", colours.bold(&row.detail)) };
-    line(out, &format!("  {tag} {}{detail}", colours.bold(&row.kind)));
+    let mut state = String::new();
+    if row.state != State::Open.name() {
+        state.push_str("  ");
+        state.push_str(&row.state.replace('_', " "));
+        let until = row.until.map(Timestamp::civil);
+        state.extend(until.map(|(year, month, day)| format!(" until {year:04}-{month:02}-{day:02}")));
+        if !row.author.is_empty() {
+            state.extend([" by ", &row.author, ": ", &row.reason]);
+        }
+        state = colours.dim(&state);
+    }
+    line(out, &format!("  {tag} {}{detail}{state}", colours.bold(&row.kind)));
     line(out, &format!("           {}", subject.trim_start()));
     let mut text = row.explanation.clone();
     if let Some(place) = &row.document {

@@ -8,6 +8,7 @@ use crate::config::{
     AccessLog, AccessLogConfig, Config, InterfaceConfig, KeyLogConfig, LogFormat, NetworkId, Sandboxing,
     Settings, WayIn,
 };
+use crate::finding::Dispositions;
 use crate::flow::OverlapPolicy;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
@@ -107,6 +108,10 @@ pub(super) struct Args {
     /// Who owns which service: a YAML file, as for analyze
     #[arg(long, value_name = "FILE", help_heading = "What to compare with")]
     ownership: Option<PathBuf>,
+
+    /// What you have decided on findings, as for analyze
+    #[arg(long, value_name = "FILE")]
+    dispositions: Option<PathBuf>,
 
     /// Fill the lake in this folder
     #[arg(long, value_name = "DIR", help_heading = "Where results go")]
@@ -237,6 +242,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         documents: read.documents,
         rulings: read.rulings,
         ownership: read.ownership,
+        dispositions: read.dispositions,
         lake: settings.lake.as_ref().map(|lake| lake.path.clone()),
         pace: pace(&settings),
     };
@@ -493,6 +499,9 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     if args.ownership.is_some() {
         settings.ownership.clone_from(&args.ownership);
     }
+    if args.dispositions.is_some() {
+        settings.dispositions.clone_from(&args.dispositions);
+    }
     settings.bodies &= !args.no_bodies;
     settings.metrics = args.metrics.or(settings.metrics);
     if args.user.is_some() {
@@ -574,6 +583,7 @@ struct Read {
     methods: Arc<Methods>,
     rulings: Rulings,
     ownership: Ownership,
+    dispositions: Dispositions,
     classifier: Arc<Classifier>,
     /// What is wrong with the documents, the decisions and the ownership; the rest of them is used.
     problems: Vec<String>,
@@ -584,8 +594,9 @@ fn read(settings: &Settings) -> Result<Read> {
     let (documents, methods) = documents::read(&settings.specs, &settings.descriptors, &mut problems)?;
     let rulings = documents::rulings(settings.templates.as_deref(), &mut problems)?;
     let ownership = documents::ownership(settings.ownership.as_deref(), &mut problems)?;
+    let dispositions = documents::dispositions(settings.dispositions.as_deref(), &mut problems)?;
     let classifier = signature_packs::load(&settings.signatures)?;
-    Ok(Read { documents, methods, rulings, ownership, classifier, problems })
+    Ok(Read { documents, methods, rulings, ownership, dispositions, classifier, problems })
 }
 
 /// Reads everything again and goes on with it, or tells all that is wrong with it. `accepted` are the problems of
@@ -628,7 +639,8 @@ fn reload(
     let count = read.documents.documents().len();
     let decisions = read.rulings.len();
     sensor.reload(
-        (read.documents, read.methods, read.rulings, read.ownership),
+        (read.documents, read.methods),
+        (read.rulings, read.ownership, read.dispositions),
         &read.classifier,
         pace(&new),
         &new.interfaces,

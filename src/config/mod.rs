@@ -46,6 +46,8 @@ pub struct Config {
     pub templates: Option<PathBuf>,
     /// A file of who owns which service, and what is agreed on it. What it does not name is a finding then.
     pub ownership: Option<PathBuf>,
+    /// A file of what people have decided on findings: what is acknowledged, accepted until a day, or a false positive.
+    pub dispositions: Option<PathBuf>,
     /// Files of signatures beside the built-in ones, which they replace by id. Each costs a little of every value.
     pub signatures: Vec<PathBuf>,
     /// Proxies, or networks of them, whose word on their client is believed: an address, or `10.0.0.0/8`. Without any the
@@ -86,6 +88,7 @@ impl Default for Config {
             descriptors: Vec::new(),
             templates: None,
             ownership: None,
+            dispositions: None,
             signatures: Vec::new(),
             trusted_proxies: Vec::new(),
             vantages: Vec::new(),

@@ -323,7 +323,7 @@ metrics: {listen: 9464}
                 "s.yaml: line 20, privileges.sandbox: must be one of `auto`, `require`, `off`",
                 "s.yaml: line 21, ring_mib: unknown key here; did you mean `capture.ring_mib`?",
                 "s.yaml: line 22, nonsense: unknown key; known here: access_logs, bodies, capture, \
-                 descriptors, interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, ownership, privileges, sensor, signatures, specs, state, \
+                 descriptors, dispositions, interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, ownership, privileges, sensor, signatures, specs, state, \
                  templates, trusted_proxies, vantages",
                 "s.yaml: line 23, metrics.listen: must be text, not the number 9464",
             ]

@@ -68,6 +68,8 @@ pub struct Settings {
     pub templates: Option<PathBuf>,
     /// What operators tell of services.
     pub ownership: Option<PathBuf>,
+    /// What people have decided on findings.
+    pub dispositions: Option<PathBuf>,
     /// Files of signatures beside the built-in ones.
     pub signatures: Vec<PathBuf>,
     /// The proxies whose word on their client is believed.
@@ -231,6 +233,7 @@ impl Settings {
             descriptors: config.descriptors.iter().map(below).collect(),
             templates: config.templates.as_ref().map(|file| path(file, "/templates", folder, wrong)),
             ownership: config.ownership.as_ref().map(|file| path(file, "/ownership", folder, wrong)),
+            dispositions: config.dispositions.as_ref().map(|file| path(file, "/dispositions", folder, wrong)),
             signatures: config.signatures.iter().map(below).collect(),
             trusted: trusted(&config.trusted_proxies, wrong),
             vantages: vantages(config, wrong),
@@ -309,6 +312,11 @@ impl Settings {
                 "ownership",
                 self.ownership == new.ownership,
                 locked.filter(|_| out_of_reach(new.ownership.as_slice())),
+            ),
+            (
+                "dispositions",
+                self.dispositions == new.dispositions,
+                locked.filter(|_| out_of_reach(new.dispositions.as_slice())),
             ),
             (
                 "signatures",
@@ -456,6 +464,7 @@ impl Settings {
             .chain(&self.descriptors)
             .chain(&self.templates)
             .chain(&self.ownership)
+            .chain(&self.dispositions)
             .chain(&self.signatures)
             .chain(self.access_logs.iter().flat_map(|log| &log.presets))
             .map(|spec| if spec.is_dir() { spec.as_path() } else { spec.parent().unwrap_or(spec) });
@@ -1074,7 +1083,7 @@ trusted_proxies: [10.0.0.0/8, proxy]
                 "line 1, sensor: must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`",
                 "line 2, interval_secs: must be 1 to 3600 seconds",
                 "line 3, state: must be a path, not an empty text",
-                "line 4, typo: unknown key; known here: access_logs, bodies, capture, descriptors, \
+                "line 4, typo: unknown key; known here: access_logs, bodies, capture, descriptors, dispositions, \
                  interfaces, interval_secs, key, keylogs, lake, limits, log, metrics, ownership, privileges, sensor, signatures, specs, state, \
                  templates, trusted_proxies, vantages",
                 "line 5, interfaces[1].name: must be the name of an interface: 1 to 15 letters, no space or `/`",

@@ -3,12 +3,16 @@
 //! A finding's id is a hash of its kind and subject, so that the same fact found again is the same
 //! finding: it gains counts, not copies.
 
+mod disposition;
 mod kind;
 mod register;
+mod weight;
 
 pub use crate::spec::DocumentPlace;
+pub use disposition::{Disposition, Dispositions, State, is_id};
 pub use kind::Kind;
-pub use register::Register;
+pub use register::{Register, sort};
+pub use weight::Context;
 
 use crate::inventory::{EndpointId, EndpointKey};
 use crate::time::Timestamp;
@@ -77,12 +81,18 @@ pub struct Finding {
     pub first_seen: Option<Timestamp>,
     /// Last seen.
     pub last_seen: Option<Timestamp>,
-    /// `open`, for now.
-    pub state: &'static str,
+    /// Where it stands.
+    pub state: State,
     /// The standards it touches: `OWASP-API9:2023`.
     pub references: Vec<&'static str>,
     /// Where to mend it: document, line and JSON pointer.
     pub document: Option<DocumentPlace>,
+    /// What it weighs, 0 to 100; see [`Finding::weigh`].
+    pub score: u64,
+    /// The sum, part by part: `+10 data of tier 4`.
+    pub reasons: Vec<String>,
+    /// What somebody has decided on it.
+    pub disposition: Option<Disposition>,
 }
 
 /// What a finding is about: a host, a path or a method of a path. What does not apply is empty.
@@ -127,9 +137,12 @@ impl Finding {
             callers: 0,
             first_seen: None,
             last_seen: None,
-            state: "open",
+            state: State::Open,
             references: kind.references().to_vec(),
             document: None,
+            score: 0,
+            reasons: Vec::new(),
+            disposition: None,
         }
     }
 }

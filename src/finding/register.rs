@@ -38,23 +38,28 @@ impl Register {
         self.0.is_empty()
     }
 
-    /// The findings: the most severe first, then by kind, host, path, method and detail.
+    /// The findings in their order.
     #[must_use]
     pub fn into_findings(self) -> Vec<Finding> {
         let mut all: Vec<_> = self.0.into_values().collect();
-        all.sort_by(|a, b| {
-            b.severity.cmp(&a.severity).then_with(|| {
-                (a.kind, &a.host, &a.path_template, &a.method, &a.detail).cmp(&(
-                    b.kind,
-                    &b.host,
-                    &b.path_template,
-                    &b.method,
-                    &b.detail,
-                ))
-            })
-        });
+        sort(&mut all);
         all
     }
+}
+
+/// Puts findings in their order: the most severe first, then by kind, host, path, method and detail.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        b.severity.cmp(&a.severity).then_with(|| {
+            (a.kind, &a.host, &a.path_template, &a.method, &a.detail).cmp(&(
+                b.kind,
+                &b.host,
+                &b.path_template,
+                &b.method,
+                &b.detail,
+            ))
+        })
+    });
 }
 
 #[cfg(test)]

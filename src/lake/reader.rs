@@ -6,12 +6,15 @@
 use super::rows::{EndpointRow, FindingRow, ServiceRow, Stored};
 use super::tables::{Table, from_batch, schema_id};
 use super::writer::{LakeError, SCHEMA_KEY};
+use crate::finding::State;
 use crate::problem::Problems;
 use crate::time::Timestamp;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a table holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +50,31 @@ pub fn latest_endpoints(root: &Path) -> Result<Rows<EndpointRow>, LakeError> {
     Ok(rows)
 }
 
-/// The findings as of their latest state each, by sensor, kind and subject.
-pub fn latest_findings(root: &Path) -> Result<Rows<FindingRow>, LakeError> {
-    read(root).map(latest)
+/// The findings as of their latest state each, by sensor, kind and subject, at an instant: what was decided stays
+/// until it is seen after it was resolved; what is accepted until a day is open again after it; and what is due and was
+/// not seen for so long, while its sensor went on, is resolved by itself.
+pub fn latest_findings(root: &Path, now: Timestamp, unseen: Duration) -> Result<Rows<FindingRow>, LakeError> {
+    let all: Rows<FindingRow> = read(root)?;
+    let mut newest: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for stored in all.rows.iter().filter(|stored| stored.row.record != FindingRow::DECISION) {
+        let known = newest.entry(stored.origin.sensor.clone()).or_insert(stored.origin.window_end);
+        *known = (*known).max(stored.origin.window_end);
+    }
+    let mut rows = latest(all);
+    for stored in &mut rows.rows {
+        let row = &mut stored.row;
+        let state = State::named(&row.state).unwrap_or_default();
+        let last = row.last_seen.unwrap_or(stored.origin.window_end);
+        let silent = newest.get(&stored.origin.sensor).is_some_and(|newest| newest.since(last) > unseen);
+        let over = row.until.is_some_and(|until| now > until);
+        let state = match state {
+            State::Accepted if over => State::Reopened,
+            due if due.is_due() && silent => State::Resolved,
+            other => other,
+        };
+        state.name().clone_into(&mut row.state);
+    }
+    Ok(rows)
 }
 
 /// The services behind TLS as of their latest snapshot each, by sensor, name and socket.
@@ -82,6 +107,18 @@ impl Snapshot for FindingRow {
     fn learn(&mut self, older: &Self) {
         let seen: [Option<Timestamp>; 2] = [self.first_seen, older.first_seen];
         self.first_seen = seen.into_iter().flatten().min();
+        // What a row decides counts; else what was decided before.
+        if !self.author.is_empty() {
+            return;
+        }
+        self.author.clone_from(&older.author);
+        self.reason.clone_from(&older.reason);
+        self.until = older.until;
+        if self.state == State::Open.name() {
+            let was = State::named(&older.state).unwrap_or_default();
+            let is = if was == State::Resolved { State::Reopened } else { was };
+            is.name().clone_into(&mut self.state);
+        }
     }
 }
 
@@ -318,11 +355,18 @@ mod tests {
         let findings = vec![FindingRow {
             id: "f".into(),
             kind: "shadow_endpoint".into(),
+            state: "acknowledged".into(),
             endpoint: Some("1".into()),
             first_seen: Some(at(5)),
             references: vec!["a".into(), "b".into()],
             document: Some(DocumentPlace { file: "a.yaml".into(), line: Some(7), pointer: "/p".into() }),
             count: u64::MAX >> 1,
+            score: 46,
+            reasons: vec!["+40 a".into(), "+6 b".into()],
+            author: "c".into(),
+            reason: "d".into(),
+            until: Some(at(9)),
+            record: "evidence".into(),
             ..Default::default()
         }];
         let captures = vec![CaptureRow {
@@ -352,7 +396,7 @@ mod tests {
         let rows =
             |read: Rows<EndpointRow>| read.rows.into_iter().map(|stored| stored.row).collect::<Vec<_>>();
         assert_eq!(rows(latest_endpoints(lake.path()).unwrap()), endpoints);
-        assert_eq!(latest_findings(lake.path()).unwrap().rows[0].row, findings[0]);
+        assert_eq!(latest_findings(lake.path(), at(1), Duration::MAX).unwrap().rows[0].row, findings[0]);
         assert_eq!(read::<CaptureRow>(lake.path()).unwrap().rows[0].row, captures[0]);
         let observed = read::<ObservationRow>(lake.path()).unwrap();
         assert_eq!(observed.rows[0].row, observations[0]);
@@ -422,6 +466,55 @@ mod tests {
     }
 
     #[test]
+    fn what_was_decided_stays_until_the_finding_comes_back() {
+        const DAY: i64 = 86_400;
+        let day = |day: i64| Timestamp::from_secs(day * DAY, 0);
+        let row = |id: &str, state: State, seen: i64| FindingRow {
+            id: id.into(),
+            state: state.name().into(),
+            last_seen: Some(day(seen)),
+            record: "evidence".into(),
+            ..FindingRow::default()
+        };
+        let decided = |id: &str, state: State, until: Option<i64>| FindingRow {
+            author: "anna".into(),
+            reason: "known".into(),
+            until: until.map(day),
+            record: FindingRow::DECISION.into(),
+            ..row(id, state, 1)
+        };
+        let lake = tempfile::tempdir().unwrap();
+        let write = |run: &str, at: i64, rows: Vec<FindingRow>| {
+            Writer::new(lake.path(), origin(run, at * DAY)).unwrap().write(rows).unwrap();
+        };
+        let open = State::Open;
+        write("a", 1, ["1", "2", "3", "4", "5", "6"].map(|id| row(id, open, 1)).into());
+        write(
+            "b",
+            2,
+            vec![
+                decided("1", State::Accepted, Some(9)),
+                decided("2", State::FalsePositive, None),
+                decided("3", State::Acknowledged, None),
+            ],
+        );
+        write("c", 3, vec![row("4", State::Resolved, 1)]);
+        write("d", 5, ["1", "2", "4", "5"].map(|id| row(id, open, 5)).into());
+        let states = |now: i64, unseen: u64| {
+            let unseen = Duration::from_secs(unseen * 86_400);
+            let rows = latest_findings(lake.path(), day(now), unseen).unwrap().rows;
+            rows.into_iter().map(|stored| stored.row.state).collect::<Vec<_>>()
+        };
+        let expected = ["accepted", "false_positive", "acknowledged", "reopened", "open", "open"];
+        assert_eq!(states(6, 99), expected);
+        assert_eq!(states(10, 99)[0], "reopened", "the acceptance is over");
+        let expected = ["accepted", "false_positive", "resolved", "reopened", "open", "resolved"];
+        assert_eq!(states(6, 3), expected, "not seen while the sensor went on");
+        let rows = latest_findings(lake.path(), day(6), Duration::MAX).unwrap().rows;
+        assert_eq!((&*rows[0].row.author, rows[0].row.last_seen), ("anna", Some(day(5))));
+    }
+
+    #[test]
     fn a_damaged_file_is_told_and_the_others_are_read() {
         let lake = tempfile::tempdir().unwrap();
         for (run, id) in [("a", "1"), ("b", "2")] {
@@ -438,7 +531,9 @@ mod tests {
 
     #[test]
     fn a_lake_that_is_not_there_is_told_with_the_cure() {
-        let refused = latest_findings(Path::new("no/such/lake")).unwrap_err().to_string();
+        let refused = latest_findings(Path::new("no/such/lake"), Timestamp::EPOCH, Duration::MAX)
+            .unwrap_err()
+            .to_string();
         assert!(
             refused.contains("no/such/lake") && refused.contains("name a folder that exists"),
             "{refused}"

@@ -2,7 +2,7 @@
 //!
 //! Nothing here is a value from traffic: names of hosts, templates, fields and classes, counts and instants.
 
-use crate::finding::{DocumentPlace, Finding};
+use crate::finding::{Disposition, DocumentPlace, Finding};
 use crate::inventory::calls::{CallFacts, Outcome, outcome_name};
 use crate::inventory::dialogue::{DialogueFacts, SideFacts};
 use crate::inventory::facts::Latencies;
@@ -848,11 +848,31 @@ pub struct FindingRow {
     pub references: Vec<String>,
     /// Where to mend it.
     pub document: Option<DocumentPlace>,
+    /// What it weighs, 0 to 100.
+    pub score: u64,
+    /// The sum, part by part.
+    pub reasons: Vec<String>,
+    /// Who decided on it; empty when nobody has.
+    pub author: String,
+    /// Why.
+    pub reason: String,
+    /// Until when it is accepted.
+    pub until: Option<Timestamp>,
+    /// `evidence`, or [`FindingRow::DECISION`] for a row that a command wrote: what was seen is as it was told before.
+    pub record: String,
 }
 
 impl FindingRow {
-    /// The state of a finding that no longer holds.
-    pub const RESOLVED: &'static str = "resolved";
+    /// The record of a row that a decision made.
+    pub const DECISION: &'static str = "decision";
+
+    /// Gives the finding what was decided on it, as of an instant.
+    pub fn decide(&mut self, decided: &Disposition, now: Timestamp) {
+        decided.state_at(now).name().clone_into(&mut self.state);
+        self.author.clone_from(&decided.author);
+        self.reason.clone_from(&decided.reason);
+        self.until = decided.until;
+    }
 }
 
 impl From<&Finding> for FindingRow {
@@ -872,9 +892,15 @@ impl From<&Finding> for FindingRow {
             callers: finding.callers,
             first_seen: finding.first_seen,
             last_seen: finding.last_seen,
-            state: finding.state.to_owned(),
+            state: finding.state.name().to_owned(),
             references: finding.references.iter().map(|&name| name.to_owned()).collect(),
             document: finding.document.clone(),
+            score: finding.score,
+            reasons: finding.reasons.clone(),
+            author: finding.disposition.as_ref().map(|one| one.author.clone()).unwrap_or_default(),
+            reason: finding.disposition.as_ref().map(|one| one.reason.clone()).unwrap_or_default(),
+            until: finding.disposition.as_ref().and_then(|one| one.until),
+            record: "evidence".to_owned(),
         }
     }
 }

@@ -429,6 +429,12 @@ impl Table for FindingRow {
             column("last_seen", MaybeInstant(lens!(last_seen)), "last exchange that shows it"),
             column("standard_references", Texts(lens!(references)), "standards it touches"),
             column("document", Document(lens!(document)), "where to mend it"),
+            column("severity_score", Count(lens!(score)), "what it weighs, 0 to 100"),
+            column("severity_reasons", Texts(lens!(reasons)), "that sum, part by part"),
+            column("disposition_author", Text(lens!(author)), "who decided on it; empty: nobody"),
+            column("disposition_reason", Text(lens!(reason)), "why"),
+            column("disposition_until", MaybeInstant(lens!(until)), "until when it is accepted"),
+            column("record_kind", Text(lens!(record)), "evidence, or decision: what was seen is as before"),
         ]);
         all
     }

@@ -4,7 +4,7 @@ use crate::access_log::{self, LogFormat, LogOptions, Quarantine, Reader};
 use crate::caller::AuthScheme;
 use crate::classify::Classifier;
 use crate::compare::{self, compare};
-use crate::finding::Finding;
+use crate::finding::{self, Finding};
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::{Delta, Snapshot};
 use crate::inventory::learner::LearnerCounters;
@@ -26,7 +26,7 @@ use crate::spec::DocumentSet;
 use crate::time::Timestamp;
 use crate::transaction::pairing::Sink;
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -325,7 +325,45 @@ pub fn conclude<'a>(delta: &'a Delta, told: &Told<'_>) -> Report<'a> {
             finding.keep_endpoint(*id);
         }
     }
+    weigh(&mut findings, endpoints, &carried);
     Report { snapshot, findings }
+}
+
+/// Gives each finding its weight by what it is about: an endpoint, or all that were seen on a host.
+fn weigh(
+    findings: &mut [Finding],
+    endpoints: &[Endpoint],
+    carried: &dyn Fn(&Endpoint) -> Vec<compare::Carried>,
+) {
+    let context = |endpoint: &Endpoint| finding::Context {
+        tier: carried(endpoint).iter().map(|one| one.tier).max().unwrap_or(0),
+        open: compare::answered_without_credential(&endpoint.facts) > 0,
+        callers: endpoint.facts.callers.estimate(),
+    };
+    let of_endpoints: BTreeSet<EndpointId> = findings.iter().filter_map(|one| one.endpoint).collect();
+    let of_hosts: BTreeSet<String> =
+        findings.iter().filter(|one| one.endpoint.is_none()).map(|one| one.host.clone()).collect();
+    let mut by_id: BTreeMap<EndpointId, finding::Context> = BTreeMap::new();
+    let mut by_host: BTreeMap<String, finding::Context> = BTreeMap::new();
+    for endpoint in endpoints {
+        let host = of_hosts.get(&endpoint.key.host);
+        if host.is_none() && !of_endpoints.contains(&endpoint.id) {
+            continue;
+        }
+        let known = context(endpoint);
+        by_id.insert(endpoint.id, known);
+        if let Some(host) = host {
+            by_host.entry(host.clone()).or_default().widen(&known);
+        }
+    }
+    for finding in findings.iter_mut() {
+        let known = match &finding.endpoint {
+            Some(id) => by_id.get(id),
+            None => by_host.get(&finding.host),
+        };
+        finding.weigh(&known.copied().unwrap_or_default());
+    }
+    finding::sort(findings);
 }
 
 impl Taken {

@@ -193,6 +193,17 @@ pub struct FindingLine<'a> {
     state: &'a str,
     references: &'a [String],
     document: Option<&'a DocumentPlace>,
+    severity_score: u64,
+    severity_reasons: &'a [String],
+    disposition: Option<DispositionLine<'a>>,
+}
+
+/// What somebody has decided on a finding.
+#[derive(Clone, Debug, Serialize)]
+struct DispositionLine<'a> {
+    author: &'a str,
+    reason: &'a str,
+    until: Option<Timestamp>,
 }
 
 impl<'a> From<&'a FindingRow> for FindingLine<'a> {
@@ -215,6 +226,13 @@ impl<'a> From<&'a FindingRow> for FindingLine<'a> {
             state: &row.state,
             references: &row.references,
             document: row.document.as_ref(),
+            severity_score: row.score,
+            severity_reasons: &row.reasons,
+            disposition: (!row.author.is_empty()).then(|| DispositionLine {
+                author: &row.author,
+                reason: &row.reason,
+                until: row.until.map(micros),
+            }),
         }
     }
 }
@@ -349,7 +367,7 @@ mod tests {
                 r#"{"id":"f","kind":"shadow_endpoint","severity":"high","endpoint":null,"host":"","method":"","#,
                 r#""path_template":"","detail":"","explanation":"","count":0,"of":0,"callers":0,"#,
                 r#""first_seen":null,"last_seen":null,"state":"","references":["OWASP-API9:2023"],"#,
-                r#""document":{"file":"a.yaml","line":3,"pointer":"/paths"}}"#,
+                r#""document":{"file":"a.yaml","line":3,"pointer":"/paths"},"severity_score":0,"severity_reasons":[],"disposition":null}"#,
                 "\n"
             )
         );

@@ -18,6 +18,7 @@ use super::lane::Part;
 use super::state::{Ledger, State, StateFolder, ToldEndpoint, ToldFinding};
 use crate::access_log::Quarantine;
 use crate::classify::Classifier;
+use crate::finding::{self, Dispositions};
 use crate::inventory::EndpointClass;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
@@ -50,8 +51,7 @@ pub(super) enum News {
     /// Other documents, decisions, ownership, signatures or rolls from now on.
     Reload {
         documents: Box<DocumentSet>,
-        rulings: Box<Rulings>,
-        ownership: Box<Ownership>,
+        decided: Box<(Rulings, Ownership, Dispositions)>,
         classifier: Arc<Classifier>,
         pace: Pace,
     },
@@ -87,6 +87,7 @@ pub(super) struct Book {
     pub(super) documents: DocumentSet,
     pub(super) rulings: Rulings,
     pub(super) ownership: Ownership,
+    pub(super) dispositions: Dispositions,
     /// Decisions that were told to match nothing.
     pub(super) unused: Vec<Use>,
     pub(super) delta: Delta,
@@ -191,9 +192,8 @@ impl Book {
                     open -= usize::from(part.last);
                     self.take(*part);
                 }
-                Ok(News::Reload { documents, rulings, ownership, classifier, pace }) => {
-                    self.ownership = *ownership;
-                    self.reload(*documents, *rulings, classifier, pace);
+                Ok(News::Reload { documents, decided, classifier, pace }) => {
+                    self.reload(*documents, *decided, classifier, pace);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -334,9 +334,16 @@ impl Book {
         }
     }
 
-    fn reload(&mut self, documents: DocumentSet, rulings: Rulings, classifier: Arc<Classifier>, pace: Pace) {
+    fn reload(
+        &mut self,
+        documents: DocumentSet,
+        decided: (Rulings, Ownership, Dispositions),
+        classifier: Arc<Classifier>,
+        pace: Pace,
+    ) {
         self.delta.reclassify(&self.classifier, &classifier);
-        (self.documents, self.rulings) = (documents, rulings);
+        self.documents = documents;
+        (self.rulings, self.ownership, self.dispositions) = decided;
         (self.classifier, self.pace) = (classifier, pace);
         self.unused.clear();
         // What they say shows at once.
@@ -473,7 +480,8 @@ impl Book {
             ownership: &self.ownership,
             classifier: &self.classifier,
         };
-        let report = conclude(&self.delta, &told);
+        let mut report = conclude(&self.delta, &told);
+        self.dispositions.apply(&mut report.findings, closed);
         let mut endpoints = tables::endpoints(&report, &self.classifier, &self.documents);
         let mut findings = tables::findings(&report);
         let observations: Vec<ObservationRow> =
@@ -492,7 +500,8 @@ impl Book {
         }
         self.unused = unused;
         let mut by_severity: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for finding in &findings {
+        let due = |row: &&FindingRow| finding::State::named(&row.state).unwrap_or_default().is_due();
+        for finding in findings.iter().filter(due) {
             let known = ["critical", "high", "medium", "low", "info"];
             if let Some(severity) = known.into_iter().find(|known| *known == finding.severity) {
                 *by_severity.entry(severity).or_default() += 1;
@@ -596,7 +605,11 @@ fn told_findings(
     });
     for (_, gone) in known.iter().filter(|(id, _)| !told.contains_key(*id)) {
         let last_seen = gone.row.last_seen.or(Some(now));
-        rows.push(FindingRow { state: FindingRow::RESOLVED.to_owned(), last_seen, ..gone.row.clone() });
+        rows.push(FindingRow {
+            state: finding::State::Resolved.name().to_owned(),
+            last_seen,
+            ..gone.row.clone()
+        });
     }
     told
 }

@@ -29,6 +29,7 @@ pub use book::Pace;
 pub use state::StateError;
 
 use crate::classify::Classifier;
+use crate::finding::Dispositions;
 use crate::inventory::collector::Collector;
 use crate::inventory::delta::Delta;
 use crate::inventory::learner::ValuePaths;
@@ -93,6 +94,8 @@ pub struct Watch {
     pub rulings: Rulings,
     /// What operators tell of services.
     pub ownership: Ownership,
+    /// What people have decided on findings.
+    pub dispositions: Dispositions,
     /// The lake's folder, if there is a lake.
     pub lake: Option<PathBuf>,
     /// How often what is done.
@@ -379,6 +382,7 @@ impl Watch {
             documents: std::mem::take(&mut self.documents),
             rulings: std::mem::take(&mut self.rulings),
             ownership: std::mem::take(&mut self.ownership),
+            dispositions: std::mem::take(&mut self.dispositions),
             unused: Vec::new(),
             delta,
             ledger,
@@ -425,15 +429,15 @@ impl Sensor {
     /// Goes on with other documents, methods, decisions, ownership, signatures, rolls and filters. No packet is lost over it.
     pub fn reload(
         &mut self,
-        (documents, methods, rulings, ownership): (DocumentSet, Arc<Methods>, Rulings, Ownership),
+        (documents, methods): (DocumentSet, Arc<Methods>),
+        decided: (Rulings, Ownership, Dispositions),
         classifier: &Arc<Classifier>,
         pace: Pace,
         interfaces: &[Interface],
     ) {
         let news = News::Reload {
             documents: Box::new(documents),
-            rulings: Box::new(rulings),
-            ownership: Box::new(ownership),
+            decided: Box::new(decided),
             classifier: Arc::clone(classifier),
             pace,
         };
