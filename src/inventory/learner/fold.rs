@@ -563,7 +563,11 @@ impl<'s> Folder<'s> {
                 let alone = below >= 1 && shared == 0 && depth <= 1 && !plural && !any_hard;
                 let word = below == 0 && self.sheet.get(value.sym).judged.value < -1.0;
                 let few = word && depth <= 1 && !plural && !any_hard && claimed <= 3;
-                if unrelated || alone || few {
+                // What values follow is a collection, however much collections have in common below.
+                let (by_value, all) = position.led_to_values(at);
+                let wordy = self.sheet.get(value.sym).judged.value < 0.0;
+                let collection = wordy && !plural && !any_hard && by_value * 2 >= all.max(1);
+                if unrelated || alone || few || collection {
                     *score = -1.5;
                 }
             }
