@@ -54,7 +54,9 @@ fn learner(c: &mut Criterion) {
     let with_words: Vec<String> =
         with_ids.iter().map(|path| format!("{path}/{}-{}", word(&mut random), word(&mut random))).collect();
     let mut learnt: Learner<Calls> = Learner::new(LearnerLimits::default(), RankKey::derive(b"bench"));
-    with_ids.iter().for_each(|path| observe(&mut learnt, path, 1));
+    for path in &with_ids {
+        observe(&mut learnt, path, 1);
+    }
     let endpoints = learnt.fold(&Undocumented).endpoints.len();
     assert_eq!(endpoints, 4 * RESOURCES as usize, "all endpoints are learnt");
 

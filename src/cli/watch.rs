@@ -491,17 +491,7 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
     if args.key.is_some() {
         settings.key.clone_from(&args.key);
     }
-    settings.specs.extend(args.spec.iter().cloned());
-    settings.descriptors.extend(args.descriptors.iter().cloned());
-    if args.templates.is_some() {
-        settings.templates.clone_from(&args.templates);
-    }
-    if args.ownership.is_some() {
-        settings.ownership.clone_from(&args.ownership);
-    }
-    if args.dispositions.is_some() {
-        settings.dispositions.clone_from(&args.dispositions);
-    }
+    hold_against(args, &mut settings);
     settings.bodies &= !args.no_bodies;
     settings.metrics = args.metrics.or(settings.metrics);
     if args.user.is_some() {
@@ -519,6 +509,21 @@ fn settings(args: &Args) -> Result<Settings, Problems> {
         None => {}
     }
     Ok(settings)
+}
+
+/// Takes over what the command line tells to compare with.
+fn hold_against(args: &Args, settings: &mut Settings) {
+    settings.specs.extend(args.spec.iter().cloned());
+    settings.descriptors.extend(args.descriptors.iter().cloned());
+    for (given, file) in [
+        (&args.templates, &mut settings.templates),
+        (&args.ownership, &mut settings.ownership),
+        (&args.dispositions, &mut settings.dispositions),
+    ] {
+        if given.is_some() {
+            file.clone_from(given);
+        }
+    }
 }
 
 /// A log that the command line names.

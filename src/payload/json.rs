@@ -129,15 +129,8 @@ impl<'a> Scanner<'a> {
                     visitor.scalar(kind, Text::plain(text));
                 }
                 b't' | b'f' | b'n' => {
-                    let (word, kind) = match byte {
-                        b't' => (&b"true"[..], JsonType::Boolean),
-                        b'f' => (&b"false"[..], JsonType::Boolean),
-                        _ => (&b"null"[..], JsonType::Null),
-                    };
-                    let Some(text) = bytes.get(at..at + word.len()).filter(|text| *text == word) else {
-                        break false;
-                    };
-                    at += word.len();
+                    let Some((kind, text)) = word(bytes, at) else { break false };
+                    at += text.len();
                     visitor.scalar(kind, Text::plain(text));
                 }
                 _ => break false,
@@ -152,15 +145,7 @@ impl<'a> Scanner<'a> {
             }
         };
         self.at = at;
-        while open > 0 {
-            open -= 1;
-            if objects & 1 == 1 {
-                visitor.leave_object();
-            } else {
-                visitor.leave_array();
-            }
-            objects >>= 1;
-        }
+        leave(open, objects, visitor);
         whole
     }
 
@@ -187,6 +172,17 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Leaves what is still `open`, of which the bits in `objects` tell which are objects.
+fn leave<'a>(open: usize, objects: u128, visitor: &mut impl Visitor<'a>) {
+    for at in 0..open {
+        if objects >> at & 1 == 1 {
+            visitor.leave_object();
+        } else {
+            visitor.leave_array();
+        }
+    }
+}
+
 /// The string whose opening quote is at `quote`, and where it goes on behind it. `None` when it has no end.
 #[inline]
 fn string(bytes: &[u8], quote: usize) -> Option<(Text<'_>, usize)> {
@@ -201,6 +197,22 @@ fn string(bytes: &[u8], quote: usize) -> Option<(Text<'_>, usize)> {
         coding = Coding::Json;
         at += 2;
     }
+}
+
+/// The literal that begins at `start`.
+#[inline]
+fn word(bytes: &[u8], start: usize) -> Option<(JsonType, &[u8])> {
+    let rest = bytes.get(start..)?;
+    let (len, kind) = if rest.starts_with(b"true") {
+        (4, JsonType::Boolean)
+    } else if rest.starts_with(b"false") {
+        (5, JsonType::Boolean)
+    } else if rest.starts_with(b"null") {
+        (4, JsonType::Null)
+    } else {
+        return None;
+    };
+    Some((kind, rest.get(..len)?))
 }
 
 /// The number that begins at `start`.
