@@ -7,24 +7,36 @@ use common::api::{RESOURCES, api_path, word};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spanlight::inventory::learner::{Facts, Learner, LearnerLimits, RankKey, Sighting, Undocumented};
 use spanlight::merge::Merge;
+use std::collections::BTreeSet;
 use std::hint::black_box;
 
 /// Requests that are seen again and again.
 const REQUESTS: usize = 32_768;
 
 #[derive(Clone, Debug, Default)]
-struct Calls(u64);
+struct Calls {
+    calls: u64,
+    /// Resources have their own properties.
+    resource: u64,
+}
 
 impl Merge for Calls {
     fn absorb(&mut self, other: Self) {
-        self.0.absorb(other.0);
+        self.calls.absorb(other.calls);
+        self.resource = self.resource.max(other.resource);
     }
 }
 
 impl Facts for Calls {
     fn response_keys(&self) -> Vec<u64> {
-        Vec::new()
+        (0..3).map(|at| self.resource ^ at).collect::<BTreeSet<_>>().into_iter().collect()
     }
+}
+
+/// The name of a resource as a number: `/api/<name>/...`.
+fn resource(path: &str) -> u64 {
+    let name = path.split('/').nth(2).unwrap_or_default();
+    name.bytes().fold(7, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)) << 2
 }
 
 fn observe(learner: &mut Learner<Calls>, path: &str, client: u64) {
@@ -38,7 +50,11 @@ fn observe(learner: &mut Learner<Calls>, path: &str, client: u64) {
         client,
         address: None,
     };
-    learner.observe(&sighting).0 += 1;
+    let facts = learner.observe(&sighting);
+    facts.calls += 1;
+    if facts.calls == 1 {
+        facts.resource = resource(path);
+    }
 }
 
 fn learner(c: &mut Criterion) {

@@ -3,8 +3,8 @@
 //! `cargo bench --bench paths` reads two million; `PATHS=100000000 cargo bench --bench paths` as many as that. Half of them are
 //! calls of the API, half are made up: of every kind, or with `MIX=answered|dead|plausible|deep|long` of one. It prints what
 //! the process holds as it goes on, and fails when that is more than 200 MiB beyond the start, or when an endpoint that
-//! was there from the beginning is not found at the end. Where a server says yes to whatever it is asked
-//! (`MIX=answered`), names of its API may give way to what was made up: what is found is told and does not count.
+//! was there from the beginning is not found at the end. Where a server says yes to more made-up names than there is room
+//! for, as in two of the mixes, names of its API give way to them as well: what is found is told then and does not count.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -86,7 +86,7 @@ fn main() {
             }
         }
     }
-    check(&sum, most, mix != Mix::Answered);
+    check(&sum, most, !matches!(mix, Mix::Everything | Mix::Answered));
 }
 
 /// Whether all true endpoints are found, in so many bytes.
@@ -145,14 +145,26 @@ enum Mix {
 impl Mix {
     fn named(name: &str) -> Self {
         match name {
-            "" => Self::Everything,
             "answered" => Self::Answered,
             "dead" => Self::Dead,
             "plausible" => Self::Plausible,
             "deep" => Self::Deep,
             "long" => Self::Long,
-            other => panic!("no mix is called {other}"),
+            _ => {
+                assert!(name.is_empty(), "no mix is called {name}");
+                Self::Everything
+            }
         }
+    }
+}
+
+/// Some method.
+fn method(random: &mut Random) -> &'static str {
+    match random.below(4) {
+        0 => "GET",
+        1 => "POST",
+        2 => "PUT",
+        _ => "DELETE",
     }
 }
 
@@ -188,13 +200,13 @@ impl Call {
             let words = match mix {
                 Mix::Everything => return self.anything(at, random),
                 Mix::Answered => {
-                    self.method = ["GET", "POST", "PUT", "DELETE"][random.below(4) as usize];
+                    self.method = method(random);
                     self.status = 200;
                     _ = write!(self.body, r#"{{"{}":1,"{}":2}}"#, word(random), word(random));
                     1 + random.below(4)
                 }
                 Mix::Dead => {
-                    self.method = ["GET", "POST", "PUT", "DELETE"][random.below(4) as usize];
+                    self.method = method(random);
                     1 + random.below(4)
                 }
                 Mix::Plausible => {

@@ -533,11 +533,14 @@ impl<'p> Position<'p> {
         })
     }
 
-    /// Of the columns that go on below a value: those in which a value follows next, and all.
+    /// Of the columns that go on below a value: those in which a value follows next, but not below values of a hard
+    /// shape too, and all.
     pub(super) fn led_to_values(&self, at: usize) -> (usize, usize) {
         let mine = self.of_value.get(at).into_iter().flatten();
         let below = mine.filter_map(|number| self.columns.get(*number)).filter(|column| column.tail != EMPTY);
-        below.fold((0, 0), |(values, all), column| (values + usize::from(!column.next_named), all + 1))
+        below.fold((0, 0), |(values, all), column| {
+            (values + usize::from(!column.next_named && !column.hard), all + 1)
+        })
     }
 
     /// How many others have the custom verb of a value, and how many are the same with another verb or none.

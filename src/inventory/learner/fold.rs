@@ -4,6 +4,17 @@
 //! and the walk goes on below. A pass uses what the previous one found: which paths follow, which nouns
 //! are followed by ids, which names are ids elsewhere. What a document knows is pinned. Near the root a
 //! wrong value costs the whole API, so more is demanded there; see [`Folder::guard`].
+//!
+//! What is decided by a number, and why it is that one:
+//!
+//! - A name is a value from log-odds of 0 on: neither error is cheaper.
+//! - Guarded are the first four segments without a parameter before them: a stage, a base path of two and a version.
+//! - A name of which at least half goes on by values is a collection there, as collections have ids and ids have names.
+//! - Up to [`MAX_VERSIONS`] dates at the root are versions: two a year for a dozen years. Elsewhere three, with three paths
+//!   below each: a day has one thing or two.
+//! - Five `v1`s beside each other are versions of the API: few keep more alive.
+//! - Enumerations save eight operations that are shared by 85 of 100, or, where more of them go on by names, six that are
+//!   shared by 75 of 100: thin traffic shows not all of each.
 
 use hashbrown::HashMap;
 
@@ -566,7 +577,7 @@ impl<'s> Folder<'s> {
                 // What values follow is a collection, however much collections have in common below.
                 let (by_value, all) = position.led_to_values(at);
                 let wordy = self.sheet.get(value.sym).judged.value < 0.0;
-                let collection = wordy && !plural && !any_hard && by_value * 2 >= all.max(1);
+                let collection = wordy && !plural && by_value * 2 >= all.max(1);
                 if unrelated || alone || few || collection {
                     *score = -1.5;
                 }
