@@ -113,7 +113,7 @@ pub(crate) fn company(value: &[u8]) -> bool {
 /// Whether `piece`, which has `len` bytes without its dots, the first of them `initial`, is a known word.
 fn is_company_word(piece: &[u8], len: usize, initial: u8) -> bool {
     let letter = initial.to_ascii_lowercase() & 31;
-    if !FIRST.get(len).is_some_and(|letters| letters >> letter & 1 == 1) {
+    if FIRST.get(len).is_none_or(|letters| letters >> letter & 1 == 0) {
         return false;
     }
     let mut word = [0_u8; 32];
