@@ -44,6 +44,7 @@ fn traffic_held_against_its_own_export_has_nothing_undocumented() {
             "sensitive_data_over_http",
             "deprecated_in_use",
             "old_version_in_use",
+            "called_after_sunset",
         ];
         let news: Vec<_> = lines(&stdout(&output))
             .into_iter()

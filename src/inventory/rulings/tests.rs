@@ -142,7 +142,7 @@ const HOST: &str = "api.bank.example";
 
 /// Words that the evidence alone takes for names: each is called often, and nothing tells them from others.
 fn words(below: &str) -> Vec<(&'static str, String)> {
-    let words = ["daily", "weekly", "monthly"];
+    let words = ["daily", "weekly", "search"];
     words.iter().flat_map(|word| vec![(HOST, format!("GET {below}/{word}")); 6]).collect()
 }
 
@@ -165,8 +165,8 @@ fn a_pin_and_a_merge_make_one_of_what_evidence_keeps_apart() {
     assert_eq!(
         keys(&delta, &DocumentSet::default(), &decided),
         [
-            "GET api.bank.example/v1/digest/monthly 6",
-            "GET api.bank.example/v1/digest/monthly/lines 6",
+            "GET api.bank.example/v1/digest/search 6",
+            "GET api.bank.example/v1/digest/search/lines 6",
             "GET api.bank.example/v1/digest/{span} 12",
             "GET api.bank.example/v1/digest/{span}/lines 12",
             "GET api.bank.example/v1/report/{period} 18",
@@ -250,7 +250,7 @@ fn a_decision_for_one_host_changes_no_other_of_its_domain() {
         [
             "GET api.bank.example/v1/report/{period} 18",
             "GET old.bank.example/v1/report/daily 6",
-            "GET old.bank.example/v1/report/monthly 6",
+            "GET old.bank.example/v1/report/search 6",
             "GET old.bank.example/v1/report/weekly 6",
         ]
     );
