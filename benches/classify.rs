@@ -109,7 +109,7 @@ fn classify(c: &mut Criterion) {
                 let body = transaction.response.body.bytes.expose_mut();
                 let end = body.len() - HREF_END;
                 number += 1;
-                body[end - 16..end].copy_from_slice(format!("{number:016x}").as_bytes());
+                body.splice(end - 16..end, format!("{number:016x}").into_bytes());
                 black_box(inspector.inspect(transaction, &mut facts).classes);
             }
         });

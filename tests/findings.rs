@@ -1,6 +1,6 @@
 //! Findings have states: decided in a file or by a command, kept in the lake, over when their day is over.
 #![cfg(feature = "lake")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
 
@@ -95,10 +95,8 @@ fn a_file_of_decisions_settles_what_would_fail_a_build() {
     assert!(critical.len() > 1);
     let file = folder.path().join("dispositions.yaml");
     for (until, code) in [("2199-12-31", 0), ("2026-01-01", 1)] {
-        let decided: String = critical
-            .iter()
-            .map(|id| format!("- {{id: '{id}', state: accepted, until: {until}, author: a, reason: r}}\n"))
-            .collect();
+        let line = |id| format!("- {{id: '{id}', state: accepted, until: {until}, author: a, reason: r}}\n");
+        let decided = critical.iter().map(line).collect::<Vec<_>>().concat();
         std::fs::write(&file, format!("findings:\n{decided}")).unwrap();
         let args = [fail.as_slice(), &["--dispositions", file.to_str().unwrap()]].concat();
         let after = scenario(folder.path(), &args);

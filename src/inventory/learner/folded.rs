@@ -290,6 +290,7 @@ struct Spot<'a, F> {
 struct Ruled {
     names: u64,
     values: u64,
+    told: u64,
     template: Option<Vec<Sym>>,
 }
 
@@ -303,7 +304,7 @@ impl Ruled {
             };
             pinned.iter().map(token).collect()
         });
-        Self { names: ruling.names, values: ruling.values, template }
+        Self { names: ruling.names, values: ruling.values, told: ruling.told, template }
     }
 
     /// Whether a segment is a value, where that was decided.
@@ -627,7 +628,7 @@ fn fold_family<'a, F: Facts>(
         let (Some(path), Some(sure)) = (paths.get(*number), sure.get(*number)) else { continue };
         let tokens = routed(&mut sheet, path, spot);
         if let Some(host) = gathered.hosts.get(spot.host) {
-            rows.note_values(&sheet, key, host, &spot.segments, &tokens);
+            rows.note_values(&sheet, key, host, (&spot.segments, spot.ruled.told), &tokens);
         }
         let template = template_of(&sheet, &tokens, &shapes);
         if let (Some(wanted), Some(accounts)) = (wanted.as_mut(), &accounts)
@@ -962,14 +963,22 @@ impl<'a, F: Facts> Rows<'a, F> {
         }
     }
 
-    /// Takes note of the names of a path that its template takes for values.
-    fn note_values(&mut self, sheet: &Sheet, key: RankKey, host: &str, segments: &[Sym], template: &[Sym]) {
+    /// Takes note of the names of a path that its template takes for values, but of those that an operator has told.
+    fn note_values(
+        &mut self,
+        sheet: &Sheet,
+        key: RankKey,
+        host: &str,
+        (segments, told): (&[Sym], u64),
+        template: &[Sym],
+    ) {
         let rank_of = |text: &str| saved::rank(text).unwrap_or_else(|| key.rank(text.as_bytes()));
         let mut path = key.rank_pair(0, rank_of(host));
-        for (segment, token) in segments.iter().zip(template) {
+        for (at, (segment, token)) in segments.iter().zip(template).enumerate() {
             let symbol = sheet.get(*segment);
             path = key.rank_pair(path, rank_of(&symbol.text));
-            if sheet.get(*token).parameter && !symbol.marker {
+            let told = at < 64 && told >> at & 1 == 1;
+            if sheet.get(*token).parameter && !symbol.marker && !told {
                 self.values.insert(path);
             }
         }

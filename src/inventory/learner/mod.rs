@@ -244,6 +244,8 @@ pub struct Ruling<'a> {
     pub names: u64,
     /// Bit `i` is set when segment `i` is a value.
     pub values: u64,
+    /// Bit `i` is set when segment `i` is told by its name: no secret, and needed to decide the same again.
+    pub told: u64,
     /// The template of the path, when the whole of it was decided.
     pub pinned: Option<&'a [RuledSegment]>,
     /// The numbers of the decisions that it comes from.

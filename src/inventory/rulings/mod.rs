@@ -67,18 +67,20 @@ impl Rule {
         match &self.kind {
             Kind::Pin => match self.pattern.get(depth)? {
                 RuledSegment::Name(name) => {
-                    (*segment == Segment::Name(name)).then_some(Claim { is_name: true })
+                    (*segment == Segment::Name(name)).then_some(Claim { is_name: true, told: true })
                 }
                 parameter @ RuledSegment::Parameter { .. } => {
-                    fits(parameter, segment).then_some(Claim { is_name: false })
+                    fits(parameter, segment).then_some(Claim { is_name: false, told: false })
                 }
             },
             Kind::Split(names) => {
-                (depth == self.pattern.len() && holds(names, segment)).then_some(Claim { is_name: true })
+                let told = depth == self.pattern.len() && holds(names, segment);
+                told.then_some(Claim { is_name: true, told })
             }
             Kind::Merge(names) => {
-                let told = names.as_ref().is_none_or(|names| holds(names, segment));
-                (depth == self.pattern.len() && told).then_some(Claim { is_name: false })
+                let told = names.as_ref().is_some_and(|names| holds(names, segment));
+                (depth == self.pattern.len() && (told || names.is_none()))
+                    .then_some(Claim { is_name: false, told })
             }
             Kind::Name => None,
         }
@@ -97,6 +99,8 @@ impl Rule {
 #[derive(Clone, Copy, Debug)]
 struct Claim {
     is_name: bool,
+    /// Whether the decision tells the segment by its name.
+    told: bool,
 }
 
 fn holds(names: &BTreeSet<String>, segment: &Segment<'_>) -> bool {
@@ -166,6 +170,7 @@ impl Rulings {
             let claim = |at: &usize| Some((*at, self.rules.get(*at)?.claims(depth, segment)?));
             let claims: Vec<(usize, Claim)> = alive.iter().filter_map(claim).collect();
             let is_name = claims.iter().any(|(_, claim)| claim.is_name);
+            ruling.told |= u64::from(claims.iter().any(|(_, claim)| claim.told)) << depth;
             if is_name {
                 ruling.names |= 1 << depth;
             } else if !claims.is_empty() {
