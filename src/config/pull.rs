@@ -1,11 +1,11 @@
 //! What is said of logs that the sensor fetches itself: topics and buckets.
 
-use super::read::Wrong;
 use super::settings::WayIn;
 use super::{AccessLogConfig, KafkaConfig, S3Config};
 #[cfg(any(feature = "kafka", feature = "s3"))]
 use super::{Commit, From, Mechanism};
 use crate::access_log::LogFormat;
+use crate::spec::wrong::Wrong;
 use std::path::Path;
 #[cfg(feature = "s3")]
 use std::time::Duration;

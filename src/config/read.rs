@@ -5,62 +5,15 @@
 //! taken out, and the rest is read on, so that one round shows everything.
 
 use super::{AccessLogConfig, Config, InterfaceConfig, KeyLogConfig};
-use crate::problem::Problems;
-use crate::spec::lines::{dotted, lines_of};
-use crate::spec::tree::{self, Format};
+use crate::spec::tree;
+use crate::spec::wrong::{Wrong, below};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-
-/// The problems of a file on their way to the user: JSON pointers and what is wrong there.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Wrong(Vec<(String, String)>);
-
-impl Wrong {
-    pub(super) fn push(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.push((pointer.into(), message.into()));
-    }
-
-    /// Adds a problem at `pointer` unless `holds`.
-    pub(super) fn unless(&mut self, holds: bool, pointer: &str, rule: &str) {
-        if !holds {
-            self.push(pointer, rule);
-        }
-    }
-
-    /// All of them in the order of the file, each with its line. Without a text the keys are the place.
-    pub(super) fn located(self, file: &str, text: Option<(&[u8], Format)>) -> Problems {
-        let pointers = self.0.iter().map(|(pointer, _)| pointer.as_str());
-        let lines = text.map_or_else(BTreeMap::new, |(text, format)| lines_of(text, format, pointers));
-        let mut all: Vec<_> = self
-            .0
-            .into_iter()
-            .map(|(pointer, message)| (lines.get(&pointer).copied().unwrap_or_default(), pointer, message))
-            .collect();
-        all.sort_by_key(|(line, ..)| *line);
-        let mut problems = Problems::default();
-        for (line, pointer, message) in all {
-            let key = dotted(&pointer);
-            let place = match (line, key.is_empty()) {
-                (0, _) => key,
-                (_, true) => format!("line {line}"),
-                (_, false) => format!("line {line}, {key}"),
-            };
-            problems.push(file, place, message);
-        }
-        problems
-    }
-}
 
 /// What a tree comes to, and what is wrong in it. With anything wrong the rest must not be used.
 pub(super) fn config(mut tree: tree::Tree, wrong: &mut Wrong) -> Config {
-    for pointer in std::mem::take(&mut tree.duplicates) {
-        wrong.push(pointer, "stands twice in its section; keep one");
-    }
-    if tree.more {
-        wrong.push("", "more YAML documents follow `---`; the file must hold one");
-    }
+    wrong.of_tree(&mut tree);
     let mut root = match tree.value {
         Value::Object(root) => root,
         Value::Null => Map::new(),
@@ -142,8 +95,7 @@ fn prune(keys: &mut Map<String, Value>, known: &Value, above: &Above<'_>, wrong:
     // A key without a value has its default.
     keys.retain(|key, value| !value.is_null() || known.get(key).is_none());
     keys.retain(|key, value| {
-        let mut pointer = above.pointer.to_owned();
-        crate::spec::push_pointer(&mut pointer, key);
+        let pointer = below(above.pointer, key);
         let names: Vec<&str> = above.names.iter().copied().chain([key.as_str()]).collect();
         let Some(default) = known.get(key) else {
             wrong.push(pointer, unknown(key, known, above.root));

@@ -1,7 +1,7 @@
 //! What a configuration comes to: the rules it is held against, and what of it may change while the sensor runs.
 
 use super::pull;
-use super::read::{self, Wrong};
+use super::read;
 pub use crate::source::interface::Interface;
 
 use super::{
@@ -26,6 +26,7 @@ use crate::source::intake::s3::S3Settings;
 use crate::source::key_log::KeySocketSettings;
 use crate::source::{log_file, log_presets};
 use crate::spec::tree;
+use crate::spec::wrong::Wrong;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;

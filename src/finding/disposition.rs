@@ -13,8 +13,7 @@
 
 use super::Finding;
 use crate::problem::Problems;
-use crate::spec::lines::{dotted, lines_of};
-use crate::spec::tree;
+use crate::spec::wrong::{Wrong, below};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -168,23 +167,10 @@ impl Dispositions {
     /// Reads a file of decisions. What is wrong in it is told with its line, and the rest is used.
     #[must_use]
     pub fn read(file: &str, bytes: &[u8]) -> (Self, Problems) {
-        let mut problems = Problems::default();
-        if bytes.len() > MAX_BYTES {
-            problems.push(file, "", format!("larger than the {} MiB that are read", MAX_BYTES >> 20));
-            return (Self::default(), problems);
-        }
-        let tree = match tree::read(bytes) {
-            Ok(tree) => tree,
-            Err(unreadable) => {
-                let place = unreadable.line.map(|line| format!("line {line}")).unwrap_or_default();
-                problems.push(file, place, format!("is no YAML: {}", unreadable.message));
-                return (Self::default(), problems);
-            }
+        let (tree, mut wrong) = match Wrong::open(file, bytes, MAX_BYTES) {
+            Ok(opened) => opened,
+            Err(problems) => return (Self::default(), problems),
         };
-        let mut wrong: Vec<(String, String)> = Vec::new();
-        for pointer in tree.duplicates {
-            wrong.push((pointer, "stands twice in its section; keep one".to_owned()));
-        }
         let mut all = Self::default();
         match &tree.value {
             Value::Null => {}
@@ -193,55 +179,33 @@ impl Dispositions {
                     match (key.as_str(), value) {
                         ("findings", Value::Array(items)) => all.take(items, &mut wrong),
                         ("findings", Value::Null) => {}
-                        ("findings", _) => {
-                            wrong.push(("/findings".to_owned(), "must be a list of decisions".to_owned()));
-                        }
-                        _ => {
-                            let mut pointer = String::new();
-                            crate::spec::push_pointer(&mut pointer, key);
-                            wrong.push((pointer, "is no key here; there is `findings`".to_owned()));
-                        }
+                        ("findings", _) => wrong.push("/findings", "must be a list of decisions"),
+                        _ => wrong.push(below("", key), "is no key here; there is `findings`"),
                     }
                 }
             }
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                wrong.push((String::new(), "must hold a list under `findings`".to_owned()));
+                wrong.push("", "must hold a list under `findings`");
             }
         }
-        let lines = lines_of(bytes, tree.format, wrong.iter().map(|(pointer, _)| pointer.as_str()));
-        wrong.sort_by_key(|(pointer, _)| lines.get(pointer).copied().unwrap_or_default());
-        for (pointer, message) in wrong {
-            let key = dotted(&pointer);
-            let place = match (lines.get(&pointer), key.is_empty()) {
-                (None, _) => key,
-                (Some(line), true) => format!("line {line}"),
-                (Some(line), false) => format!("line {line}, {key}"),
-            };
-            problems.push(file, place, message);
-        }
-        (all, problems)
+        (all, wrong.located(file, Some((bytes, tree.format))))
     }
 
-    fn take(&mut self, items: &[Value], wrong: &mut Vec<(String, String)>) {
+    fn take(&mut self, items: &[Value], wrong: &mut Wrong) {
         for (n, item) in items.iter().enumerate() {
             let pointer = format!("/findings/{n}");
             if n >= MAX_DECISIONS {
-                wrong.push((
-                    pointer,
-                    format!("more than {MAX_DECISIONS} decisions; from here on none is used"),
-                ));
+                wrong
+                    .push(pointer, format!("more than {MAX_DECISIONS} decisions; from here on none is used"));
                 return;
             }
             match decision(item) {
                 Ok((id, decided)) => {
                     if self.0.insert(id, decided).is_some() {
-                        wrong.push((
-                            pointer,
-                            "decides on a finding once more; the last one counts".to_owned(),
-                        ));
+                        wrong.push(pointer, "decides on a finding once more; the last one counts");
                     }
                 }
-                Err(message) => wrong.push((pointer, message)),
+                Err(message) => wrong.push(pointer, message),
             }
         }
     }
@@ -306,6 +270,13 @@ mod tests {
             assert_eq!(finding.disposition.as_ref().unwrap().reason, "moves in spring");
         }
         assert!(State::Reopened.is_due() && !State::Accepted.is_due());
+    }
+
+    #[test]
+    fn a_second_document_is_told_and_not_read() {
+        let (all, problems) = read("findings: []\n---\nfindings: []\n");
+        assert!(all.is_empty());
+        assert_eq!(problems, ["d.yaml: line 1: more YAML documents follow `---`; the file must hold one"]);
     }
 
     #[test]

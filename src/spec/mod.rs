@@ -23,6 +23,7 @@ mod schema;
 mod server;
 mod told;
 pub(crate) mod tree;
+pub(crate) mod wrong;
 
 pub use descriptors::Descriptors;
 pub use methods::{Method, Methods};

@@ -2,8 +2,8 @@
 
 use super::{Claim, Exposure, Ownership, PathPattern, RetirementPolicy, Rule, Segment, ServiceLevel, Spans};
 use crate::problem::Problems;
-use crate::spec::lines::{dotted, lines_of};
-use crate::spec::tree;
+use crate::spec::lines::lines_of;
+use crate::spec::wrong::{Wrong, below};
 use crate::time::Timestamp;
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
@@ -32,26 +32,11 @@ impl Ownership {
     /// Reads a file of ownership. What is wrong in it is told, and the rest is used.
     #[must_use]
     pub fn read(file: &str, bytes: &[u8]) -> (Self, Problems) {
-        let mut problems = Problems::default();
-        if bytes.len() > MAX_BYTES {
-            problems.push(file, "", format!("larger than the {} MiB that are read", MAX_BYTES >> 20));
-            return (Self::default(), problems);
-        }
-        let tree = match tree::read(bytes) {
-            Ok(tree) => tree,
-            Err(unreadable) => {
-                let place = unreadable.line.map(|line| format!("line {line}")).unwrap_or_default();
-                problems.push(file, place, format!("is no YAML: {}", unreadable.message));
-                return (Self::default(), problems);
-            }
+        let (tree, wrong) = match Wrong::open(file, bytes, MAX_BYTES) {
+            Ok(opened) => opened,
+            Err(problems) => return (Self::default(), problems),
         };
-        let mut reading = Reading::default();
-        for pointer in tree.duplicates {
-            reading.tell(&pointer, "stands twice in its section; keep one");
-        }
-        if tree.more {
-            reading.tell("", "more YAML documents follow `---`; the file must hold one");
-        }
+        let mut reading = Reading { wrong, ..Reading::default() };
         match tree.value {
             Value::Object(sections) => reading.sections(&sections),
             Value::Null => {}
@@ -59,32 +44,13 @@ impl Ownership {
                 reading.tell("", "must hold a list under `services`, a map under `environments`, or both");
             }
         }
-        reading.settle();
-        let Reading { mut rules, items, spans, mut wrong } = reading;
-        let pointers = wrong.iter().flat_map(|wrong| [Some(&wrong.pointer), wrong.other.as_ref()]);
-        let lines = lines_of(bytes, tree.format, pointers.flatten().map(String::as_str));
-        wrong.sort_by_key(|wrong| lines.get(&wrong.pointer).copied().unwrap_or_default());
-        for Wrong { pointer, message, other } in wrong {
-            let key = dotted(&pointer);
-            let place = match (lines.get(&pointer), key.is_empty()) {
-                (None, _) => key,
-                (Some(line), true) => format!("line {line}"),
-                (Some(line), false) => format!("line {line}, {key}"),
-            };
-            let other = other.and_then(|other| lines.get(&other)).copied().unwrap_or_default();
-            problems.push(file, place, message.replace("{other}", &other.to_string()));
-        }
+        reading.settle(|pointers| lines_of(bytes, tree.format, pointers.iter().copied()));
+        let Reading { mut rules, items, spans, wrong } = reading;
         // Of equals the first in the file stays in front.
         rules.sort_by_key(|(rule, _)| Reverse(rule.rank()));
+        let problems = wrong.located(file, Some((bytes, tree.format)));
         (Self { rules: rules.into_iter().map(|(rule, _)| rule).collect(), items, spans }, problems)
     }
-}
-
-/// A mistake by JSON pointer; `{other}` in its message is the line of another place.
-struct Wrong {
-    pointer: String,
-    message: String,
-    other: Option<String>,
 }
 
 /// A file that is being read.
@@ -94,18 +60,12 @@ struct Reading {
     rules: Vec<(Rule, String)>,
     items: usize,
     spans: Spans,
-    wrong: Vec<Wrong>,
-}
-
-fn below(pointer: &str, key: &str) -> String {
-    let mut pointer = pointer.to_owned();
-    crate::spec::push_pointer(&mut pointer, key);
-    pointer
+    wrong: Wrong,
 }
 
 impl Reading {
     fn tell(&mut self, pointer: &str, message: impl Into<String>) {
-        self.wrong.push(Wrong { pointer: pointer.to_owned(), message: message.into(), other: None });
+        self.wrong.push(pointer, message);
     }
 
     /// Tells each key that is not known.
@@ -236,29 +196,31 @@ impl Reading {
         }
     }
 
-    /// Tells rules that are for the same and say different things.
-    fn settle(&mut self) {
+    /// Tells rules that are for the same and say different things. `lines` knows the lines of pointers.
+    fn settle(&mut self, lines: impl Fn(&[&str]) -> BTreeMap<String, u32>) {
         self.rules.truncate(MAX_RULES);
-        let mut wrong = Vec::new();
+        let mut contradictions: Vec<(&str, &str)> = Vec::new();
         let mut subjects: BTreeMap<Subject<'_>, Claimed<'_>> = BTreeMap::new();
         for (rule, pointer) in &self.rules {
             let subject = (rule.host.as_deref(), format!("{:?}", rule.path));
             let Claimed { sum, earlier } = subjects.entry(subject).or_default();
-            if wrong.len() < MAX_CONTRADICTIONS && differ(sum, &rule.claim) {
+            if contradictions.len() < MAX_CONTRADICTIONS && differ(sum, &rule.claim) {
                 let other = earlier.iter().find(|(claim, at)| at != pointer && differ(claim, &rule.claim));
-                if let Some((_, other)) = other {
-                    let message = "line {other} says something else of the same, and counts; keep one";
-                    wrong.push(Wrong {
-                        pointer: pointer.clone(),
-                        message: message.to_owned(),
-                        other: Some((*other).to_owned()),
-                    });
-                }
+                contradictions.extend(other.map(|(_, other)| (pointer.as_str(), *other)));
             }
             sum.complete(&rule.claim);
             earlier.push((&rule.claim, pointer));
         }
-        self.wrong.append(&mut wrong);
+        if contradictions.is_empty() {
+            return;
+        }
+        let others: Vec<&str> = contradictions.iter().map(|(_, other)| *other).collect();
+        let lines = lines(&others);
+        for (pointer, other) in contradictions {
+            let line = lines.get(other).copied().unwrap_or_default();
+            let message = format!("line {line} says something else of the same, and counts; keep one");
+            self.wrong.push(pointer, message);
+        }
     }
 
     /// The texts of a list, or one text; none when there is none.

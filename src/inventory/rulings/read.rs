@@ -3,8 +3,8 @@
 use super::{Kind, Rule, Rulings};
 use crate::inventory::learner::{RuledSegment, can_be_kept};
 use crate::problem::Problems;
-use crate::spec::lines::{dotted, lines_of};
-use crate::spec::tree::{self, Format};
+use crate::spec::lines::lines_of;
+use crate::spec::wrong::{Wrong, below};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,9 +16,6 @@ const MAX_NAMES: usize = 1_000;
 const MAX_SEGMENTS: usize = 24;
 /// Bytes of a file.
 const MAX_BYTES: usize = 4 << 20;
-
-/// What is wrong, by JSON pointer.
-type Wrong = Vec<(String, String)>;
 
 /// A decision with its pointer.
 struct Read {
@@ -33,51 +30,25 @@ impl Rulings {
     /// Reads a file of decisions. What is wrong in it is told, and the rest is used.
     #[must_use]
     pub fn read(file: &str, bytes: &[u8]) -> (Self, Problems) {
-        let mut problems = Problems::default();
-        if bytes.len() > MAX_BYTES {
-            problems.push(file, "", format!("larger than the {} MiB that are read", MAX_BYTES >> 20));
-            return (Self::default(), problems);
-        }
-        let tree = match tree::read(bytes) {
-            Ok(tree) => tree,
-            Err(unreadable) => {
-                let place = unreadable.line.map(|line| format!("line {line}")).unwrap_or_default();
-                problems.push(file, place, format!("is no YAML: {}", unreadable.message));
-                return (Self::default(), problems);
-            }
+        let (tree, mut wrong) = match Wrong::open(file, bytes, MAX_BYTES) {
+            Ok(opened) => opened,
+            Err(problems) => return (Self::default(), problems),
         };
-        let mut wrong: Wrong = Vec::new();
-        for pointer in tree.duplicates {
-            wrong.push((pointer, "stands twice in its section; keep one".to_owned()));
-        }
-        if tree.more {
-            wrong
-                .push((String::new(), "more YAML documents follow `---`; the file must hold one".to_owned()));
-        }
         let mut read = Vec::new();
         match tree.value {
             Value::Object(sections) => sections_of(sections, &mut read, &mut wrong),
             Value::Null => {}
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => wrong
-                .push((String::new(), "must hold lists under `pin`, `split`, `merge` and `name`".to_owned())),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                wrong.push("", "must hold lists under `pin`, `split`, `merge` and `name`");
+            }
         }
         if read.len() > MAX_RULES {
             let more = read.split_off(MAX_RULES);
             let pointer = more.first().map(|rule| rule.pointer.clone()).unwrap_or_default();
-            wrong.push((pointer, format!("more than {MAX_RULES} decisions; from here on none is used")));
+            wrong.push(pointer, format!("more than {MAX_RULES} decisions; from here on none is used"));
         }
-        let lines = lines(bytes, tree.format, &read, &wrong);
+        let lines = lines_of(bytes, tree.format, read.iter().map(|rule| rule.pointer.as_str()));
         settle(&mut read, &lines, &mut wrong);
-        wrong.sort_by_key(|(pointer, _)| lines.get(pointer).copied().unwrap_or_default());
-        for (pointer, message) in wrong {
-            let key = dotted(&pointer);
-            let place = match (lines.get(&pointer), key.is_empty()) {
-                (None, _) => key,
-                (Some(line), true) => format!("line {line}"),
-                (Some(line), false) => format!("line {line}, {key}"),
-            };
-            problems.push(file, place, message);
-        }
         let rules = read
             .into_iter()
             .map(|Read { kind, hosts, pattern, pointer, text }| {
@@ -85,13 +56,8 @@ impl Rulings {
                 Rule { kind, hosts, pattern, place: format!("{file}: line {line}"), text }
             })
             .collect();
-        (Self { rules }, problems)
+        (Self { rules }, wrong.located(file, Some((bytes, tree.format))))
     }
-}
-
-fn lines(bytes: &[u8], format: Format, read: &[Read], wrong: &Wrong) -> BTreeMap<String, u32> {
-    let pointers = read.iter().map(|rule| rule.pointer.as_str());
-    lines_of(bytes, format, pointers.chain(wrong.iter().map(|(pointer, _)| pointer.as_str())))
 }
 
 fn sections_of(sections: Map<String, Value>, read: &mut Vec<Read>, wrong: &mut Wrong) {
@@ -103,7 +69,7 @@ fn sections_of(sections: Map<String, Value>, read: &mut Vec<Read>, wrong: &mut W
             "name" => name,
             _ => {
                 let message = "is no kind of decision; there are `pin`, `split`, `merge` and `name`";
-                wrong.push((pointer_of(&key), message.to_owned()));
+                wrong.push(below("", &key), message);
                 continue;
             }
         };
@@ -111,7 +77,7 @@ fn sections_of(sections: Map<String, Value>, read: &mut Vec<Read>, wrong: &mut W
             Value::Array(items) => items,
             Value::Null => continue,
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                wrong.push((pointer_of(&key), "must be a list: begin each decision with `- `".to_owned()));
+                wrong.push(below("", &key), "must be a list: begin each decision with `- `");
                 continue;
             }
         };
@@ -124,12 +90,6 @@ fn sections_of(sections: Map<String, Value>, read: &mut Vec<Read>, wrong: &mut W
     }
 }
 
-fn pointer_of(key: &str) -> String {
-    let mut pointer = String::new();
-    crate::spec::push_pointer(&mut pointer, key);
-    pointer
-}
-
 type Item = (Kind, Vec<String>, Vec<RuledSegment>, String);
 
 /// Where a decision stands, and where mistakes in it are told.
@@ -140,14 +100,14 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn tell(&mut self, below: &str, message: impl Into<String>) {
-        self.wrong.push((format!("{}{below}", self.pointer), message.into()));
+        self.wrong.push(format!("{}{below}", self.pointer), message);
     }
 
     /// Tells each key that is not known.
     fn only(&mut self, map: &Map<String, Value>, known: &[&str]) {
         for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
             let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-            self.tell(&pointer_of(key), format!("is unknown here; there are {}", known.join(", ")));
+            self.tell(&below("", key), format!("is unknown here; there are {}", known.join(", ")));
         }
     }
 
@@ -160,20 +120,17 @@ impl Told<'_> {
                 let texts: Vec<String> =
                     items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect();
                 if texts.len() < items.len() {
-                    self.tell(
-                        &pointer_of(key),
-                        "each must be a text: put what reads like a number in quotes",
-                    );
+                    self.tell(&below("", key), "each must be a text: put what reads like a number in quotes");
                 }
                 texts
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
-                self.tell(&pointer_of(key), rule);
+                self.tell(&below("", key), rule);
                 return None;
             }
         };
         if texts.len() > MAX_NAMES {
-            self.tell(&pointer_of(key), format!("holds more than {MAX_NAMES} texts"));
+            self.tell(&below("", key), format!("holds more than {MAX_NAMES} texts"));
             return None;
         }
         Some(texts)
@@ -240,9 +197,9 @@ impl Told<'_> {
         let mut names = BTreeSet::new();
         for name in self.texts(map, key)? {
             if name.is_empty() || name.contains(['/', '{', '}']) {
-                self.tell(&pointer_of(key), "each must be one segment, as it stands in the path");
+                self.tell(&below("", key), "each must be one segment, as it stands in the path");
             } else if !can_be_kept(&name, depth) {
-                self.tell(&pointer_of(key), UNKEPT);
+                self.tell(&below("", key), UNKEPT);
             } else {
                 names.insert(name);
             }
@@ -484,12 +441,12 @@ fn settle(read: &mut Vec<Read>, lines: &BTreeMap<String, u32>, wrong: &mut Wrong
             }
             let line = lines.get(&earlier.pointer).copied().unwrap_or_default();
             if let Some(message) = repeated(rule, earlier, line) {
-                wrong.push((rule.pointer.clone(), message));
+                wrong.push(rule.pointer.clone(), message);
                 lost.insert(at);
                 break;
             }
             if let Some(message) = misnamed(rule, earlier, line) {
-                wrong.push((rule.pointer.clone(), message));
+                wrong.push(rule.pointer.clone(), message);
             }
             for (loser, other, number) in [(rule, earlier, at), (earlier, rule, before)] {
                 let names = contested(loser, other);
@@ -498,12 +455,12 @@ fn settle(read: &mut Vec<Read>, lines: &BTreeMap<String, u32>, wrong: &mut Wrong
                 }
                 let other = lines.get(&other.pointer).copied().unwrap_or_default();
                 let told = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                wrong.push((
+                wrong.push(
                     loser.pointer.clone(),
                     format!(
                         "line {other} keeps {told} apart there, which goes before merging; take it out of one"
                     ),
-                ));
+                );
                 taken.push((number, names));
             }
         }
