@@ -39,27 +39,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     };
     let mut wrong = Vec::new();
     let documents = documents::all_of(&settings.specs, &settings.descriptors, &mut wrong);
-    let rulings = match documents::rulings(settings.templates.as_deref(), &mut wrong) {
-        Ok(rulings) => rulings.len(),
-        Err(error) => {
-            wrong.push(format!("{error:#}"));
-            0
-        }
-    };
-    let ownership = match documents::ownership(settings.ownership.as_deref(), &mut wrong) {
-        Ok(ownership) => ownership.len(),
-        Err(error) => {
-            wrong.push(format!("{error:#}"));
-            0
-        }
-    };
-    let dispositions = match documents::dispositions(settings.dispositions.as_deref(), &mut wrong) {
-        Ok(dispositions) => dispositions.len(),
-        Err(error) => {
-            wrong.push(format!("{error:#}"));
-            0
-        }
-    };
+    let rulings = documents::rulings(settings.templates.as_deref(), &mut wrong);
+    let rulings = counted(rulings.map(|rulings| rulings.len()), &mut wrong);
+    let ownership = documents::ownership(settings.ownership.as_deref(), &mut wrong);
+    let ownership = counted(ownership.map(|ownership| ownership.len()), &mut wrong);
+    let dispositions = documents::dispositions(settings.dispositions.as_deref(), &mut wrong);
+    let dispositions = counted(dispositions.map(|dispositions| dispositions.len()), &mut wrong);
     let key_file = settings.key_file();
     let key = if settings.key.is_some() || key_file.exists() {
         match key::load(&key_file) {
@@ -83,6 +68,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let text = told(&settings, &decided, &key, Colours::for_stdout());
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Outcome::Done)
+}
+
+/// How much was read; nothing of what could not be, which is told.
+fn counted(read: Result<usize>, wrong: &mut Vec<String>) -> usize {
+    read.unwrap_or_else(|error| {
+        wrong.push(format!("{error:#}"));
+        0
+    })
 }
 
 /// What the files come to that people write.

@@ -1,9 +1,10 @@
-//! `--spec`, `--descriptors`, `--templates` and `--ownership`: documents from files and folders, what operators have
-//! decided on templates, and what they tell of services.
+//! `--spec`, `--descriptors`, `--templates`, `--ownership` and `--dispositions`: documents from files and folders, and
+//! what people have decided on templates, tell of services and have decided on findings.
 
 use crate::finding::Dispositions;
 use crate::inventory::ownership::Ownership;
 use crate::inventory::rulings::Rulings;
+use crate::problem::Problems;
 use crate::spec::{Descriptors, DocumentSet, Methods};
 use anyhow::{Context, Result};
 use std::fs;
@@ -102,31 +103,33 @@ fn load(paths: &[PathBuf], wanted: &Wanted, complaints: &mut Vec<String>) -> Res
     Ok(files)
 }
 
-/// What operators have decided on templates. What is wrong with it is told in words; the rest goes on.
+/// What operators have decided on templates.
 pub(super) fn rulings(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Rulings> {
-    let Some(path) = path else { return Ok(Rulings::default()) };
-    let bytes = fs::read(path).with_context(|| format!("read the templates {}", path.display()))?;
-    let (rulings, problems) = Rulings::read(&path.display().to_string(), &bytes);
-    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
-    Ok(rulings)
+    of_people(path, "templates", Rulings::read, complaints)
 }
 
-/// What operators tell of services. What is wrong with it is told in words; the rest goes on.
+/// What operators tell of services.
 pub(super) fn ownership(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Ownership> {
-    let Some(path) = path else { return Ok(Ownership::default()) };
-    let bytes = fs::read(path).with_context(|| format!("read the ownership {}", path.display()))?;
-    let (ownership, problems) = Ownership::read(&path.display().to_string(), &bytes);
-    complaints.extend(problems.as_slice().iter().map(ToString::to_string));
-    Ok(ownership)
+    of_people(path, "ownership", Ownership::read, complaints)
 }
 
-/// What people have decided on findings. What is wrong with it is told in words; the rest goes on.
+/// What people have decided on findings.
 pub(super) fn dispositions(path: Option<&Path>, complaints: &mut Vec<String>) -> Result<Dispositions> {
-    let Some(path) = path else { return Ok(Dispositions::default()) };
-    let bytes = fs::read(path).with_context(|| format!("read the dispositions {}", path.display()))?;
-    let (dispositions, problems) = Dispositions::read(&path.display().to_string(), &bytes);
+    of_people(path, "dispositions", Dispositions::read, complaints)
+}
+
+/// A file that people write, if there is one. What is wrong with it is told in words; the rest goes on.
+fn of_people<T: Default>(
+    path: Option<&Path>,
+    what: &str,
+    read: fn(&str, &[u8]) -> (T, Problems),
+    complaints: &mut Vec<String>,
+) -> Result<T> {
+    let Some(path) = path else { return Ok(T::default()) };
+    let bytes = fs::read(path).with_context(|| format!("read the {what} {}", path.display()))?;
+    let (told, problems) = read(&path.display().to_string(), &bytes);
     complaints.extend(problems.as_slice().iter().map(ToString::to_string));
-    Ok(dispositions)
+    Ok(told)
 }
 
 fn folder(path: &Path, depth: usize, wanted: &Wanted, files: &mut Files, complaints: &mut Vec<String>) {
