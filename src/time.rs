@@ -103,6 +103,13 @@ impl Timestamp {
         (year, month.cast_unsigned().to_le_bytes()[0], day.cast_unsigned().to_le_bytes()[0])
     }
 
+    /// The day (UTC) as RFC 3339 writes it: `2026-01-31`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let (year, month, day) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
     /// The midnight (UTC) that begins the day of an RFC 3339 date, or of a date-time's date.
     #[must_use]
     pub fn parse_date(text: &str) -> Option<Self> {

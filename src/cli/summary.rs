@@ -686,8 +686,7 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colo
     if row.state != State::Open.name() {
         state.push_str("  ");
         state.push_str(&row.state.replace('_', " "));
-        let until = row.until.map(Timestamp::civil);
-        state.extend(until.map(|(year, month, day)| format!(" until {year:04}-{month:02}-{day:02}")));
+        state.extend(row.until.map(|until| format!(" until {}", until.date())));
         if !row.author.is_empty() {
             state.extend([" by ", &row.author, ": ", &row.reason]);
         }

@@ -7,7 +7,6 @@ use super::{Seen, counted, place_of};
 use crate::finding::{Finding, Kind, Register, Severity};
 use crate::inventory::lifecycle::{Announcer, Lifecycle, State, Trend};
 use crate::spec::DocumentSet;
-use crate::time::Timestamp;
 
 pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut Register) {
     for one in seen.iter().filter(|one| one.endpoint.facts.requests > 0) {
@@ -22,12 +21,6 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
             register.add(finding);
         }
     }
-}
-
-/// `2026-01-31`.
-pub(super) fn day(at: Timestamp) -> String {
-    let (year, month, day) = at.civil();
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// How calls have changed, as a part of a sentence; nothing where two weeks were not watched.
@@ -73,7 +66,7 @@ fn deprecated(one: &Seen<'_>, life: &Lifecycle, documents: &DocumentSet) -> Opti
         let left = sunset.since(facts.last_seen).as_secs() / 86_400;
         let left =
             if over { String::new() } else { format!(", {} after the last call", counted(left, "day")) };
-        let words = format!("; its sunset {tense} {}{left}", day(sunset));
+        let words = format!("; its sunset {tense} {}{left}", sunset.date());
         finding.explanation.push_str(&words);
     }
     if facts.retirement.successor_links > 0 {
@@ -107,7 +100,7 @@ fn after_sunset(one: &Seen<'_>, life: &Lifecycle, documents: &DocumentSet) -> Op
     let told = announcer.words();
     finding.explanation = format!(
         "{told} that its sunset was {}, {word}; {} after it{}",
-        day(sunset),
+        sunset.date(),
         counted(calls, "request"),
         trend(life.trend)
     );
@@ -128,7 +121,7 @@ fn resurrected(one: &Seen<'_>, life: &Lifecycle) -> Option<Finding> {
     let mut finding = one.finding(Kind::Resurrected, severity, "", (facts.requests, facts.requests));
     finding.explanation = format!(
         "called again since {} after {} of silence or of being gone; {}",
-        day(life.since),
+        life.since.date(),
         counted(life.silent_days.unsigned_abs(), "day"),
         traffic(facts)
     );
@@ -147,8 +140,8 @@ fn short_notice(one: &Seen<'_>, life: &Lifecycle) -> Option<Finding> {
     let mut finding = one.finding(Kind::ShortNotice, Severity::Low, "", (facts.requests, facts.requests));
     finding.explanation = format!(
         "deprecated since {} with its sunset on {}: {} of notice, and its owner's policy wants {wanted}; {}",
-        day(since),
-        day(sunset),
+        since.date(),
+        sunset.date(),
         counted(given, "day"),
         traffic(facts)
     );

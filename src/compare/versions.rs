@@ -67,7 +67,7 @@ fn old_version(older: &Called<'_>, family: &[Called<'_>], all: u64) -> Option<Fi
     finding.explanation = format!(
         "version {version} is called though version {} answers, seen since {}; {told}",
         newest.key.version,
-        lifecycle::day(newest.used.first_seen)
+        newest.used.first_seen.date()
     );
     Some(finding)
 }

@@ -135,13 +135,12 @@ impl Writer {
     }
 
     fn path<R: Table>(&self, first: Timestamp, sequence: usize) -> PathBuf {
-        let (year, month, day) = first.civil();
         let hour = first.hour().rem_euclid(24);
         let Origin { sensor, run, .. } = &self.origin;
         self.root
             .join(R::NAME)
             .join(format!("v{}", R::VERSION))
-            .join(format!("date={year:04}-{month:02}-{day:02}"))
+            .join(format!("date={}", first.date()))
             .join(format!("sensor={sensor}"))
             .join(format!("{hour:02}-{run}-{sequence:04}.parquet"))
     }

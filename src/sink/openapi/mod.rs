@@ -22,6 +22,7 @@ use crate::classify::Classifier;
 use crate::inventory::facts::EndpointFacts;
 use crate::inventory::{Endpoint, EndpointClass, Inventory, nameless, privacy};
 use crate::merge::Merge;
+use crate::time::Timestamp;
 use security::Schemes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,10 +135,7 @@ fn document(service: &str, endpoints: &[&Endpoint], classifier: &Classifier) -> 
     if left_out > 0 {
         evidence.set("operations_left_out", left_out as u64);
     }
-    let version = last.map_or_else(String::new, |last| {
-        let (year, month, day) = last.civil();
-        format!("{year:04}-{month:02}-{day:02}")
-    });
+    let version = last.map_or_else(String::new, Timestamp::date);
     let info = Node::map().with("title", title).with("version", version).with(
         "description",
         "What was seen in traffic: learnt by Spanlight, not written by the API's owner.",

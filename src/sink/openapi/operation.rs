@@ -84,8 +84,7 @@ pub(super) fn of(
         operation.set("deprecated", true);
     }
     if let Some(sunset) = retirement.sunset {
-        let (year, month, day) = sunset.civil();
-        operation.set("x-sunset", format!("{year:04}-{month:02}-{day:02}"));
+        operation.set("x-sunset", sunset.date());
     }
     let parameters = parameters(facts, classifier);
     if !parameters.is_empty() {

@@ -93,10 +93,9 @@ pub fn overlay(
     }
     let name = document.file.rsplit(['/', '\\']).next().unwrap_or(&document.file);
     let last = additions.iter().map(|one| one.endpoint.facts.last_seen).max()?;
-    let (year, month, day) = last.civil();
     let info = Node::map()
         .with("title", format!("Endpoints that were seen and {name} does not name"))
-        .with("version", format!("{year:04}-{month:02}-{day:02}"));
+        .with("version", last.date());
     let overlay = Node::map().with("overlay", "1.0.0").with("info", info);
     Some(overlay.with("actions", actions))
 }
