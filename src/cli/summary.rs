@@ -5,7 +5,9 @@ use crate::finding::{Severity, State};
 use crate::inventory::learner::ScannerSource;
 use crate::inventory::rulings::Use;
 use crate::inventory::versions::order;
-use crate::lake::rows::{Count, EndpointRow, EventRow, FindingRow, ServiceRow};
+#[cfg(feature = "lake")]
+use crate::lake::rows::EventRow;
+use crate::lake::rows::{Count, EndpointRow, FindingRow, ServiceRow};
 use crate::limits::Limits;
 use crate::packet::Fate;
 use crate::pipeline::analyze::Taken;
@@ -558,6 +560,7 @@ fn owners(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
 }
 
 /// Changes of endpoints, a line each below the day they happened on.
+#[cfg(feature = "lake")]
 pub(super) fn events(rows: &[EventRow], colours: Colours) -> String {
     let mut out = String::new();
     let mut last_day = String::new();

@@ -32,7 +32,6 @@ pub use route::{HostMatch, PathSegment, RouteId, Routed};
 pub use schema::{Schema, SchemaRef, TypeSet};
 
 use operation::Media;
-pub(crate) use reference::push_pointer;
 use reference::{Location, Sources};
 use route::Router;
 use schema::Subtypes;

@@ -4,7 +4,7 @@
 //! is an object with its fields by both their names, that of the source and that of JSON, for a body may be either.
 
 use super::{Described, Symbol, Symbols};
-use crate::spec::push_pointer;
+use crate::spec::reference::push_pointer;
 use prost_reflect::prost_types::{FieldOptions, MethodOptions, ServiceOptions};
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, FileDescriptor, Kind,
