@@ -6,7 +6,7 @@ use super::style::Colours;
 use super::{Outcome, documents, key, summary};
 use crate::access_log::LogOptions;
 use crate::caller::{Network, TrustedProxies};
-use crate::finding::Severity;
+use crate::finding::{Dispositions, Severity};
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::data_fields;
 #[cfg(feature = "lake")]
@@ -314,8 +314,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let rows = std::mem::take(&mut taken.rows);
     let mut report = analysis.conclude(&taken);
     dispositions.apply(&mut report.findings, tables::window(&taken).1);
-    let decided = format!("{dispositions:?}");
-    write(args, &analysis, &taken, &report, &rows, (spec_given, complaints.len(), &decided))?;
+    write(args, &analysis, &taken, &report, &rows, (spec_given, complaints.len(), &dispositions))?;
     if taken.inputs.iter().all(|input| !input.readable) {
         return Ok(Outcome::Nothing);
     }
@@ -325,32 +324,27 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     Ok(if failed { Outcome::Findings } else { Outcome::Done })
 }
 
-/// The earliest first, as a lake shows them.
-fn by_time(mut events: Vec<EventRow>) -> Vec<EventRow> {
-    events.sort_by(|a, b| {
-        let key =
-            |row: &'_ EventRow| (row.at, row.host.clone(), row.path_template.clone(), row.method.clone());
-        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
-    });
-    events
-}
-
 fn write(
     args: &Args,
     analysis: &Analysis,
     taken: &Taken,
     report: &Report<'_>,
     rows: &[Row],
-    (spec_given, complaints, decided): (bool, usize, &str),
+    (spec_given, complaints, dispositions): (bool, usize, &Dispositions),
 ) -> Result<()> {
     let endpoints = tables::endpoints(report, &analysis.classifier, &analysis.documents);
     let findings = tables::findings(report);
     let services = tables::services(taken.delta.services());
+    let events = if args.lake.is_some() || args.events.is_some() {
+        tables::events(report, &analysis.classifier, &|_| None).0
+    } else {
+        Vec::new()
+    };
     // An output that cannot be written does not cost the others.
     let mut failures = Vec::new();
     if let Some(folder) = &args.lake {
-        let rows = (endpoints.as_slice(), findings.as_slice(), services.as_slice());
-        failures.extend(write_lake(args, analysis, taken, report, (folder, decided), rows).err());
+        let rows = (endpoints.as_slice(), findings.as_slice(), services.as_slice(), events.as_slice());
+        failures.extend(write_lake(args, analysis, taken, report, (folder, dispositions), rows).err());
     }
     if let Some(file) = &args.inventory {
         failures.extend(to(file, |out| jsonl::write_inventory(out, &endpoints)).err());
@@ -359,8 +353,7 @@ fn write(
         failures.extend(to(file, |out| jsonl::write_findings(out, &findings)).err());
     }
     if let Some(file) = &args.events {
-        let (events, _) = tables::events(report, &analysis.classifier, &|_| None);
-        failures.extend(to(file, |out| jsonl::write_events(out, &by_time(events))).err());
+        failures.extend(to(file, |out| jsonl::write_events(out, &events)).err());
     }
     if let Some(file) = &args.services {
         failures.extend(to(file, |out| jsonl::write_services(out, &services)).err());
@@ -567,8 +560,8 @@ fn write_lake(
     _: &Analysis,
     _: &Taken,
     _: &Report<'_>,
-    _: (&Path, &str),
-    _: (&[EndpointRow], &[FindingRow], &[ServiceRow]),
+    _: (&Path, &Dispositions),
+    _: (&[EndpointRow], &[FindingRow], &[ServiceRow], &[EventRow]),
 ) -> Result<()> {
     Ok(())
 }
@@ -579,15 +572,15 @@ fn write_lake(
     analysis: &Analysis,
     taken: &Taken,
     report: &Report<'_>,
-    (folder, decided): (&Path, &str),
-    (endpoints, findings, services): (&[EndpointRow], &[FindingRow], &[ServiceRow]),
+    (folder, dispositions): (&Path, &Dispositions),
+    (endpoints, findings, services, events): (&[EndpointRow], &[FindingRow], &[ServiceRow], &[EventRow]),
 ) -> Result<()> {
     use crate::lake::rows::{ObservationRow, Origin};
     use crate::lake::writer::Writer;
     let (window_start, window_end) = tables::window(taken);
     let origin = Origin {
         sensor: args.sensor.clone(),
-        run: run_id(args, analysis, taken, decided),
+        run: run_id(args, analysis, taken, dispositions),
         key_id: analysis.key.id(),
         window_start,
         window_end,
@@ -601,8 +594,7 @@ fn write_lake(
     writer.write(tables::captures(taken)).with_context(doing)?;
     writer.write(NoiseRow::of(&report.snapshot.inventory)).with_context(doing)?;
     writer.write(findings.to_vec()).with_context(doing)?;
-    let (events, _) = tables::events(report, &analysis.classifier, &|_| None);
-    writer.write(events).with_context(doing)?;
+    writer.write(events.to_vec()).with_context(doing)?;
     writer.write(services.to_vec()).with_context(doing)?;
     // The endpoints come last: whoever sees them finds the rest.
     writer.write(endpoints.to_vec()).with_context(doing)?;
@@ -612,7 +604,7 @@ fn write_lake(
 /// The digest that names a run: what was read and how it was asked to be read. The number of shards and the
 /// folders that inputs lie in change nothing.
 #[cfg(feature = "lake")]
-fn run_id(args: &Args, analysis: &Analysis, taken: &Taken, decided: &str) -> String {
+fn run_id(args: &Args, analysis: &Analysis, taken: &Taken, dispositions: &Dispositions) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut add = |text: &str| {
         hasher.update(text.as_bytes());
@@ -637,7 +629,7 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken, decided: &str) -> Str
     }
     add(&format!("{:?}", (args.no_bodies, args.verify_checksums, args.overlap, &args.trusted_proxy)));
     if args.dispositions.is_some() {
-        add(decided);
+        add(&format!("{dispositions:?}"));
     }
     if !args.vantage.is_empty() {
         add(&format!("{:?}", args.vantage));

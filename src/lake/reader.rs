@@ -88,11 +88,7 @@ pub fn all_events(root: &Path) -> Result<Rows<EventRow>, LakeError> {
     let subject = |stored: &Stored<EventRow>| (stored.origin.sensor.clone(), stored.row.id.clone());
     all.rows.sort_by_cached_key(|stored| (subject(stored), stored.row.at, stored.origin.run.clone()));
     all.rows.dedup_by_key(|stored| subject(stored));
-    let by_time = |stored: &Stored<EventRow>| {
-        let row = &stored.row;
-        (row.at, row.host.clone(), row.path_template.clone(), row.method.clone(), row.id.clone())
-    };
-    all.rows.sort_by_cached_key(by_time);
+    all.rows.sort_by(|one, other| one.row.order().cmp(&other.row.order()));
     Ok(all)
 }
 

@@ -966,6 +966,14 @@ pub struct EventRow {
     pub owner: Option<String>,
 }
 
+impl EventRow {
+    /// What changes are listed by: the earliest first.
+    #[must_use]
+    pub fn order(&self) -> (Timestamp, [&str; 4]) {
+        (self.at, [&self.host, &self.path_template, &self.method, &self.id])
+    }
+}
+
 impl From<(&Endpoint, &Change)> for EventRow {
     fn from((endpoint, change): (&Endpoint, &Change)) -> Self {
         let digest = blake3::hash(format!("{} {:016x}", endpoint.id, change.digest()).as_bytes());

@@ -189,8 +189,8 @@ pub fn endpoints(report: &Report<'_>, classifier: &Classifier, documents: &Docum
     all
 }
 
-/// A row for each change of an API's endpoint since `known` was told of it, by endpoint, and what is known once they are
-/// told.
+/// A row for each change of an API's endpoint since `known` was told of it, by endpoint, the earliest first; and what is
+/// known once they are told.
 #[must_use]
 pub fn events<'k>(
     report: &Report<'_>,
@@ -211,6 +211,7 @@ pub fn events<'k>(
         rows.extend(changes.iter().map(|change| EventRow::from((endpoint, change))));
         now.insert(id, told);
     }
+    rows.sort_by(|one, other| one.order().cmp(&other.order()));
     (rows, now)
 }
 
