@@ -19,6 +19,9 @@ pub(super) fn parse(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) 
 
 /// Takes the leaves of a line's object.
 pub(super) trait Leaves {
+    /// Whether the path of a known key is looked at, rather than its number.
+    const PATHS: bool = true;
+
     /// Takes the leaf at `path`, which has a point where the object nests; items of a list are at the list's path.
     fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction);
 
@@ -52,6 +55,8 @@ pub(super) trait Leaves {
 struct ByName;
 
 impl Leaves for ByName {
+    const PATHS: bool = false;
+
     fn leaf(&mut self, path: &str, value: Value<'_>, scratch: &mut Scratch, into: &mut Transaction) {
         scratch.put(path, value, into);
     }

@@ -83,9 +83,41 @@ pub(super) fn told(path: &str) -> Told {
 #[derive(Debug)]
 struct Key {
     path: Box<str>,
+    /// As it is written where nothing nests; none when it is long, or a quote stands in it.
+    written: Option<Written>,
     /// Whether a quote stands in it.
     quoted: bool,
     told: Told,
+}
+
+/// A key as JSON has it behind its first quote: with its last one and a colon, in two words, and which of their bits count.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    words: [u128; 2],
+    masks: [u128; 2],
+    len: usize,
+}
+
+impl Written {
+    fn of(path: &str) -> Option<Self> {
+        let (mut bytes, mut counts) = ([0; 32], [0; 32]);
+        let len = path.len() + 2;
+        bytes.get_mut(..len)?.copy_from_slice(format!("{path}\":").as_bytes());
+        counts.get_mut(..len)?.fill(u8::MAX);
+        Some(Self { words: words(&bytes), masks: words(&counts), len })
+    }
+
+    /// What follows, when a text begins with it; `None` also when the text is too short to tell at once.
+    fn strip<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let [first, second] = words(text.first_chunk()?);
+        let other = (first ^ self.words[0]) & self.masks[0] | (second ^ self.words[1]) & self.masks[1];
+        if other == 0 { text.get(self.len..) } else { None }
+    }
+}
+
+fn words(bytes: &[u8; 32]) -> [u128; 2] {
+    let (words, _) = bytes.as_chunks::<16>();
+    [0, 1].map(|at| words.get(at).map_or(0, |word| u128::from_le_bytes(*word)))
 }
 
 /// The keys met so far. See the module's doc.
@@ -107,6 +139,18 @@ impl Keys {
     /// The key whose turn it is, when lines repeat their order; none that holds a quote.
     pub(super) fn expected(&self) -> Option<&str> {
         self.known.get(self.next).filter(|key| !key.quoted).map(|key| &*key.path)
+    }
+
+    /// Goes on behind the expected key, when a text begins with it as it is written where nothing nests, its first quote
+    /// taken; gives its number and what follows its colon.
+    pub(super) fn take_written<'a>(&mut self, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        let behind = self.known.get(self.next)?.written.as_ref()?.strip(text)?;
+        Some((self.take_expected(), behind))
+    }
+
+    /// The path of the key with this number; of one that is too long to be remembered nothing.
+    pub(super) fn path(&self, key: usize) -> &str {
+        self.known.get(key).map_or("", |key| &key.path)
     }
 
     /// Goes on behind the expected key and gives its number.
@@ -143,7 +187,9 @@ impl Keys {
         if self.known.len() >= MAX_KEYS {
             self.known.clear();
         }
-        self.known.push(Key { path: path.into(), quoted: path.contains('"'), told: told(path) });
+        let quoted = path.contains('"');
+        let written = if quoted { None } else { Written::of(path) };
+        self.known.push(Key { path: path.into(), written, quoted, told: told(path) });
         self.known.len() - 1
     }
 }

@@ -17,8 +17,10 @@ pub(super) fn walk(
     into: &mut Transaction,
 ) -> Option<()> {
     // Without early exit this compiles to vectors.
-    let odd = line.iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'));
-    if odd != 0 || std::str::from_utf8(line).is_err() {
+    let (odd, all) = line.iter().fold((0, 0), |(odd, all), byte| {
+        (odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'), all | *byte)
+    });
+    if odd != 0 || !all.is_ascii() && std::str::from_utf8(line).is_err() {
         return None;
     }
     scratch.begin(into);
@@ -52,9 +54,8 @@ impl<L: Leaves> Pass<'_, L> {
         let base = self.path.len();
         loop {
             let [b'"', behind @ ..] = rest else { return None };
-            let (key, behind) = self.key(behind)?;
-            let [b':', behind @ ..] = blank(behind) else { return None };
-            rest = self.value(key, blank(behind), depth + 1)?;
+            let (key, behind) = self.member(behind)?;
+            rest = self.value(key, behind, depth + 1)?;
             self.path.truncate(base);
             match blank(rest) {
                 [b',', behind @ ..] => rest = blank(behind),
@@ -65,6 +66,23 @@ impl<L: Leaves> Pass<'_, L> {
                 _ => return None,
             }
         }
+    }
+
+    /// Reads a key behind its quote, and its colon; gives back the key's number and the text of its value. The path is that
+    /// of the key then, if somebody asks for it.
+    fn member<'a>(&mut self, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        if self.path.is_empty()
+            && let Some((key, behind)) = self.scratch.keys().take_written(text)
+        {
+            let value = blank(behind);
+            if L::PATHS || matches!(value, [b'{' | b'[', ..]) {
+                self.path.push_str(self.scratch.keys().path(key));
+            }
+            return Some((key, value));
+        }
+        let (key, behind) = self.key(text)?;
+        let [b':', behind @ ..] = blank(behind) else { return None };
+        Some((key, blank(behind)))
     }
 
     /// Reads a key behind its quote, appends it to the path, and gives back its number and what follows.
