@@ -47,6 +47,8 @@ pub(super) struct Trodden {
     slots: Vec<Slot>,
     /// None before the first path.
     paths: Vec<Whole>,
+    /// Of each path a part of its hash: what holds a value is mostly told by that, without a look at a path's memory.
+    tags: Vec<u16>,
     /// Steps of others are forgotten; that of no slot at first.
     generation: u32,
 }
@@ -87,7 +89,11 @@ impl Trodden {
 
     /// Where a path led from the node `from`, if no segment of it is a value; and whether it is dull.
     pub(super) fn find_path(&self, from: u32, path: &[u8]) -> Option<(u32, bool)> {
-        let whole = self.paths.get(place_of_path(from, path))?;
+        let (at, tag) = place_of_path(from, path);
+        if *self.tags.get(at)? != tag {
+            return None;
+        }
+        let whole = self.paths.get(at)?;
         let known = whole.from == from
             && whole.generation == self.generation
             && usize::from(whole.len) == path.len()
@@ -101,13 +107,16 @@ impl Trodden {
             let none =
                 Whole { from: 0, to: 0, generation: 0, len: u8::MAX, dull: false, path: [0; MAX_PATH] };
             self.paths.resize(PATHS, none);
+            self.tags.resize(PATHS, 0);
         }
-        let at = place_of_path(from, path);
+        let (at, tag) = place_of_path(from, path);
         let generation = self.generation;
         if let Ok(len) = u8::try_from(path.len())
             && let Some(whole) = self.paths.get_mut(at)
             && let Some(front) = whole.path.get_mut(..path.len())
+            && let Some(known) = self.tags.get_mut(at)
         {
+            *known = tag;
             front.copy_from_slice(path);
             (whole.from, whole.to, whole.generation) = (from, to, generation);
             (whole.len, whole.dull) = (len, dull);
@@ -123,18 +132,27 @@ impl Trodden {
     }
 }
 
-/// The place of a step, by where it begins, and by the length and both ends of its name.
-fn place(from: u32, name: &[u8]) -> usize {
-    let mixed = ends(name) ^ (u64::from(from) << 20);
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
+/// A hash of a step, by where it begins, and by the length and both ends of its name: its upper bits are the mixed ones.
+fn hash(from: u32, name: &[u8]) -> u64 {
+    mix(ends(name) ^ (u64::from(from) << 20))
 }
 
-/// The place of a path. Those of an API begin and end alike: what is in their middle counts as well.
-fn place_of_path(from: u32, path: &[u8]) -> usize {
+const fn mix(word: u64) -> u64 {
+    word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The place of a step.
+fn place(from: u32, name: &[u8]) -> usize {
+    (hash(from, name) >> 52) as usize % SLOTS
+}
+
+/// The place of a path, and its tag. Those of an API begin and end alike: what is in their middle counts as well.
+fn place_of_path(from: u32, path: &[u8]) -> (usize, u16) {
     let middle =
         path.get(path.len() / 2..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
-    let mixed = middle.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
-    (place(from, path) ^ usize::try_from(mixed).unwrap_or_default()) % PATHS
+    let [.., tag_low, tag_high, place_low, place_high] = (hash(from, path) ^ mix(middle)).to_le_bytes();
+    let place = u16::from_le_bytes([place_low, place_high]) >> 4;
+    (usize::from(place) % PATHS, u16::from_le_bytes([tag_low, tag_high]))
 }
 
 #[cfg(test)]
