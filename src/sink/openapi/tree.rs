@@ -90,9 +90,7 @@ impl Node {
             Self::Map(entries) if !entries.is_empty() => {
                 for (key, value) in entries {
                     indent(out, depth);
-                    quoted(out, key);
-                    out.push(':');
-                    value.behind(out, depth + 1);
+                    value.entry(key, out, depth);
                 }
             }
             Self::List(items) if !items.is_empty() => {
@@ -112,6 +110,13 @@ impl Node {
                 out.push('\n');
             }
         }
+    }
+
+    /// Writes a key of a map with its value.
+    fn entry(&self, key: &str, out: &mut String, depth: usize) {
+        quoted(out, key);
+        out.push(':');
+        self.behind(out, depth + 1);
     }
 
     /// Writes a value behind its key.
@@ -136,9 +141,7 @@ impl Node {
                     } else {
                         indent(out, depth);
                     }
-                    quoted(out, key);
-                    out.push(':');
-                    value.behind(out, depth + 1);
+                    value.entry(key, out, depth);
                 }
             }
             Self::Map(_)
