@@ -442,7 +442,10 @@ impl Scratch {
         if !self.host.is_empty() {
             let mut host = std::mem::take(&mut self.spare);
             host.clear();
-            host.push_str(&String::from_utf8_lossy(&self.host));
+            match std::str::from_utf8(&self.host) {
+                Ok(text) => host.push_str(text),
+                Err(_) => host.push_str(&String::from_utf8_lossy(&self.host)),
+            }
             into.logged_host = Some(host);
         }
         if !self.user.is_empty() && into.request.fields.get("authorization").is_none() {
@@ -547,7 +550,9 @@ fn is_host(text: &[u8]) -> bool {
     !text.is_empty()
         && text.len() <= 300
         && text != b"_"
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte) || *byte >= 128)
+        && text.iter().all(|byte| {
+            matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b':' | b'[' | b']' | 128..)
+        })
 }
 
 /// The protocol by any of its written names.
