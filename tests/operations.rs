@@ -181,3 +181,19 @@ fn shards_and_the_lake_tell_the_same() {
         }
     }
 }
+
+#[test]
+fn a_url_that_stands_for_many_is_explained_as_itself() {
+    let capture = capture();
+    for row in inventory(&[]).iter().filter(|row| !is_operation(row)) {
+        let place = format!("{} {}{}", text(row, "/method"), text(row, "/host"), text(row, "/path_template"));
+        let state = tempfile::tempdir().unwrap();
+        let explained = common::spanlight(state.path())
+            .args(["inventory", "--quiet", &capture, "--explain", &place])
+            .output()
+            .unwrap();
+        let told = stdout(&explained);
+        let first = told.lines().next().unwrap_or_default();
+        assert!(first.ends_with(&place), "{place}: {told}{}", stderr(&explained));
+    }
+}

@@ -91,7 +91,9 @@ pub(super) fn run(
         ));
         places.truncate(MOST);
     }
-    let rows = tables::endpoints(report, classifier, known.0);
+    // Those of operations under an endpoint follow it: without them a place is that of the snapshot.
+    let mut rows = tables::endpoints(report, classifier, known.0);
+    rows.retain(|row| row.operation.parent.is_none());
     let raw = (!asked.path.contains('{')).then_some(asked.path.as_bytes());
     let told: Vec<(&EndpointRow, Option<Explanation>)> = places
         .iter()
