@@ -13,6 +13,8 @@
 //! - Up to [`MAX_VERSIONS`] dates at the root are versions: two a year for a dozen years. Elsewhere three, with three paths
 //!   below each: a day has one thing or two.
 //! - Five `v1`s beside each other are versions of the API: few keep more alive.
+//! - A word with a number is a name when the word is one elsewhere, no other name beside it has the word, and it is not
+//!   what its collection is called by: ids that are made so come in numbers, or by the name of what they identify.
 //! - Enumerations save eight operations that are shared by 85 of 100, or, where more of them go on by names, six that are
 //!   shared by 75 of 100: thin traffic shows not all of each.
 
@@ -464,8 +466,24 @@ impl<'s> Folder<'s> {
                 if versions <= 5 { never } else { z }
             }
             Shape::Date if self.is_dated_version(value, values, prefix, depth) => never,
+            _ if self.is_name_with_number(value, values, prefix) => never,
             _ => z,
         }
+    }
+
+    /// `verify-2`, alone with its word, which is a name elsewhere: where ids are numbered words, several share the word, or
+    /// it is that of their collection.
+    fn is_name_with_number(&self, value: &Value, values: &[Value], prefix: Prefix) -> bool {
+        let Some(word) = segment::numbered_word(&self.sheet.get(value.sym).text) else { return false };
+        let elsewhere = self.sheet.find(word).and_then(|sym| self.feedback.names.get(&sym));
+        if !elsewhere.is_some_and(|(as_value, as_name)| *as_name > 0 && *as_value == 0) {
+            return false;
+        }
+        let collection = self.sheet.unchain(prefix).map_or("", |(_, last)| self.sheet.text(last));
+        let shares = |other: &Value| {
+            other.sym != value.sym && segment::numbered_word(&self.sheet.get(other.sym).text) == Some(word)
+        };
+        !segment::is_plural_of(collection, word) && !values.iter().any(shares)
     }
 
     /// A date before everything else, with few beside it and much below it, is a version of the API.

@@ -669,6 +669,26 @@ pub(super) fn is_plural(word: &str) -> bool {
         && !word.ends_with("is")
 }
 
+/// Whether a name is the plural of a word.
+pub(super) fn is_plural_of(name: &str, word: &str) -> bool {
+    let ends = |ending: &str| {
+        name.get(word.len()..).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+            && name.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word))
+    };
+    let changed = word
+        .strip_suffix('y')
+        .is_some_and(|front| name.strip_suffix("ies").is_some_and(|known| known.eq_ignore_ascii_case(front)));
+    ends("s") || ends("es") || changed
+}
+
+/// The word of a name that is one with a number behind it: `verify-2`.
+pub(super) fn numbered_word(name: &str) -> Option<&str> {
+    let (word, number) = name.rsplit_once(['-', '_'])?;
+    let numbered = (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_word = word.len() >= 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    (numbered && is_word).then_some(word)
+}
+
 /// Whether `extension` names a file type.
 fn is_extension(extension: &str) -> bool {
     (1..=8).contains(&extension.len()) && EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
@@ -724,6 +744,33 @@ const RESERVED: [&str; 220] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_with_a_number_and_plurals_are_told() {
+        for (name, word) in [
+            ("verify-2", Some("verify")),
+            ("Step_1234", Some("Step")),
+            ("verify-12345", None),
+            ("a-2", None),
+            ("v1-2", None),
+            ("pre-check-2", None),
+            ("verify-", None),
+            ("verify", None),
+        ] {
+            assert_eq!(numbered_word(name), word, "{name}");
+        }
+        for (name, word, plural) in [
+            ("orders", "order", true),
+            ("Boxes", "box", true),
+            ("parties", "party", true),
+            ("orders", "orders", false),
+            ("order", "order", false),
+            ("órdenes", "orden", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_plural_of(name, word), plural, "{name}");
+        }
+    }
 
     #[test]
     fn shapes_are_told_apart() {

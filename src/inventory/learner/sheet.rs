@@ -78,6 +78,11 @@ impl Sheet {
         sym
     }
 
+    /// The number of a name that was met.
+    pub(super) fn find(&self, text: &str) -> Option<Sym> {
+        self.by_text.get(text).copied()
+    }
+
     /// The whole parameter.
     pub(super) fn parameter(&mut self, suffix: &str) -> Sym {
         self.intern(&format!("{PARAMETER}{suffix}"))

@@ -183,6 +183,29 @@ fn versions_and_dates_before_the_api_are_kept() {
 }
 
 #[test]
+fn a_lone_word_with_a_number_is_a_name_when_the_word_is_one() {
+    let mut learner = learner();
+    for id in 0..5 {
+        for path in ["/v1/users/verify", "/v1/claims/verify-2", "/v1/claims/summary-7", "/v1/orders/order-5"]
+        {
+            see(&mut learner, path, &[]);
+        }
+        see(&mut learner, &format!("/v1/users/{}", 4_000 + id), &[]);
+        see(&mut learner, &format!("/v1/orders/{}", 7_000 + id), &[]);
+        see(&mut learner, &format!("/v1/notes/verify-{}", 10 + id), &[]);
+    }
+    let found = api(&learner);
+    for (row, expected) in [
+        ("GET /v1/claims/verify-2", true),
+        ("GET /v1/orders/order-5", false),
+        ("GET /v1/orders/{orderId}", true),
+        ("GET /v1/notes/{noteId}", true),
+    ] {
+        assert_eq!(found.iter().any(|known| known == row), expected, "{row}: {found:?}");
+    }
+}
+
+#[test]
 fn extensions_verbs_and_parameters_of_the_path_are_understood() {
     let mut learner = learner();
     for id in 0..6 {
