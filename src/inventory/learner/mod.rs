@@ -134,6 +134,9 @@ pub struct LearnerLimits {
     pub operation_answers: usize,
     /// Response keys compared of one operation.
     pub response_keys: usize,
+    /// Calls from which a name keeps its room among too many siblings, whatever its rank. Up to then what stays does not
+    /// depend on order.
+    pub settled: u64,
 }
 
 impl Default for LearnerLimits {
@@ -154,6 +157,7 @@ impl Default for LearnerLimits {
             operation_clients: 8,
             operation_answers: 4,
             response_keys: 256,
+            settled: 64,
         }
     }
 }

@@ -9,6 +9,11 @@
 //! that keeps the same structure below it. Of too many nodes, or methods at nodes, those with the smallest rank
 //! stay, and a node's rank is never below its parent's, so that what stays is a tree; the others are counted at
 //! their last kept ancestor. Both choices are functions of the set of paths: order and grouping do not matter.
+//!
+//! But a flood of made-up names that a server answers must not push out the API, which is called again and again.
+//! Operations that were called often last whatever their rank, with the names above them, while they take no more than a
+//! third of the room ([`LASTING_FROM`]); and names with many calls below them stay among too many siblings
+//! ([`LearnerLimits::settled`]). Calls before a name had room do not count for it, so that beyond these bounds order can matter.
 
 use std::collections::HashMap;
 
@@ -55,6 +60,7 @@ pub(super) struct Bounds {
     pub(super) operations: usize,
     pub(super) operation_clients: usize,
     pub(super) operation_answers: usize,
+    pub(super) settled: u64,
 }
 
 impl Bounds {
@@ -72,6 +78,7 @@ impl Bounds {
             operations: limits.operations.clamp(LEAST_NODES, 1 << 28),
             operation_clients: limits.operation_clients.max(1),
             operation_answers: limits.operation_answers.max(1),
+            settled: limits.settled,
         }
     }
 
@@ -180,6 +187,10 @@ struct Node<F> {
     constants_below: Option<u64>,
     distinct: Distinct,
     operations: Vec<Operation<F>>,
+    /// Whether one operation here or below was called so often that the node is kept whatever its rank.
+    lasting: bool,
+    /// Whether it was found to have so many calls that it keeps its room among its siblings.
+    settled: bool,
 }
 
 /// A node that was taken out of its tree with all below it.
@@ -190,7 +201,24 @@ struct Subtree<F> {
     hostility: Hostility,
     distinct: Distinct,
     operations: Vec<Operation<F>>,
+    lasting: bool,
     children: Vec<Subtree<F>>,
+}
+
+impl<F> Subtree<F> {
+    fn calls(&self) -> u64 {
+        let own: u64 = self.operations.iter().map(|operation| operation.seen.calls).sum();
+        own + self.children.iter().map(Self::calls).sum::<u64>()
+    }
+}
+
+/// What is known of a node before it is placed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Whether it lasts, whatever its rank.
+    lasting: bool,
+    /// Whether it has settled among its siblings.
+    settled: bool,
 }
 
 /// How often a bound was reached.
@@ -240,8 +268,10 @@ pub(super) struct Store<F> {
     kept: usize,
     /// Methods at nodes.
     operations: usize,
-    /// Nodes whose rank exceeds `u64::MAX >> level` are not kept.
+    /// Nodes whose rank exceeds `u64::MAX >> level` are not kept, but for those that last.
     level: u32,
+    /// Calls from which an operation lasts.
+    lasting_from: u64,
     /// Operations whose rank exceeds `u64::MAX >> thinned` hold no names of fields.
     thinned: u32,
     reached: Reached,
@@ -251,6 +281,12 @@ pub(super) struct Store<F> {
 }
 
 const ROOT: u32 = 0;
+
+/// Calls from which an operation and the names above it are kept, whatever their ranks, when there are too many nodes: a
+/// stranger may make up any number of paths, but seldom calls one again. It doubles while too many last.
+const LASTING_FROM: u64 = 2;
+/// The highest level of ranks.
+const MAX_LEVEL: u32 = 63;
 
 /// Kinds of segments that are told at a glance.
 const DIGIT_OR_HEX: u8 = kind::DIGIT | kind::HEX;
@@ -276,6 +312,8 @@ impl<F: Default + Merge> Store<F> {
             constants_below: None,
             distinct: Distinct::default(),
             operations: Vec::new(),
+            lasting: false,
+            settled: false,
         };
         Self {
             nodes: vec![root],
@@ -286,6 +324,7 @@ impl<F: Default + Merge> Store<F> {
             kept: 0,
             operations: 0,
             level: 0,
+            lasting_from: LASTING_FROM,
             thinned: 0,
             reached: Reached::default(),
             trodden: Trodden::default(),
@@ -449,8 +488,24 @@ impl<F: Default + Merge> Store<F> {
             operations.len() - 1
         });
         self.operations += usize::from(known.is_none());
+        let lasting_from = self.lasting_from;
+        let node = self.node(place.node);
+        if !node.lasting
+            && node.operations.get(at).is_some_and(|operation| operation.seen.calls >= lasting_from)
+        {
+            self.last(place.node);
+        }
         #[expect(clippy::indexing_slicing, reason = "found or pushed just now")]
         &mut self.node_mut(place.node).operations[at]
+    }
+
+    /// Takes note that a node lasts, and with it those above; what stands for others without room does not.
+    fn last(&mut self, id: u32) {
+        let mut at = id;
+        while at != ROOT && !self.node(at).lasting && self.node(at).kind != Kind::Rest {
+            self.node_mut(at).lasting = true;
+            at = self.node(at).parent;
+        }
     }
 
     /// A keyed hash of the path of a node, and the method.
@@ -464,6 +519,7 @@ impl<F: Default + Merge> Store<F> {
             self.level = other.level;
             self.forget_bounds();
         }
+        self.lasting_from = self.lasting_from.max(other.lasting_from);
         self.reached.names += other.reached.names;
         self.thinned = self.thinned.max(other.thinned);
         self.reached.fields += other.reached.fields;
@@ -562,8 +618,20 @@ impl<F: Default + Merge> Store<F> {
 
     /// Makes a child that does not exist, or says which node stands for it.
     fn place(&mut self, parent: u32, kind: Kind, rank: u64, name: &str, hostility: Hostility) -> u32 {
+        self.place_known((parent, kind), rank, name, hostility, Known::default())
+    }
+
+    /// The same of a child that is known from elsewhere.
+    fn place_known(
+        &mut self,
+        (parent, kind): (u32, Kind),
+        rank: u64,
+        name: &str,
+        hostility: Hostility,
+        known: Known,
+    ) -> u32 {
         let path_rank = self.key.rank_pair(self.node(parent).path_rank, rank);
-        if path_rank > u64::MAX >> self.level {
+        if !known.lasting && path_rank > u64::MAX >> self.level {
             self.reached.nodes += 1;
             return self.rest(parent);
         }
@@ -581,26 +649,27 @@ impl<F: Default + Merge> Store<F> {
         if held >= limit && parent == ROOT && kind == Kind::Name {
             self.evict_hosts();
         } else if held >= limit {
-            return self.place_among(parent, kind, rank, name, hostility);
+            return self.place_among((parent, kind), rank, name, hostility, known);
         }
         self.create(parent, kind, rank, name, hostility)
     }
 
-    /// Makes a child where there is no room for it: in place of one that ranks behind it, or not at all.
-    fn place_among(&mut self, parent: u32, kind: Kind, rank: u64, name: &str, hostility: Hostility) -> u32 {
+    /// Makes a child where there is no room for it: in place of one that ranks behind it and is called seldom, or not at all.
+    fn place_among(
+        &mut self,
+        (parent, kind): (u32, Kind),
+        rank: u64,
+        name: &str,
+        hostility: Hostility,
+        known: Known,
+    ) -> u32 {
         match kind {
             Kind::Constant => self.reached.constants += 1,
             Kind::Name | Kind::Marker | Kind::Rest => self.reached.names += 1,
         }
-        let largest = self
-            .node(parent)
-            .children
-            .iter()
-            .map(|id| (self.node(*id).name_rank, *id))
-            .filter(|(_, id)| self.node(*id).kind == kind)
-            .max();
+        let largest = self.last_in_rank(parent, kind);
         match largest {
-            Some((largest, evicted)) if rank < largest => {
+            Some((largest, evicted)) if known.settled || rank < largest => {
                 self.unlink(evicted);
                 let subtree = self.extract(evicted);
                 let node = self.create(parent, kind, rank, name, hostility);
@@ -615,6 +684,21 @@ impl<F: Default + Merge> Store<F> {
                 self.stand_in(parent, kind, name, rank)
             }
             None => self.stand_in(parent, kind, name, rank),
+        }
+    }
+
+    /// The child of a kind that ranks last among those that have not settled.
+    fn last_in_rank(&mut self, parent: u32, kind: Kind) -> Option<(u64, u32)> {
+        loop {
+            let children = self.node(parent).children.iter().map(|id| (self.node(*id), *id));
+            let (rank, last) = children
+                .filter(|(node, _)| node.kind == kind && !node.settled)
+                .map(|(node, id)| (node.name_rank, id))
+                .max()?;
+            if self.calls_below(last) < self.bounds.settled {
+                return Some((rank, last));
+            }
+            self.node_mut(last).settled = true;
         }
     }
 
@@ -688,6 +772,8 @@ impl<F: Default + Merge> Store<F> {
             constants_below: None,
             distinct: Distinct::default(),
             operations: Vec::new(),
+            lasting: false,
+            settled: false,
         };
         let id = if let Some(id) = self.free.pop() {
             *self.node_mut(id) = node;
@@ -746,6 +832,7 @@ impl<F: Default + Merge> Store<F> {
             hostility: node.hostility,
             distinct: std::mem::take(&mut node.distinct),
             operations: std::mem::take(&mut node.operations),
+            lasting: std::mem::take(&mut node.lasting),
             children: Vec::with_capacity(children.len()),
         };
         self.kept -= 1;
@@ -767,7 +854,12 @@ impl<F: Default + Merge> Store<F> {
             }
             None if self.node(parent).kind == Kind::Rest => parent,
             None if subtree.kind == Kind::Rest => self.rest(parent),
-            None => self.place(parent, subtree.kind, subtree.name_rank, &subtree.name, subtree.hostility),
+            None => {
+                let known =
+                    Known { lasting: subtree.lasting, settled: subtree.calls() >= self.bounds.settled };
+                let place = (parent, subtree.kind);
+                self.place_known(place, subtree.name_rank, &subtree.name, subtree.hostility, known)
+            }
         };
         self.pour(node, subtree);
     }
@@ -780,6 +872,9 @@ impl<F: Default + Merge> Store<F> {
             let into = self.operation(Place { node, hostility: Hostility::None }, operation.method);
             into.seen.absorb(&operation.seen, &bounds);
             into.facts.absorb(operation.facts);
+            if into.seen.calls >= self.lasting_from {
+                self.last(node);
+            }
         }
         for below in subtree.children {
             self.graft(node, below);
@@ -795,9 +890,46 @@ impl<F: Default + Merge> Store<F> {
 
     /// Halves the range of ranks that are kept.
     pub(super) fn shrink(&mut self) {
-        self.level += 1;
+        self.level = (self.level + 1).min(MAX_LEVEL);
+        while self.lasting_crowd() {
+            self.lasting_from = self.lasting_from.saturating_mul(2);
+            self.tell_lasting();
+        }
         self.forget_bounds();
         self.enforce_level();
+    }
+
+    /// Whether what lasts, with what stands for others beside it, takes more than a third of the room.
+    fn lasting_crowd(&self) -> bool {
+        let (mut nodes, mut operations) = (0, 0);
+        let mut waiting = vec![ROOT];
+        while let Some(id) = waiting.pop() {
+            for child in &self.node(id).children {
+                let node = self.node(*child);
+                if node.lasting || node.kind == Kind::Rest && id != ROOT {
+                    nodes += 1;
+                    operations += node.operations.len();
+                }
+                if node.lasting {
+                    waiting.push(*child);
+                }
+            }
+        }
+        nodes > self.bounds.nodes / 3 || operations > self.bounds.operations / 3
+    }
+
+    /// Tells anew what lasts.
+    fn tell_lasting(&mut self) {
+        let from = self.lasting_from;
+        for node in &mut self.nodes {
+            node.lasting = false;
+        }
+        let lasts = |node: &Node<F>| node.operations.iter().any(|operation| operation.seen.calls >= from);
+        let lasting: Vec<u32> =
+            (0..).zip(&self.nodes).filter(|(_, node)| lasts(node)).map(|(id, _)| id).collect();
+        for id in lasting {
+            self.last(id);
+        }
     }
 
     fn enforce_level(&mut self) {
@@ -806,7 +938,8 @@ impl<F: Default + Merge> Store<F> {
         while let Some(id) = waiting.pop() {
             let children = self.node(id).children.clone();
             for child in children {
-                if self.node(child).rank > bound {
+                let node = self.node(child);
+                if node.rank > bound && !node.lasting && node.kind != Kind::Rest {
                     self.reached.nodes += 1;
                     self.unlink(child);
                     let subtree = self.extract(child);
@@ -894,6 +1027,7 @@ impl<F: Default + Merge> Store<F> {
         self.thinned = saved.thinned;
         self.reached = saved.reached;
         self.restore_below(ROOT, saved.root);
+        self.tell_lasting();
     }
 
     fn restore_below(&mut self, id: u32, saved: SavedNode<F>) {

@@ -475,6 +475,7 @@ const TIGHT: LearnerLimits = LearnerLimits {
     operation_clients: 1,
     operation_answers: 1,
     response_keys: 4,
+    settled: u64::MAX,
 };
 
 /// Room for the names of few fields.
@@ -637,4 +638,45 @@ fn a_scanner_cannot_crowd_out_the_api() {
         learner.observe(&Sighting { path: path.as_bytes(), ..sighting });
     }
     assert_eq!(api(&learner).len(), resources.len());
+}
+
+#[test]
+fn names_that_are_made_up_and_answered_do_not_crowd_out_the_api() {
+    let limits = LearnerLimits { names: 64, nodes: 2_000, operations: 1_000, ..LearnerLimits::default() };
+    let make = || Learner::<Keys>::new(limits, RankKey::derive(b"test"));
+    let random = RankKey::derive(b"paths");
+    let word = |seed: u64| -> String {
+        (0..8).map(|at| char::from(b'a' + u8::try_from(random.rank_pair(seed, at) % 26).unwrap())).collect()
+    };
+    let resources = ["accounts", "payments", "cards", "consents", "parties", "statements"];
+    let (mut whole, mut sum) = (make(), make());
+    for part in 0..5_u64 {
+        let mut shard = make();
+        for at in 0..6_000_u64 {
+            let seed = (part * 6_000 + at) * 4;
+            let resource = resources[usize::try_from(at).unwrap() % resources.len()];
+            let made_up = match at % 3 {
+                0 => format!("/{}", word(seed)),
+                1 => format!("/{}/{}", word(seed), word(seed + 1)),
+                _ => format!("/v1/{resource}/{}/{}", word(seed), word(seed + 1)),
+            };
+            for learner in [&mut whole, &mut shard] {
+                see(learner, &made_up, &[]);
+                see(learner, &format!("/v1/{resource}"), &[1]);
+                see(learner, &format!("/v1/{resource}/{}/items", 100_000 + at), &[2]);
+                assert!(learner.counters().nodes <= 2_000 + 2 * 250 + 3);
+            }
+        }
+        sum.absorb(shard);
+    }
+    for learner in [&whole, &sum] {
+        let found = api(learner);
+        for resource in resources {
+            let collection = format!("GET /v1/{resource}");
+            assert!(found.contains(&collection), "{collection}: {found:?}");
+            let below =
+                |row: &&String| row.starts_with(&format!("{collection}/{{")) && row.ends_with("}/items");
+            assert_eq!(found.iter().filter(below).count(), 1, "{collection}");
+        }
+    }
 }
