@@ -185,6 +185,85 @@ fn a_word_where_no_method_fits_is_no_identifier() {
     assert!(set.route_requests("h", &["POST", "PUT"], &path).is_none());
 }
 
+#[test]
+fn a_document_that_is_refused_takes_no_other_with_it() {
+    let cut = BANK.get(..BANK.find("{type: integer}").unwrap()).unwrap();
+    let deep: String = (0..300).map(|depth| " ".repeat(depth) + "a:\n").collect();
+    let bomb =
+        format!("a: &a [{}]\nb: &b [{}]\nc: [{}]\n", "x,".repeat(99), "*a,".repeat(99), "*b,".repeat(99));
+    let (set, problems) = load(&[
+        ("bank.yaml", BANK),
+        ("bomb.yaml", &bomb),
+        ("cut.json", "{\"openapi\": \"3.0.0\",\n\"paths\": {\"/a\":\n{\"get\": {}"),
+        ("cut.yaml", cut),
+        ("deep.yaml", &deep),
+        ("shared.yaml", SHARED),
+    ]);
+    assert_eq!(set.documents().len(), 1);
+    assert!(set.route_path("api.bank.example", "/open-banking/v4.0/accounts/17").is_some());
+    assert_eq!(problems.len(), 4, "{problems:#?}");
+    for name in ["bomb.yaml", "cut.json", "cut.yaml", "deep.yaml"] {
+        let told = format!("{name}: line ");
+        assert!(problems.iter().any(|problem| problem.starts_with(&told)), "{name}\n{problems:#?}");
+    }
+    assert!(
+        problems.iter().any(|problem| problem.starts_with("cut.json: line 3: not read")),
+        "{problems:#?}"
+    );
+}
+
+#[test]
+fn references_that_lead_in_circles_are_told_and_end() {
+    let a = "\
+openapi: 3.1.0
+info: {title: a, version: '1'}
+paths:
+  /a/{id}:
+    $ref: 'b.yaml#/item'
+  /b:
+    get:
+      parameters:
+        - $ref: '#/components/parameters/One'
+      responses:
+        200: {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Round'}}}}
+components:
+  parameters:
+    One: {$ref: '#/components/parameters/Two'}
+    Two: {$ref: '#/components/parameters/One'}
+  schemas:
+    Round: {allOf: [{$ref: '#/components/schemas/Round'}, {properties: {id: {type: string}}}]}
+    Self: {$ref: '#/components/schemas/Self'}
+";
+    let b = "item: {$ref: 'a.yaml#/paths/~1a~1{id}'}\n";
+    let (set, problems) = load(&[("a.yaml", a), ("b.yaml", b)]);
+    for place in [
+        "a.yaml: line 4, /paths/~1a~1{id}: ",
+        "a.yaml: line 9, /paths/~1b/get/parameters/0: ",
+        "a.yaml: line 18, /components/schemas/Self: ",
+    ] {
+        assert!(problems.iter().any(|problem| problem.starts_with(place)), "{place}\n{problems:#?}");
+    }
+    let found = set.route_path("h", "/b").unwrap();
+    let id = *set.operations_at(found.route, "h").first().unwrap();
+    let schema = set.response_schema(set.operation(id).unwrap(), StatusPattern::Exact(200)).unwrap();
+    assert_eq!(set.schema(&schema).properties.keys().collect::<Vec<_>>(), [&"id"]);
+}
+
+#[test]
+fn a_key_that_stands_twice_is_told_and_the_last_counts() {
+    let yaml = "openapi: 3.0.0\npaths:\n  /a: {get: {}}\n  /a: {put: {}}\n";
+    let json = "{\"openapi\": \"3.0.0\", \"paths\": {\n\"/a\": {\"get\": {}},\n\"/a\": {\"put\": {}}}}";
+    for (name, text) in [("a.yaml", yaml), ("a.json", json)] {
+        let (set, problems) = load(&[(name, text)]);
+        assert_eq!(set.operations().map(|(_, one)| one.method.as_str()).collect::<Vec<_>>(), ["PUT"]);
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert!(
+            problem.starts_with(&format!("{name}: line ")) && problem.contains("/paths/~1a: "),
+            "{problem}"
+        );
+    }
+}
+
 proptest! {
     /// Whatever the bytes: an answer, never a panic.
     #[test]

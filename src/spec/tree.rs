@@ -4,6 +4,8 @@
 //! and every byte of text is paid from one budget, so that a small file cannot become a large tree. Duplicate
 //! keys are kept in mind as they are met; the last one counts.
 
+use super::lines::lines_of;
+use super::reference::push_pointer;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -91,22 +93,24 @@ fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
             format!("{} bytes of YAML are more than the {MAX_YAML_BYTES} that are read", bytes.len());
         return Err(Unreadable { line: None, message });
     }
-    let mut open = 0_usize;
+    let (mut open, mut line) = (0_usize, 1_u32);
     for byte in bytes {
         match byte {
             b'[' | b'{' => open += 1,
             b']' | b'}' => open = open.saturating_sub(1),
+            b'\n' => line = line.saturating_add(1),
             _ => {}
         }
         if open > MAX_BRACKETS {
             let message = format!("more than {MAX_BRACKETS} brackets are open at once");
-            return Err(Unreadable { line: None, message });
+            return Err(Unreadable { line: Some(line), message });
         }
     }
     let mut documents = serde_norway::Deserializer::from_slice(bytes);
     let Some(first) = documents.next() else { return Ok((Value::Null, false)) };
     let value = reading.deserialize(first).map_err(|error| Unreadable {
-        line: error.location().and_then(|at| u32::try_from(at.line()).ok()),
+        // The parser names no place where it counts too many aliases.
+        line: error.location().map_or_else(|| reading.line(bytes), |at| u32::try_from(at.line()).ok()),
         message: error.to_string(),
     })?;
     Ok((value, documents.next().is_some()))
@@ -141,12 +145,24 @@ impl Reading {
     fn note_duplicate(&self, key: &str) {
         let mut duplicates = self.duplicates.borrow_mut();
         if duplicates.len() < MAX_DUPLICATES {
-            let mut pointer = String::new();
-            for part in self.path.borrow().iter().map(String::as_str).chain([key]) {
-                super::reference::push_pointer(&mut pointer, part);
-            }
+            let mut pointer = self.pointer();
+            push_pointer(&mut pointer, key);
             duplicates.push(pointer);
         }
+    }
+
+    /// The pointer of what is being read.
+    fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        for part in self.path.borrow().iter() {
+            push_pointer(&mut pointer, part);
+        }
+        pointer
+    }
+
+    /// The line of what was being read when a YAML file was refused.
+    fn line(&self, text: &[u8]) -> Option<u32> {
+        lines_of(text, Format::Yaml, [self.pointer().as_str()]).into_values().next()
     }
 }
 
@@ -285,18 +301,53 @@ mod tests {
         }
     }
 
-    #[test]
-    fn bombs_are_refused() {
-        let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
-        for n in 1..10 {
-            let last = n - 1;
-            let again = format!("*a{last}, ").repeat(6);
-            laughs.push_str(&["a", &n.to_string(), ": &a", &n.to_string(), " [", &again, "]\n"].concat());
+    /// Lists of aliases of lists of aliases.
+    fn laughs(levels: usize) -> String {
+        let mut text = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+        for level in 1..levels {
+            let again = format!("*a{}, ", level - 1).repeat(6);
+            text.push_str(
+                &["a", &level.to_string(), ": &a", &level.to_string(), " [", &again, "]\n"].concat(),
+            );
         }
+        text
+    }
+
+    #[test]
+    fn bombs_are_refused_with_a_line() {
         let quadratic = format!("a: &a \"{}\"\nb: [{}]\n", "x".repeat(100_000), "*a,".repeat(50_000));
+        let merged = format!("a: &a {{b: 1}}\nc:\n{}", "  - {<<: *a, <<: *a, <<: *a}\n".repeat(100));
+        assert!(read(merged.as_bytes()).is_ok(), "aliases that people write");
         let nested = ["[", "{\"a\":", "{a: ", "- ", "? ", "- - ? "].map(|part| part.repeat(50_000));
-        for bomb in [laughs, quadratic].into_iter().chain(nested) {
-            assert!(read(bomb.as_bytes()).is_err(), "{bomb:.20}");
+        for bomb in [laughs(8), laughs(10), laughs(2_000), quadratic].into_iter().chain(nested) {
+            let refused = read(bomb.as_bytes()).expect_err(bomb.get(..20).unwrap());
+            assert!(refused.line.is_some(), "{bomb:.20}: {}", refused.message);
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_is_refused_where_it_gets_too_deep() {
+        let block: String = (0..400).map(|depth| " ".repeat(depth) + "a:\n").collect();
+        let lists = "[\n".repeat(400);
+        let objects = "{\"a\":\n".repeat(400);
+        for (text, line) in [(block, 100..=140), (format!("a:\n{lists}"), 256..=259), (objects, 100..=140)] {
+            let refused = read(text.as_bytes()).unwrap_err();
+            assert!(refused.line.is_some_and(|told| line.contains(&told)), "{text:.10} {refused:?}");
+        }
+        let deep = 100;
+        for text in [
+            format!("a: {}1{}", "[".repeat(deep), "]".repeat(deep)),
+            (0..deep).map(|depth| " ".repeat(depth) + "a:\n").collect(),
+        ] {
+            assert!(read(text.as_bytes()).is_ok(), "{text:.10}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_by_its_size_alone() {
+        for text in ["#".repeat(MAX_YAML_BYTES + 1), "[".repeat(MAX_FILE_BYTES + 1)] {
+            let refused = read(text.as_bytes()).unwrap_err();
+            assert!(refused.message.contains(&text.len().to_string()), "{}", refused.message);
         }
     }
 }
