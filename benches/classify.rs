@@ -103,17 +103,21 @@ fn classify(c: &mut Criterion) {
     // One value that is another each time: no body is known again.
     let mut changing = transactions.clone();
     let mut number = 0_u64;
-    group.bench_function("known_fields", |b| {
-        b.iter(|| {
-            for transaction in &mut changing {
-                let body = transaction.response.body.bytes.expose_mut();
-                let end = body.len() - HREF_END;
-                number += 1;
-                body.splice(end - 16..end, format!("{number:016x}").into_bytes());
-                black_box(inspector.inspect(transaction, &mut facts).classes);
-            }
-        });
-    });
+    let mut every_value_anew = |inspector: &mut Inspector, facts: &mut EndpointFacts| {
+        for transaction in &mut changing {
+            let body = transaction.response.body.bytes.expose_mut();
+            let end = body.len() - HREF_END;
+            number += 1;
+            body.splice(end - 16..end, format!("{number:016x}").into_bytes());
+            black_box(inspector.inspect(transaction, facts).classes);
+        }
+    };
+    group.bench_function("known_fields", |b| b.iter(|| every_value_anew(&mut inspector, &mut facts)));
+    // Fields with few distinct values are looked at whole, those with many by one value in sixteen.
+    let limits = Limits { sample_values: 16, ..Limits::default() };
+    let mut sampling = Inspector::new(Classifier::built_in(), limits, &FingerprintKey::new([1; 32]));
+    let mut sampled_facts = EndpointFacts::default();
+    group.bench_function("sampled", |b| b.iter(|| every_value_anew(&mut sampling, &mut sampled_facts)));
     group.bench_function("fresh_endpoint", |b| {
         b.iter(|| {
             let mut facts = EndpointFacts::default();

@@ -72,6 +72,9 @@ pub struct Limits {
     pub loose_fields: usize,
     /// Keys of one exchange whose meaning may be worked out anew; about 10 µs each.
     pub fresh_keys: usize,
+    /// One in how many values of a field is checked once a sample of that rate holds sixteen distinct ones; 1 checks
+    /// all. More saves time and makes counts those of the sample.
+    pub sample_values: usize,
     /// Segments of one path that are inspected.
     pub path_segments: usize,
     /// Operations that one request asks for and that are counted each by itself: calls of a batch.
@@ -119,6 +122,7 @@ impl Default for Limits {
             query_parameters: 128,
             loose_fields: 512,
             fresh_keys: 1_024,
+            sample_values: 1,
             path_segments: 64,
             operation_calls: 256,
             graphql_tokens: 16_384,

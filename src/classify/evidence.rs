@@ -26,6 +26,32 @@ pub struct FieldEvidence {
     pub(crate) values: u64,
     /// By class, in the order of class numbers.
     pub(crate) found: Vec<ClassEvidence>,
+    /// What the values in the sample came to, while all others count too.
+    sample: Option<Box<Sample>>,
+    /// One in how many values counted; 0 and 1 while all did.
+    sampled_one_in: u32,
+    /// Whether the value that is being looked at is in the sample.
+    #[serde(skip)]
+    now_sampled: bool,
+}
+
+/// What the sample of a field's values came to. Which values are in it is told by their keyed hashes alone, and from
+/// when on the sample is enough by the distinct ones in it: both are the same in any order and on any shard.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Sample {
+    one_in: u32,
+    values: u64,
+    found: Vec<ClassEvidence>,
+    /// Distinct values in the sample.
+    hashes: Lowest,
+}
+
+/// Whether the value with this keyed hash is in a sample of one in `one_in`.
+const fn in_sample(hash: u64, one_in: u32) -> bool {
+    match hash.checked_rem(one_in as u64) {
+        Some(rest) => rest == 0,
+        None => true,
+    }
 }
 
 /// What speaks for and against one class in one field.
@@ -118,59 +144,80 @@ pub struct Hit {
 }
 
 impl FieldEvidence {
+    /// Counts a value whose keyed hash `hash` gives, and tells whether it is to be looked at: once a sample of one
+    /// in `one_in` is enough, only values in it are. A value that another one names is `always` looked at.
+    pub(crate) fn looks_at(&mut self, one_in: u32, always: bool, hash: impl FnOnce() -> u64) -> bool {
+        if one_in > 1 {
+            let hash = hash();
+            let sampled = always || in_sample(hash, one_in);
+            if self.sampled_one_in > 1 {
+                self.values += u64::from(sampled);
+                return sampled;
+            }
+            self.now_sampled = sampled;
+            if sampled {
+                let sample = self.sample.get_or_insert_default();
+                if sample.one_in != one_in {
+                    **sample = Sample { one_in, ..Sample::default() };
+                }
+                sample.values += 1;
+                if !always {
+                    sample.hashes.insert(hash);
+                }
+            }
+        }
+        self.values += 1;
+        true
+    }
+
+    /// Lets the sample stand for all values, once it holds enough distinct ones. To be called when all outcomes of a
+    /// value are counted.
+    pub(crate) fn settle(&mut self) {
+        let Some(sample) = self.sample.take_if(|sample| sample.hashes.0.len() == HASHES) else { return };
+        (self.values, self.found, self.sampled_one_in) = (sample.values, sample.found, sample.one_in);
+    }
+
+    /// Leaves of all values those in a sample of one in `one_in`, if they are not left already.
+    fn only_sample(&mut self, one_in: u32) {
+        if self.sampled_one_in <= 1 {
+            let sample = self.sample.take().unwrap_or_default();
+            (self.values, self.found) = (sample.values, sample.found);
+        }
+        self.sampled_one_in = one_in;
+    }
+
+    /// One in how many values counted: 1 when all did.
+    #[must_use]
+    pub fn sampled_one_in(&self) -> u32 {
+        self.sampled_one_in.max(1)
+    }
+
+    /// The classes that values had so far: what one that is not looked at is taken to have.
+    pub(crate) fn known_classes(&self) -> impl Iterator<Item = ClassId> {
+        self.found.iter().filter(|known| known.valid.saturating_mul(2) > self.values).map(|known| known.class)
+    }
+
     /// Takes in one outcome of an exchange at `now`; `hash` is the keyed hash of a value that passed.
     pub(crate) fn count(&mut self, hit: Hit, hash: u64, now: Timestamp) {
-        let found = &mut self.found;
-        let at = match found.binary_search_by_key(&hit.class, |known| known.class) {
-            Ok(at) => at,
-            Err(at) => {
-                found.insert(
-                    at,
-                    ClassEvidence {
-                        class: hit.class,
-                        strength: 0,
-                        embedded: false,
-                        chance_ppm: 0,
-                        tried: 0,
-                        valid: 0,
-                        masked: 0,
-                        first_seen: Timestamp::MAX,
-                        last_seen: Timestamp::EPOCH,
-                        hashes: Lowest::default(),
-                    },
-                );
-                at
-            }
-        };
-        let Some(known) = found.get_mut(at) else { return };
-        match hit.fate {
-            Fate::Valid => {
-                known.valid += 1;
-                known.strength = known.strength.max(hit.strength);
-                known.embedded |= hit.embedded;
-                known.chance_ppm = known.chance_ppm.max(hit.chance_ppm);
-                known.first_seen = known.first_seen.min(now);
-                known.last_seen = known.last_seen.max(now);
-                known.hashes.insert(hash);
-            }
-            Fate::Failed => {}
-            Fate::Masked => known.masked += 1,
+        if let Some(sample) = self.sample.as_mut().filter(|_| self.now_sampled) {
+            count_in(&mut sample.found, hit, hash, now);
         }
-        if hit.strength > 0 && hit.fate != Fate::Masked {
-            known.tried += 1;
-        }
+        count_in(&mut self.found, hit, hash, now);
     }
 
     /// Gives each class its number in another classifier. What that one does not know is forgotten.
     pub(crate) fn renumber(&mut self, numbers: &[Option<ClassId>]) {
-        self.found.retain_mut(|known| match numbers.get(usize::from(known.class.0)).copied().flatten() {
-            Some(number) => {
-                known.class = number;
-                true
-            }
-            None => false,
-        });
-        self.found.sort_by_key(|known| known.class);
+        let sampled = self.sample.iter_mut().map(|sample| &mut sample.found);
+        for found in std::iter::once(&mut self.found).chain(sampled) {
+            found.retain_mut(|known| match numbers.get(usize::from(known.class.0)).copied().flatten() {
+                Some(number) => {
+                    known.class = number;
+                    true
+                }
+                None => false,
+            });
+            found.sort_by_key(|known| known.class);
+        }
         self.verdict = None;
     }
 
@@ -192,22 +239,88 @@ impl FieldEvidence {
     }
 }
 
-impl Merge for FieldEvidence {
-    fn absorb(&mut self, other: Self) {
-        self.values.absorb(other.values);
-        if self.verdict.is_none() {
-            self.verdict = other.verdict;
+/// Counts one outcome among those of a field.
+fn count_in(found: &mut Vec<ClassEvidence>, hit: Hit, hash: u64, now: Timestamp) {
+    let at = match found.binary_search_by_key(&hit.class, |known| known.class) {
+        Ok(at) => at,
+        Err(at) => {
+            found.insert(
+                at,
+                ClassEvidence {
+                    class: hit.class,
+                    strength: 0,
+                    embedded: false,
+                    chance_ppm: 0,
+                    tried: 0,
+                    valid: 0,
+                    masked: 0,
+                    first_seen: Timestamp::MAX,
+                    last_seen: Timestamp::EPOCH,
+                    hashes: Lowest::default(),
+                },
+            );
+            at
         }
-        let mine = &mut self.found;
-        for class in other.found {
-            match mine.binary_search_by_key(&class.class, |known| known.class) {
-                Ok(at) => {
-                    if let Some(known) = mine.get_mut(at) {
-                        known.absorb(class);
-                    }
+    };
+    let Some(known) = found.get_mut(at) else { return };
+    match hit.fate {
+        Fate::Valid => {
+            known.valid += 1;
+            known.strength = known.strength.max(hit.strength);
+            known.embedded |= hit.embedded;
+            known.chance_ppm = known.chance_ppm.max(hit.chance_ppm);
+            known.first_seen = known.first_seen.min(now);
+            known.last_seen = known.last_seen.max(now);
+            known.hashes.insert(hash);
+        }
+        Fate::Failed => {}
+        Fate::Masked => known.masked += 1,
+    }
+    if hit.strength > 0 && hit.fate != Fate::Masked {
+        known.tried += 1;
+    }
+}
+
+impl Merge for FieldEvidence {
+    fn absorb(&mut self, mut other: Self) {
+        if self.verdict.is_none() {
+            self.verdict = other.verdict.take();
+        }
+        // Where the sample stands for all values on one side, it does on the other.
+        let sampled = self.sampled_one_in.max(other.sampled_one_in);
+        if sampled > 1 {
+            self.only_sample(sampled);
+            other.only_sample(sampled);
+        }
+        self.values.absorb(other.values);
+        absorb_classes(&mut self.found, other.found);
+        if let Some(theirs) = other.sample {
+            let mine = self.sample.get_or_insert_default();
+            // Samples of two rates are not one: that of fewer values stays, in any order.
+            if mine.one_in < theirs.one_in {
+                *mine = theirs;
+            } else if mine.one_in == theirs.one_in {
+                mine.values.absorb(theirs.values);
+                absorb_classes(&mut mine.found, theirs.found);
+                for hash in theirs.hashes.0 {
+                    mine.hashes.insert(hash);
                 }
-                Err(at) => mine.insert(at, class),
             }
+        }
+        self.settle();
+    }
+}
+
+/// Adds the evidence for classes to another's.
+fn absorb_classes(mine: &mut Vec<ClassEvidence>, theirs: Vec<ClassEvidence>) {
+    for class in theirs {
+        match mine.binary_search_by_key(&class.class, |known| known.class) {
+            Ok(at) => {
+                if let Some(known) = mine.get_mut(at) {
+                    known.absorb(class);
+                }
+            }
+            Err(at) => mine.insert(at, class),
         }
     }
 }
@@ -519,7 +632,77 @@ mod tests {
         assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Confirmed));
     }
 
+    const ONE_IN: u32 = 4;
+
+    /// The evidence of values with these hashes, of which every third fails, and how many were looked at.
+    fn sampled(hashes: &[u64]) -> (FieldEvidence, usize) {
+        let mut evidence = FieldEvidence::default();
+        let mut looked = 0;
+        for hash in hashes {
+            if evidence.looks_at(ONE_IN, false, || *hash) {
+                looked += 1;
+                let fate = if hash.is_multiple_of(3) { Fate::Failed } else { Fate::Valid };
+                evidence.count(hit(1, 90, fate), *hash, Timestamp::EPOCH);
+            }
+            evidence.settle();
+        }
+        (evidence, looked)
+    }
+
+    #[test]
+    fn a_field_with_few_distinct_values_is_counted_whole() {
+        let hashes: Vec<u64> = (0..600).map(|value| value % 60).collect();
+        let (evidence, looked) = sampled(&hashes);
+        assert_eq!((looked, evidence.values(), evidence.sampled_one_in()), (600, 600, 1));
+    }
+
+    #[test]
+    fn once_the_sample_is_enough_only_its_values_are_looked_at() {
+        let hashes: Vec<u64> = (0..4_000).collect();
+        let (evidence, looked) = sampled(&hashes);
+        assert_eq!((evidence.values(), evidence.sampled_one_in()), (1_000, 4));
+        assert!(looked < 1_100, "{looked}");
+        assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Confirmed));
+    }
+
+    #[test]
+    fn what_speaks_against_a_sampled_class_is_still_noticed() {
+        let (mut evidence, _) = sampled(&(0..4_000).collect::<Vec<u64>>());
+        for hash in 4_000..400_000 {
+            if evidence.looks_at(ONE_IN, false, || hash) {
+                evidence.count(hit(1, 60, Fate::Failed), hash, Timestamp::EPOCH);
+                evidence.count(hit(2, 90, Fate::Valid), hash, Timestamp::EPOCH);
+            }
+        }
+        let known = evidence.classes().find(|known| known.class == ClassId(1)).unwrap();
+        assert!(known.valid * 50 < known.tried);
+        assert_eq!(evidence.judgement(ClassId(2)).map(|judgement| judgement.state), Some(State::Confirmed));
+    }
+
     proptest! {
+        /// With a sample too: what is kept is told by the values, not by when or where they came.
+        #[test]
+        fn a_sample_is_the_same_in_any_order_and_grouping(
+            hashes in proptest::collection::vec(0_u64..200, 0..400),
+            cuts in proptest::collection::vec(0_usize..400, 3),
+        ) {
+            let whole = sampled(&hashes).0;
+            let mut backwards = hashes.clone();
+            backwards.reverse();
+            prop_assert_eq!(state(&sampled(&backwards).0), state(&whole));
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| (*cut).min(hashes.len())).collect();
+            cuts.sort_unstable();
+            let mut merged = FieldEvidence::default();
+            let ends = cuts.iter().copied().chain([hashes.len()]);
+            let mut from = 0;
+            for end in ends {
+                merged.absorb(sampled(&hashes[from..end]).0);
+                from = end;
+            }
+            prop_assert_eq!(state(&merged), state(&whole));
+            prop_assert_eq!(merged.sampled_one_in(), whole.sampled_one_in());
+        }
+
         /// Any split and order of the same hits comes to the same evidence.
         #[test]
         fn order_and_grouping_cannot_be_seen(

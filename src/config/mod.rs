@@ -534,6 +534,9 @@ pub struct LimitsConfig {
     pub loose_fields: Option<u64>,
     /// Keys of one exchange whose meaning may be worked out anew; about 10 µs each.
     pub fresh_keys: Option<u64>,
+    /// One in how many values of a field is checked once a sample of that rate holds sixteen distinct ones; 1 checks
+    /// all. More saves time and makes counts those of the sample.
+    pub sample_values: Option<u64>,
     /// Segments of one path that are inspected.
     pub path_segments: Option<u64>,
 }

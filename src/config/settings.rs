@@ -945,6 +945,7 @@ fn limits(config: &Config, wrong: &mut Wrong) -> Limits {
     number("query_parameters", file.query_parameters, &mut limits.query_parameters);
     number("loose_fields", file.loose_fields, &mut limits.loose_fields);
     number("fresh_keys", file.fresh_keys, &mut limits.fresh_keys);
+    number("sample_values", file.sample_values, &mut limits.sample_values);
     number("path_segments", file.path_segments, &mut limits.path_segments);
     if let Some(seconds) = file.flow_idle_secs {
         wrong.unless((1..=86_400).contains(&seconds), "/limits/flow_idle_secs", "must be 1 to 86400 seconds");

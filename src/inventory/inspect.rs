@@ -3,8 +3,9 @@
 //!
 //! An [`Inspector`] belongs to one shard. It borrows a transaction, adds to the [`EndpointFacts`] of its
 //! path skeleton and keeps nothing of it: a value ends as a type, a class, a count and the keyed hash that
-//! counts distinct ones. Every value is looked at, none is sampled, so that the evidence does not depend on
-//! which shard saw which exchange. [`data_fields`] reads the evidence back, field by field.
+//! counts distinct ones. Every value is looked at unless a rate is set; then hashes of values alone tell which are, so
+//! that the evidence does not depend on which shard saw which exchange. [`data_fields`] reads the evidence back, field
+//! by field.
 
 use super::dialogue::{self, DialogueFacts};
 use super::facts::{BodyShape, EndpointFacts};
@@ -146,6 +147,13 @@ impl Recording {
     }
 }
 
+impl Work {
+    /// A value was not looked at: it is taken to be what those in its field were.
+    fn skipped(&mut self, evidence: &FieldEvidence) {
+        evidence.known_classes().for_each(|class| self.classes.insert(class));
+    }
+}
+
 /// What the name of a query parameter says.
 #[derive(Debug)]
 struct Parameter {
@@ -211,6 +219,11 @@ impl Inspector {
     /// Whether each exchange's tags are collected, for `--tags`. Off, they cost nothing.
     pub const fn collect_tags(&mut self, collect: bool) {
         self.collect = collect;
+    }
+
+    /// One in how many values is looked at where that is enough. Tags tell of every value.
+    fn one_in(&self) -> u32 {
+        if self.collect { 1 } else { u32::try_from(self.limits.sample_values).unwrap_or(u32::MAX) }
     }
 
     /// The classifier in use.
@@ -416,10 +429,12 @@ impl Inspector {
                 };
                 // Most are numbers that say nothing.
                 if kinds == kind::DIGIT && is_dull_number(raw.len()) {
+                    let (one_in, hash_key) = (self.one_in(), self.hash_key);
                     if let Some(evidence) =
                         facts.fields.field(Location::RequestPath, label, self.limits.loose_fields)
                     {
-                        evidence.values += 1;
+                        evidence.looks_at(one_in, false, || hash_key.hash(value));
+                        evidence.settle();
                     }
                     self.work.value = buffer;
                     continue;
@@ -567,6 +582,14 @@ impl Inspector {
         if value.is_empty() {
             return;
         }
+        let (one_in, hash_key) = (self.one_in(), self.hash_key);
+        let mut evidence = facts.fields.field(location, label, self.limits.loose_fields);
+        if let Some(evidence) = &mut evidence
+            && !evidence.looks_at(one_in, false, || hash_key.hash(value))
+        {
+            self.work.skipped(evidence);
+            return;
+        }
         let mut hits = std::mem::take(&mut self.work.hits);
         hits.clear();
         // Tokens and certificates are long, and the same one comes with every request of a caller.
@@ -593,11 +616,11 @@ impl Inspector {
             }
             hash
         };
-        if let Some(evidence) = facts.fields.field(location, label, self.limits.loose_fields) {
-            evidence.values += 1;
+        if let Some(evidence) = evidence {
             for hit in &hits {
                 evidence.count(*hit, hash, self.work.now);
             }
+            evidence.settle();
         }
         for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
             self.work.classes.insert(hit.class);
@@ -661,7 +684,10 @@ impl Inspector {
         shape: &mut BodyShape,
         walk: impl FnOnce(&mut Walker<'_, 'b>),
     ) {
-        let known = known.filter(|body| !self.collect && body.len() >= MIN_BODY).map(|body| {
+        let one_in = self.one_in();
+        // What a body did is done again only where every value counts.
+        let repeats = !self.collect && one_in == 1;
+        let known = known.filter(|body| repeats && body.len() >= MIN_BODY).map(|body| {
             use std::hash::BuildHasher;
             let hash = self.work.bodies.hasher().hash_one((format as u8, body));
             (shape.number(&mut self.work.shapes), hash)
@@ -690,6 +716,7 @@ impl Inspector {
             classifier: &self.classifier,
             limits: &self.limits,
             hash_key: self.hash_key,
+            one_in,
             collect: self.collect,
             location,
             status,
@@ -946,6 +973,8 @@ struct Walker<'w, 'a> {
     classifier: &'w Classifier,
     limits: &'w Limits,
     hash_key: HashKey,
+    /// One in how many values is looked at where that is enough.
+    one_in: u32,
     collect: bool,
     location: Location,
     status: u16,
@@ -1153,15 +1182,23 @@ impl<'a> Walker<'_, 'a> {
                 if let Some(recording) = &mut self.work.recording {
                     recording.step(node, VALUE);
                 }
-                evidence.values += 1;
                 let value = if coding == Coding::Plain {
                     raw
                 } else {
                     Text::coded(raw, coding).decode(&mut self.work.value)
                 };
+                let hash_key = self.hash_key;
+                if !evidence.looks_at(self.one_in, false, || hash_key.hash(value)) {
+                    for class in evidence.known_classes() {
+                        self.work.classes.insert(class);
+                    }
+                    return;
+                }
+                let Some(verdict) = &evidence.verdict else { return };
                 self.work.hits.clear();
                 self.classifier.classify(verdict, kind, value, &mut self.work.hits);
                 if self.work.hits.is_empty() {
+                    evidence.settle();
                     return;
                 }
                 let hash = self.hash_key.hash(value);
@@ -1176,6 +1213,7 @@ impl<'a> Walker<'_, 'a> {
                         valid = Some(hit.class);
                     }
                 }
+                evidence.settle();
                 if self.collect && valid.is_some() {
                     let hits = std::mem::take(&mut self.work.hits);
                     let name = self.name().unwrap_or(EMPTY);
@@ -1225,6 +1263,15 @@ impl<'a> Walker<'_, 'a> {
         }
         let mut buffer = std::mem::take(&mut self.work.value);
         let value = text.decode(&mut buffer);
+        let (one_in, hash_key) = (self.one_in, self.hash_key);
+        // What a pair is called may be said once in thousands: its value is always looked at.
+        if let Some(evidence) = self.shape.evidence_mut(node)
+            && !evidence.looks_at(one_in, instead.is_some(), || hash_key.hash(value))
+        {
+            self.work.skipped(evidence);
+            self.work.value = buffer;
+            return;
+        }
         if kind == JsonType::String && value.len() > 8 && !self.xml && self.embedded(node, name, value) {
             self.work.value = buffer;
             return;
@@ -1233,7 +1280,6 @@ impl<'a> Walker<'_, 'a> {
         hits.clear();
         self.step(node, VALUE);
         if let Some(evidence) = self.shape.evidence_mut(node) {
-            evidence.values += 1;
             match (instead, &evidence.verdict) {
                 (Some(verdict), _) | (None, Some(verdict)) => {
                     self.classifier.classify(verdict, kind, value, &mut hits);
@@ -1252,6 +1298,7 @@ impl<'a> Walker<'_, 'a> {
                     }
                 }
             }
+            evidence.settle();
         }
         for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
             self.found(hit.class, Some(name));
@@ -1281,9 +1328,6 @@ impl<'a> Walker<'_, 'a> {
             return false;
         }
         self.step(node, VALUE);
-        if let Some(evidence) = self.shape.evidence_mut(node) {
-            evidence.values += 1;
-        }
         let mut inner = Inner {
             classifier: self.classifier,
             keys: std::mem::take(&mut self.work.keys),
@@ -1318,6 +1362,9 @@ impl<'a> Walker<'_, 'a> {
             if hit.fate == Fate::Valid {
                 self.found(hit.class, Some(name));
             }
+        }
+        if let Some(evidence) = self.shape.evidence_mut(node) {
+            evidence.settle();
         }
         true
     }
@@ -1525,6 +1572,8 @@ pub struct DataField {
     pub masked: u64,
     /// Distinct values that passed, estimated.
     pub distinct: u64,
+    /// One in how many values was looked at and counted: 1 when all were.
+    pub sampled_one_in: u64,
     /// When a value passed first and last, if any did.
     pub seen: Option<(Timestamp, Timestamp)>,
     /// Probability that the field is of the class, 0 to 1.
@@ -1545,6 +1594,12 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
     let mut add = |location: Location, path: &str, status: u16, evidence: &FieldEvidence| {
         for known in evidence.classes().filter(|known| known.valid + known.masked > 0) {
             let judgement = crate::classify::evidence::judge(known, evidence.values());
+            let one_in = evidence.sampled_one_in();
+            let mut reason = classifier.reason(known, evidence.values(), path);
+            if one_in > 1 {
+                use std::fmt::Write;
+                let _infallible = write!(reason, "; one in {one_in} values checked");
+            }
             all.push(DataField {
                 location,
                 path: path.to_owned(),
@@ -1556,11 +1611,12 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
                 valid: known.valid,
                 masked: known.masked,
                 distinct: judgement.distinct,
+                sampled_one_in: u64::from(one_in),
                 seen: (known.valid > 0).then_some((known.first_seen, known.last_seen)),
                 confidence: judgement.confidence,
                 state: judgement.state,
                 change: None,
-                reason: classifier.reason(known, evidence.values(), path),
+                reason,
             });
         }
     };
@@ -1652,6 +1708,58 @@ mod tests {
             .iter()
             .map(|tag| format!("{} {} {}", tag.location.name(), tag.path, classifier.name(tag.class)))
             .collect()
+    }
+
+    /// What is said of the fields of many responses, by as many inspectors as `shards`, and how many values counted.
+    fn sampled(shards: usize, one_in: usize) -> Vec<DataField> {
+        let limits = Limits { sample_values: one_in, ..Limits::default() };
+        let mut inspectors: Vec<(Inspector, EndpointFacts)> = (0..shards)
+            .map(|_| {
+                let key = FingerprintKey::new([3; 32]);
+                let inspector = Inspector::new(Classifier::built_in(), limits.clone(), &key);
+                (inspector, EndpointFacts::default())
+            })
+            .collect();
+        for number in 0..600_usize {
+            let body = format!(
+                r#"{{"email":"user{number}@bank.example","note":"mail to a{number}@bank.example","list":["x{number}@bank.example"],
+                "raw":"{{\"email\":\"r{number}@bank.example\"}}","few":"f{}@bank.example",
+                "attributes":[{{"name":"email","value":"v{number}@bank.example"}}]}}"#,
+                number % 7
+            );
+            let target = format!("/a/u{number}@bank.example?email=q{number}@bank.example");
+            let transaction = exchange(&target, &[("X-Mail", "h@bank.example")], "application/json", &body);
+            // Uneven shares: one shard is done with its sample long before the other.
+            let shard = (number % 10).min(shards - 1);
+            let (inspector, facts) = &mut inspectors[shard];
+            let classes: Vec<_> = inspector.inspect(&transaction, facts).classes.iter().collect();
+            assert!(!classes.is_empty());
+        }
+        let mut merged = EndpointFacts::default();
+        for (_, facts) in inspectors {
+            merged.absorb(facts);
+        }
+        data_fields(&Classifier::built_in(), &merged)
+    }
+
+    #[test]
+    fn samples_do_not_tell_how_many_inspectors_took_them() {
+        let (whole, one) = (sampled(1, 1), sampled(1, 4));
+        assert_eq!(sampled(2, 4), one);
+        assert_eq!(sampled(3, 4), one);
+        let said = |fields: &[DataField]| -> Vec<_> {
+            fields.iter().map(|field| (field.path.clone(), field.class, field.state)).collect()
+        };
+        assert_eq!(said(&one), said(&whole));
+        let field = |path: &str| one.iter().find(|field| field.path == path).unwrap();
+        let email = field("$.email");
+        assert_eq!((email.sampled_one_in, email.present), (4, email.valid));
+        assert!((100..200).contains(&email.present), "{}", email.present);
+        assert!(email.reason.ends_with("; one in 4 values checked"), "{}", email.reason);
+        // Few distinct values are no sample, and values that others name are all looked at.
+        assert_eq!((field("$.few").sampled_one_in, field("$.few").present), (1, 600));
+        assert_eq!(field("$.attributes[*].value").valid, 600);
+        assert!(whole.iter().all(|field| field.sampled_one_in == 1 && field.present == 600));
     }
 
     #[test]

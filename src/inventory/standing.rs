@@ -109,6 +109,7 @@ mod tests {
             present: 9,
             valid: 9,
             masked: 0,
+            sampled_one_in: 1,
             distinct: 9,
             seen: None,
             confidence,

@@ -87,7 +87,9 @@ fn data_class_fields() -> Fields {
     ]);
     let instants =
         ["first_seen", "last_seen", "changed"].map(|name| Arc::new(Field::new(name, instant_type(), true)));
-    always.iter().cloned().chain(instants).collect()
+    // Older files do not have it.
+    let sampled = Arc::new(Field::new("sampled_one_in", DataType::Int64, true));
+    always.iter().cloned().chain(instants).chain([sampled]).collect()
 }
 
 fn certificate_fields() -> Fields {
@@ -413,6 +415,7 @@ fn data_class_arrays<'a, I: Iterator<Item = &'a DataClassRow>>(rows: impl Fn() -
         instants(rows().map(|item| item.first_seen)),
         instants(rows().map(|item| item.last_seen)),
         instants(rows().map(|item| item.changed)),
+        counts(rows().map(|item| item.sampled_one_in)),
     ]
 }
 
@@ -557,6 +560,7 @@ struct DataClassColumns<'a> {
     counts: [&'a Int64Array; 4],
     /// What older files do not have.
     former_state: Option<&'a StringArray>,
+    sampled: Option<&'a Int64Array>,
     instants: [Option<&'a TimestampMicrosecondArray>; 3],
 }
 
@@ -571,6 +575,7 @@ impl<'a> DataClassColumns<'a> {
             confidence: member(array, "confidence")?,
             counts: [count("present")?, count("valid")?, count("masked")?, count("distinct")?],
             former_state: member(array, "former_state"),
+            sampled: member(array, "sampled_one_in"),
             instants: ["first_seen", "last_seen", "changed"].map(|name| member(array, name)),
         })
     }
@@ -595,6 +600,7 @@ impl<'a> DataClassColumns<'a> {
             last_seen,
             changed,
             former_state: self.former_state.map(|array| text_at(array, at).to_owned()).unwrap_or_default(),
+            sampled_one_in: self.sampled.map_or(1, |array| count_at(array, at)).max(1),
         }
     }
 }

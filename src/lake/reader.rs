@@ -285,6 +285,7 @@ mod tests {
             first_seen: Some(at(1)),
             last_seen: Some(at(2)),
             changed: None,
+            sampled_one_in: 16,
         };
         let endpoints = vec![
             EndpointRow {

@@ -79,6 +79,8 @@ pub struct DataClassRow {
     pub last_seen: Option<Timestamp>,
     /// When the state changed last: the latest exchange then. `None` while it is the first that was told.
     pub changed: Option<Timestamp>,
+    /// One in how many values was checked and counted: 1 when all were.
+    pub sampled_one_in: u64,
 }
 
 /// A parameter of an endpoint's template.

@@ -106,6 +106,7 @@ fn data_class_row(field: DataField) -> DataClassRow {
         first_seen,
         last_seen,
         changed: field.change.map(|change| change.at),
+        sampled_one_in: field.sampled_one_in,
         former_state: field.change.map_or_else(String::new, |change| change.former.name().to_owned()),
     }
 }

@@ -397,7 +397,7 @@ mod tests {
             concat!(
                 r#"{"id":"1","host":"a.example","method":"GET","path_template":"/b/{id}","count":3,"class":"api","#,
                 r#""liveness":"","live":0,"data_classes":[{"location":"","field":"","class":"fin.iban","tier":3,"state":"","#,
-                r#""confidence":0.0,"present":0,"valid":0,"masked":0,"distinct":0,"reason":"","former_state":"","first_seen":null,"last_seen":null,"changed":null}],"#,
+                r#""confidence":0.0,"present":0,"valid":0,"masked":0,"distinct":0,"reason":"","former_state":"","first_seen":null,"last_seen":null,"changed":null,"sampled_one_in":0}],"#,
                 r#""first_seen":"1970-01-01T00:00:00.000001Z","last_seen":"1970-01-01T00:00:00Z","callers":0,"#,
                 r#""auth":[{"name":"jwt","count":3}],"dialects":[],"banking_signs":[],"tpp_roles":[],"#,
                 r#""tpp_authorities":[],"tpps":0,"vantages":[],"vantage_differences":[],"unseen_outside":[],"messages":[],"#,

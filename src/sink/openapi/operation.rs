@@ -164,11 +164,19 @@ fn parameters(facts: &EndpointFacts, classifier: &Classifier) -> Vec<Node> {
         );
     }
     for (place, name, evidence) in &fields {
-        let seen = evidence.values();
+        // Of a sample it is not known whether every request had the header.
+        let one_in = evidence.sampled_one_in();
+        let seen = evidence.values().saturating_mul(u64::from(one_in));
         let enough = seen >= MIN_HEADERS && seen >= facts.requests / HEADER_SHARE;
         if *place == Location::RequestHeader && enough && is_parameter(name) {
             let seen = seen.min(facts.requests);
-            all.push(parameter(name, "header", seen == facts.requests, seen, classes(evidence, classifier)));
+            all.push(parameter(
+                name,
+                "header",
+                one_in == 1 && seen == facts.requests,
+                seen,
+                classes(evidence, classifier),
+            ));
         }
     }
     all
