@@ -677,13 +677,16 @@ impl<F: Default + Merge> Store<F> {
                 self.pour(stand_in, subtree);
                 node
             }
-            Some((largest, _)) => {
+            Some(_) | None => {
                 if kind == Kind::Constant && self.level == 0 {
-                    self.node_mut(parent).constants_below = Some(largest);
+                    // Those that have settled count too: they are found by their names whatever their rank.
+                    let above = self.node(parent);
+                    let constants = above.children.iter().map(|id| self.node(*id));
+                    let largest = constants.filter(|node| node.kind == kind).map(|node| node.name_rank).max();
+                    self.node_mut(parent).constants_below = largest;
                 }
                 self.stand_in(parent, kind, name, rank)
             }
-            None => self.stand_in(parent, kind, name, rank),
         }
     }
 

@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::store::Reader;
 use super::*;
 
 /// Facts that only remember the response keys and count.
@@ -679,4 +680,25 @@ fn names_that_are_made_up_and_answered_do_not_crowd_out_the_api() {
             assert_eq!(found.iter().filter(below).count(), 1, "{collection}");
         }
     }
+}
+
+#[test]
+fn a_constant_that_has_settled_is_found_by_its_name() {
+    let limits = LearnerLimits { constants: 2, settled: 8, ..LearnerLimits::default() };
+    let mut learner = Learner::<Keys>::new(limits, RankKey::derive(b"test"));
+    for at in 0..400_u64 {
+        // One number is called again and again, and later another each time.
+        for number in [7, 10_000 + at].into_iter().take(if at < 10 { 1 } else { 2 }) {
+            see(&mut learner, &format!("/v1/{number}/items"), &[1]);
+        }
+    }
+    let hosts = learner.proven.hosts();
+    let versions: Vec<_> = hosts.iter().flat_map(Reader::children).collect();
+    let numbers: Vec<_> = versions.iter().flat_map(Reader::children).collect();
+    let calls = |number: &Reader<'_, Keys>| -> u64 {
+        let below = number.children();
+        below.iter().flat_map(Reader::operations).map(|operation| operation.seen.calls).sum()
+    };
+    let saved: Vec<(&str, u64)> = numbers.iter().map(|number| (number.name(), calls(number))).collect();
+    assert!(saved.contains(&("7", 400)), "{saved:?}");
 }
