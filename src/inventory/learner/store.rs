@@ -285,6 +285,8 @@ const ROOT: u32 = 0;
 /// Calls from which an operation and the names above it are kept, whatever their ranks, when there are too many nodes: a
 /// stranger may make up any number of paths, but seldom calls one again. It doubles while too many last.
 const LASTING_FROM: u64 = 2;
+/// How often the range of ranks that remember fields is halved: first for what is called seldom, then for all.
+const MAX_THINNED: u32 = 60;
 /// The highest level of ranks.
 const MAX_LEVEL: u32 = 63;
 
@@ -1068,13 +1070,17 @@ impl<F: Facts> Store<F> {
     pub(super) fn thin(&mut self, most: usize) {
         loop {
             let bound = u64::MAX >> self.thinned;
+            // Those that are called again and again forget last: by what they answer they are told apart.
+            let lasting = u64::MAX >> self.thinned.saturating_sub(MAX_THINNED / 2);
+            let settled = self.bounds.settled;
             let mut held = 0;
             let mut waiting = vec![(ROOT, 0)];
             while let Some((id, rank)) = waiting.pop() {
                 let key = self.key;
                 let mut forgotten = 0;
-                for Operation { method, facts, .. } in &mut self.node_mut(id).operations {
+                for Operation { method, facts, seen } in &mut self.node_mut(id).operations {
                     let own = facts.held();
+                    let bound = if seen.calls < settled { bound } else { lasting };
                     if own > 0 && key.rank_pair(rank, method.number()) > bound {
                         facts.shed();
                         forgotten += 1;
@@ -1086,7 +1092,7 @@ impl<F: Facts> Store<F> {
                 let below = self.node(id).children.iter();
                 waiting.extend(below.map(|child| (*child, key.rank_pair(rank, self.lasting_rank(*child)))));
             }
-            if held <= most || self.thinned >= 60 {
+            if held <= most || self.thinned >= MAX_THINNED {
                 return;
             }
             self.thinned += 1;

@@ -603,6 +603,31 @@ fn names_of_fields_are_bounded_in_all_and_strangers_cost_the_api_none() {
 }
 
 #[test]
+fn what_is_called_again_and_again_forgets_its_fields_last() {
+    let limits = LearnerLimits { fields: 600, names: 4_096, ..LearnerLimits::default() };
+    let mut learner: Learner<Keys> = Learner::new(limits, RankKey::derive(b"test"));
+    let letters = |number: u64| -> String {
+        [number / 676, number / 26, number]
+            .iter()
+            .map(|digit| char::from(b'a' + u8::try_from(digit % 26).unwrap()))
+            .collect()
+    };
+    for at in 0..100_u64 {
+        for resource in 0..40_u64 {
+            let keys: Vec<u64> = (resource * 10..resource * 10 + 5).collect();
+            see(&mut learner, &format!("/v1/kind-{}", letters(resource)), &keys);
+        }
+        for made_up in 0..20_u64 {
+            see(&mut learner, &format!("/v1/made-{}", letters(at * 20 + made_up)), &[at, made_up + 1_000]);
+        }
+        learner.thin();
+    }
+    assert!(learner.facts().map(Facts::held).sum::<usize>() <= 600);
+    let kept = learner.facts().filter(|facts| facts.calls >= 100 && facts.held() == 5).count();
+    assert_eq!(kept, 40);
+}
+
+#[test]
 fn random_paths_do_not_grow_the_learner() {
     let limits = LearnerLimits { nodes: 2_000, ..LearnerLimits::default() };
     let mut learner: Learner<Keys> = Learner::new(limits, RankKey::derive(b"test"));
