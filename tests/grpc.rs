@@ -93,6 +93,31 @@ fn without_descriptors_fields_have_numbers() {
 }
 
 #[test]
+fn tags_name_fields_and_never_number_them() {
+    let state = tempfile::tempdir().unwrap();
+    let capture = fixture("grpc/grpc.pcap.gz").display().to_string();
+    let protos = fixture("grpc/protos").display().to_string();
+    let of_pay_card = |more: &[&str]| {
+        let mut args = vec!["--tags", "-", &capture];
+        args.extend(more);
+        let all = lines(&stdout(&analyze(state.path(), &args)));
+        let mut places: Vec<String> = all
+            .iter()
+            .filter(|line| line["endpoint"].as_str().is_none_or(|name| name.ends_with("/PayCard")))
+            .flat_map(|line| line["tags"].as_array().unwrap())
+            .filter(|tag| tag[0] == "request.body" && tag[2] == "fin.pan")
+            .map(|tag| tag[1].as_str().unwrap().to_owned())
+            .collect();
+        let count = places.len();
+        places.dedup();
+        (count > 1, places)
+    };
+    // Of exchanges and of the endpoint.
+    assert_eq!(of_pay_card(&[]), (true, vec!["$".to_owned()]));
+    assert_eq!(of_pay_card(&["--descriptors", &protos]), (true, vec!["$.card_number".to_owned()]));
+}
+
+#[test]
 fn calls_are_what_their_clients_made() {
     for name in CAPTURES {
         let state = tempfile::tempdir().unwrap();

@@ -6,9 +6,10 @@ use super::style::Colours;
 use super::{Outcome, documents, key, summary};
 use crate::access_log::LogOptions;
 use crate::caller::{Network, TrustedProxies};
+use crate::classify::{Location, State};
 use crate::finding::{Dispositions, Severity};
 use crate::flow::OverlapPolicy;
-use crate::inventory::inspect::data_fields;
+use crate::inventory::inspect::{data_fields, display_path, told_path};
 #[cfg(feature = "lake")]
 use crate::inventory::ownership::Ownership;
 use crate::inventory::vantage::Vantages;
@@ -25,7 +26,7 @@ use crate::source::{log_presets, signature_packs};
 use crate::tls::keylog::Keys;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     transactions: Option<PathBuf>,
 
-    /// Write a JSON line for each exchange and endpoint with its data classes
+    /// Write a JSON line for each exchange and endpoint with its data classes; protobuf without descriptors is one field, $
     #[arg(long, value_name = "FILE", help_heading = "Where results go")]
     tags: Option<PathBuf>,
 
@@ -510,6 +511,26 @@ fn transaction(
 /// A class somewhere in an endpoint's exchanges, and how sure it is.
 type Sureness<'a> = BTreeMap<(&'static str, String, u16, &'static str), f32>;
 
+/// Classes by place, each as sure as where it is surest.
+#[derive(Default)]
+struct Told(BTreeMap<(Location, String, &'static str), f32>);
+
+impl Told {
+    fn tell(&mut self, location: Location, path: &str, class: &'static str, confidence: f32) {
+        let surest = self.0.entry((location, path.to_owned(), class)).or_default();
+        *surest = surest.max(confidence);
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.0
+            .iter()
+            .map(|((location, path, class), confidence)| {
+                json!([location.name(), path, class, round(*confidence)])
+            })
+            .collect()
+    }
+}
+
 /// Confidence from which on a class is told of an exchange.
 const TOLD: f32 = 0.5;
 
@@ -528,32 +549,28 @@ fn tags(out: &mut dyn Write, rows: &[Row], analysis: &Analysis, report: &Report<
         let txn = position.entry(row.provenance.input).or_default();
         let endpoint = report.snapshot.locate(&row.host, &row.method, row.path.expose());
         let sure = endpoint.and_then(|endpoint| known.get(&endpoint.key.to_string()));
-        let told: Vec<_> = row
-            .tags
-            .iter()
-            .filter_map(|tag| {
-                let class = classifier.name(tag.class);
-                let at = (
-                    tag.location.name(),
-                    crate::inventory::inspect::display_path(&tag.path),
-                    tag.status,
-                    class,
-                );
-                let confidence = sure.and_then(|sure| sure.get(&at)).copied().unwrap_or(0.0);
-                (confidence >= TOLD).then(|| json!([at.0, at.1, at.3, round(confidence)]))
-            })
-            .collect();
-        jsonl::write_line(out, &json!({ "txn": *txn, "tags": told }))?;
+        let mut told = Told::default();
+        for tag in &row.tags {
+            let path = display_path(&tag.path);
+            let at = (tag.location.name(), path, tag.status, classifier.name(tag.class));
+            let confidence = sure.and_then(|sure| sure.get(&at)).copied().unwrap_or(0.0);
+            if confidence >= TOLD {
+                told.tell(tag.location, told_path(&at.1, tag.numbered), at.3, confidence);
+            }
+        }
+        jsonl::write_line(out, &json!({ "txn": *txn, "tags": told.lines() }))?;
         *txn += 1;
     }
     for endpoint in &report.snapshot.inventory.endpoints {
-        let confirmed: Vec<_> = data_fields(classifier, &endpoint.facts)
-            .into_iter()
-            .filter(|field| field.state == crate::classify::evidence::State::Confirmed)
-            .map(|field| json!([field.location.name(), field.path, field.class, round(field.confidence)]))
-            .collect();
+        let mut confirmed = Told::default();
+        for field in data_fields(classifier, &endpoint.facts) {
+            if field.state == State::Confirmed {
+                let path = told_path(&field.path, field.numbered);
+                confirmed.tell(field.location, path, field.class, field.confidence);
+            }
+        }
         let name = format!("{} {} {}", endpoint.key.host, endpoint.key.method, endpoint.key.template);
-        jsonl::write_line(out, &json!({ "endpoint": name, "tags": confirmed }))?;
+        jsonl::write_line(out, &json!({ "endpoint": name, "tags": confirmed.lines() }))?;
     }
     Ok(())
 }

@@ -63,6 +63,8 @@ pub struct Tag {
     pub status: u16,
     /// The class.
     pub class: ClassId,
+    /// Whether the fields of its message have only numbers, as nothing describes it.
+    pub numbered: bool,
 }
 
 /// The parts that are reused from exchange to exchange.
@@ -625,7 +627,13 @@ impl Inspector {
         for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
             self.work.classes.insert(hit.class);
             if self.collect {
-                self.work.tags.push(Tag { location, path: label.to_owned(), status: 0, class: hit.class });
+                self.work.tags.push(Tag {
+                    location,
+                    path: label.to_owned(),
+                    status: 0,
+                    class: hit.class,
+                    numbered: false,
+                });
             }
         }
         self.work.hits = hits;
@@ -667,6 +675,7 @@ impl Inspector {
         let depth = self.limits.body_depth;
         let Encoded { content_type, body, format, typed, framed } = part;
         self.walked(Some(body), format, place, shape, |walker| {
+            walker.numbered = format == Format::Protobuf && typed.is_none();
             if format == Format::Protobuf && (framed || typed.is_some()) {
                 payload::protobuf::message(body, typed, depth, walker);
             } else {
@@ -722,6 +731,7 @@ impl Inspector {
             status,
             xml: format == Format::Xml,
             chosen_names: false,
+            numbered: false,
             form: matches!(format, Format::Form | Format::Multipart),
             shape,
             frames: Vec::with_capacity(16),
@@ -981,6 +991,8 @@ struct Walker<'w, 'a> {
     xml: bool,
     /// Whether the client chooses the names of properties, as GraphQL's aliases.
     chosen_names: bool,
+    /// Whether fields have only numbers, as nothing describes the message.
+    numbered: bool,
     form: bool,
     shape: &'w mut BodyShape,
     frames: Vec<Frame<'a>>,
@@ -1311,7 +1323,13 @@ impl<'a> Walker<'_, 'a> {
         self.work.classes.insert(class);
         if self.collect {
             let path = self.path(name);
-            self.work.tags.push(Tag { location: self.location, path, status: self.status, class });
+            self.work.tags.push(Tag {
+                location: self.location,
+                path,
+                status: self.status,
+                class,
+                numbered: self.numbered,
+            });
         }
     }
 
@@ -1556,6 +1574,8 @@ pub struct DataField {
     pub location: Location,
     /// The field's path there.
     pub path: String,
+    /// Whether the fields of its message have only numbers, as nothing describes it.
+    pub numbered: bool,
     /// The status of the response whose body it is; 0 elsewhere.
     pub status: u16,
     /// The class's number.
@@ -1591,7 +1611,7 @@ pub struct DataField {
 #[must_use]
 pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataField> {
     let mut all = Vec::new();
-    let mut add = |location: Location, path: &str, status: u16, evidence: &FieldEvidence| {
+    let mut add = |location, (path, numbered): (&str, bool), status, evidence: &FieldEvidence| {
         for known in evidence.classes().filter(|known| known.valid + known.masked > 0) {
             let judgement = crate::classify::evidence::judge(known, evidence.values());
             let one_in = evidence.sampled_one_in();
@@ -1603,6 +1623,7 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
             all.push(DataField {
                 location,
                 path: path.to_owned(),
+                numbered,
                 status,
                 id: known.class,
                 class: classifier.name(known.class),
@@ -1621,20 +1642,19 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
         }
     };
     for (location, name, evidence) in facts.fields.sorted() {
-        add(location, name, 0, evidence);
+        add(location, (name, false), 0, evidence);
     }
-    let bodies = std::iter::once((Location::RequestBody, 0, &facts.request_shape))
-        .chain(std::iter::once((Location::RequestBody, 0, &facts.request_other)))
-        .chain(
-            facts.response_shapes.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)),
-        )
-        .chain(
-            facts.response_other.iter().map(|(status, shape)| (Location::ResponseBody, *status, &**shape)),
-        );
-    for (location, status, shape) in bodies {
+    let requests = [(&facts.request_shape, false), (&facts.request_other, true)]
+        .map(|(shape, other)| (Location::RequestBody, 0, shape, other));
+    let responses = [(&facts.response_shapes, false), (&facts.response_other, true)];
+    let responses = responses.into_iter().flat_map(|(shapes, other)| {
+        shapes.iter().map(move |(status, shape)| (Location::ResponseBody, *status, &**shape, other))
+    });
+    for (location, status, shape, other) in requests.into_iter().chain(responses) {
         shape.walk(&mut |path, node| {
             if let Some(evidence) = node.evidence() {
-                add(location, &display_path(path), status, evidence);
+                let numbered = other && has_only_numbers(path);
+                add(location, (&display_path(path), numbered), status, evidence);
             }
         });
     }
@@ -1643,10 +1663,11 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
     });
     for (location, side) in sides {
         for (name, kind) in side.kinds() {
-            for shape in [&kind.shape, &kind.other] {
+            for (shape, other) in [(&kind.shape, false), (&kind.other, true)] {
                 shape.walk(&mut |path, node| {
                     if let Some(evidence) = node.evidence() {
-                        add(location, &message_path(&name, &display_path(path)), 0, evidence);
+                        let numbered = other && has_only_numbers(path);
+                        add(location, (&message_path(&name, &display_path(path)), numbered), 0, evidence);
                     }
                 });
             }
@@ -1661,6 +1682,20 @@ pub fn data_fields(classifier: &Classifier, facts: &EndpointFacts) -> Vec<DataFi
 /// The path of a field in messages of a kind: `type=price $.iban`.
 fn message_path(kind: &str, path: &str) -> String {
     if kind.is_empty() { path.to_owned() } else { format!("{kind} {path}") }
+}
+
+/// Whether a field of what has no JSON schema stands in a message of protobuf: all others begin otherwise.
+fn has_only_numbers(path: &str) -> bool {
+    path.strip_prefix("$.").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// The path that tags tell: that of the message where fields have only numbers, which name nothing.
+#[must_use]
+pub fn told_path(path: &str, numbered: bool) -> &str {
+    match path.rfind("$.").filter(|_| numbered) {
+        Some(at) => path.get(..=at).unwrap_or(path),
+        None => path,
+    }
 }
 
 /// The path of a node as it is shown: XML's without `$.` and dots.

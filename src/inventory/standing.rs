@@ -102,6 +102,7 @@ mod tests {
         DataField {
             location: Location::ResponseBody,
             path: "$.iban".to_owned(),
+            numbered: false,
             status: 200,
             id: ClassId(1),
             class: "fin.iban",
