@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{analyze, files, fixture};
+use common::{analyze, files, fixture, lines, stderr, stdout};
 use std::io::Write;
 use std::path::Path;
 
@@ -146,6 +146,38 @@ fn a_generated_capture_is_the_same_with_any_number_of_shards() {
     std::fs::write(&capture, generated()).unwrap();
     // Two inputs: what each one's row in the lake tells must not depend on shards either.
     assert_alike(&[&capture, &fixture("wire/pipelining.pcap"), &fixture("wire/gap_in_body.pcap")]);
+}
+
+#[test]
+fn sampled_counts_are_marked_and_the_same_with_any_number_of_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("generated.pcap");
+    std::fs::write(&capture, generated()).unwrap();
+    let inventory = |args: &[&str]| {
+        let output =
+            analyze(folder.path(), &[&["--inventory", "-", capture.to_str().unwrap()], args].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        lines(&stdout(&output))
+    };
+    let mails = |rows: &[serde_json::Value]| -> Vec<serde_json::Value> {
+        let classes = rows.iter().flat_map(|row| row["data_classes"].as_array().unwrap());
+        classes.filter(|one| one["class"] == "contact.email").cloned().collect()
+    };
+    let every = inventory(&["--shards", "2"]);
+    let one = inventory(&["--sample-values", "4", "--shards", "1"]);
+    for shards in ["2", "8"] {
+        assert_eq!(inventory(&["--sample-values", "4", "--shards", shards]), one, "{shards} shards");
+    }
+    let (every, one) = (mails(&every), mails(&one));
+    assert!(!one.is_empty());
+    assert_eq!(every.len(), one.len());
+    for (all, some) in every.iter().zip(&one) {
+        assert_eq!((&all["field"], &all["state"]), (&some["field"], &some["state"]));
+        assert_eq!((&all["sampled_one_in"], &some["sampled_one_in"]), (&1.into(), &4.into()));
+        let present = |one: &serde_json::Value| one["present"].as_u64().unwrap();
+        assert!((1..=present(all) / 2).contains(&present(some)), "{some}");
+        assert!(some["reason"].as_str().unwrap().ends_with("; one in 4 values checked"), "{some}");
+    }
 }
 
 /// A log large enough to be read in many parts, in which lines are bad here and there, and one is too long.

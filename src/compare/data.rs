@@ -45,6 +45,12 @@ fn fields(all: &[&Carried]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
+/// In how many exchanges that was which came most often, as a number and in words.
+fn most(all: &[&Carried]) -> (u64, String) {
+    let most = all.iter().max_by_key(|carried| (carried.exchanges, carried.sampled));
+    most.map_or_else(|| (0, "0".to_owned()), |carried| (carried.exchanges, carried.many()))
+}
+
 /// What proves that a caller has the card: never to be kept, and never to be answered with (PCI DSS 3.3.1).
 fn authentication_data(one: &Seen<'_>, register: &mut Register) {
     let mut classes: BTreeMap<&str, Vec<&Carried>> = BTreeMap::new();
@@ -60,11 +66,11 @@ fn authentication_data(one: &Seen<'_>, register: &mut Register) {
         let severity = severity.max().unwrap_or(Severity::Medium);
         let places: BTreeSet<&str> = all.iter().map(|carried| carried.carrier.words()).collect();
         let places: Vec<&str> = places.into_iter().collect();
-        let count = all.iter().map(|carried| carried.exchanges).max().unwrap_or_default();
+        let (count, many) = most(&all);
         let shown = (count, one.endpoint.facts.requests);
         let mut finding = one.finding(Kind::CardAuthenticationData, severity, class, shown);
         finding.explanation = format!(
-            "{count} of {} carried {class} in {} ({})",
+            "{many} of {} carried {class} in {} ({})",
             counted(one.endpoint.facts.requests, "exchange"),
             places.join(" and "),
             fields(&all)
@@ -80,11 +86,11 @@ fn in_error(one: &Seen<'_>, register: &mut Register) {
     if all.is_empty() {
         return;
     }
-    let count = all.iter().map(|carried| carried.exchanges).max().unwrap_or_default();
+    let (count, many) = most(&all);
     let errors = errors(&one.endpoint.facts);
     let mut finding = one.finding(Kind::SensitiveDataInError, Severity::Medium, "", (count, errors));
     finding.explanation = format!(
-        "{count} of {} carried {} ({}), which goes on into logs and reports of errors",
+        "{many} of {} carried {} ({}), which goes on into logs and reports of errors",
         counted(errors, "error answer"),
         one.sensitive_words(|carrier| carrier == Carrier::ErrorResponse),
         fields(&all)
@@ -110,12 +116,12 @@ fn newly(one: &Seen<'_>, register: &mut Register) {
         if facts.requests == 0 || first == Timestamp::MAX || after < KNOWN_AFTER {
             continue;
         }
-        let count = all.iter().map(|carried| carried.exchanges).max().unwrap_or_default();
+        let (count, many) = most(&all);
         let mut finding =
             one.finding(Kind::NewSensitiveData, Severity::Medium, class, (count, facts.requests));
         finding.first_seen = Some(first);
         finding.explanation = format!(
-            "{class} came {} after the endpoint was first seen, in {}; {count} of {} carry it",
+            "{class} came {} after the endpoint was first seen, in {}; {many} of {} carry it",
             counted(after.as_secs() / 86_400, "day"),
             fields(&all),
             counted(facts.requests, "exchange")
@@ -198,7 +204,7 @@ pub(super) fn undocumented(
         finding.explanation = format!(
             "answers carry {} in {field}{more}, which the document does not tell of; seen in {} of {}",
             carried.class,
-            carried.exchanges,
+            carried.many(),
             counted(one.endpoint.facts.requests, "exchange")
         );
         finding.document = place_of(documents, one.operation());

@@ -75,10 +75,19 @@ pub struct Carried {
     pub authenticates: bool,
     /// In how many exchanges.
     pub exchanges: u64,
+    /// Whether that is estimated from samples of the values.
+    pub sampled: bool,
     /// When it was first seen, on packet time.
     pub first_seen: Timestamp,
     /// The fields it was found in: the status of the answer whose body it is, or 0, and the name or path.
     pub fields: Vec<(u16, String)>,
+}
+
+impl Carried {
+    /// In how many exchanges, in words: `6`, `about 600`.
+    fn many(&self) -> String {
+        format!("{}{}", if self.sampled { "about " } else { "" }, self.exchanges)
+    }
 }
 
 /// Who knows which data an endpoint carries.

@@ -80,7 +80,7 @@ fn in_url(one: &Seen<'_>, register: &mut Register) {
         let mut finding = one.finding(Kind::SensitiveDataInUrl, Severity::Medium, &detail, shown);
         finding.explanation = format!(
             "{} of {} had {} in the {place}, where logs, proxies and histories keep it",
-            carried.exchanges,
+            carried.many(),
             counted(one.endpoint.facts.requests, "request"),
             carried.class
         );

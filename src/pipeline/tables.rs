@@ -42,12 +42,15 @@ pub fn carried(classifier: &Classifier, standings: &Standings, endpoint: &Endpoi
             carrier,
             authenticates: classifier.class(field.id).is_some_and(is_authentication_data),
             exchanges: 0,
+            sampled: false,
             first_seen: Timestamp::MAX,
             fields: Vec::new(),
         });
         slot.first_seen = slot.first_seen.min(first_seen);
         // An array holds more values than there were exchanges.
-        slot.exchanges = slot.exchanges.max(field.valid.min(endpoint.facts.requests));
+        let valid = field.valid.saturating_mul(field.sampled_one_in);
+        slot.exchanges = slot.exchanges.max(valid.min(endpoint.facts.requests));
+        slot.sampled |= field.sampled_one_in > 1;
         slot.fields.push((field.status, field.path));
     }
     by_place.into_values().collect()
