@@ -26,7 +26,8 @@ pub struct FieldEvidence {
     pub(crate) values: u64,
     /// By class, in the order of class numbers.
     pub(crate) found: Vec<ClassEvidence>,
-    /// What the values in the sample came to, while all others count too.
+    /// What the values in the sample came to, while all others count too. None when no sample was asked for: all values
+    /// are the sample then.
     sample: Option<Box<Sample>>,
     /// One in how many values counted; 0 and 1 while all did.
     sampled_one_in: u32,
@@ -155,11 +156,8 @@ impl FieldEvidence {
                 return sampled;
             }
             self.now_sampled = sampled;
+            let sample = self.sample_of(one_in);
             if sampled {
-                let sample = self.sample.get_or_insert_default();
-                if sample.one_in != one_in {
-                    **sample = Sample { one_in, ..Sample::default() };
-                }
                 sample.values += 1;
                 if !always {
                     sample.hashes.insert(hash);
@@ -177,13 +175,24 @@ impl FieldEvidence {
         (self.values, self.found, self.sampled_one_in) = (sample.values, sample.found, sample.one_in);
     }
 
-    /// Leaves of all values those in a sample of one in `one_in`, if they are not left already.
-    fn only_sample(&mut self, one_in: u32) {
-        if self.sampled_one_in <= 1 {
-            let sample = self.sample.take().unwrap_or_default();
-            (self.values, self.found) = (sample.values, sample.found);
+    /// The sample of one in `one_in`. What was gathered at another rate or without a sample, as before a change of the
+    /// settings, belongs to it as a whole: it must not be forgotten once the sample stands for all.
+    fn sample_of(&mut self, one_in: u32) -> &mut Sample {
+        if self.sample.as_ref().is_some_and(|sample| sample.one_in != one_in) {
+            self.sample = None;
         }
-        self.sampled_one_in = one_in;
+        self.sample.get_or_insert_with(|| {
+            let (values, found) = (self.values, self.found.clone());
+            Box::new(Sample { one_in, values, found, hashes: Lowest::default() })
+        })
+    }
+
+    /// Leaves of all values those in the sample, if they are not left already, and tells its rate.
+    fn only_sample(&mut self) -> u32 {
+        if let Some(sample) = self.sample.take() {
+            (self.values, self.found, self.sampled_one_in) = (sample.values, sample.found, sample.one_in);
+        }
+        self.sampled_one_in
     }
 
     /// One in how many values counted: 1 when all did.
@@ -286,20 +295,14 @@ impl Merge for FieldEvidence {
         if self.verdict.is_none() {
             self.verdict = other.verdict.take();
         }
-        // Where the sample stands for all values on one side, it does on the other.
-        let sampled = self.sampled_one_in.max(other.sampled_one_in);
-        if sampled > 1 {
-            self.only_sample(sampled);
-            other.only_sample(sampled);
-        }
-        self.values.absorb(other.values);
-        absorb_classes(&mut self.found, other.found);
-        if let Some(theirs) = other.sample {
-            let mine = self.sample.get_or_insert_default();
-            // Samples of two rates are not one: that of fewer values stays, in any order.
-            if mine.one_in < theirs.one_in {
-                *mine = theirs;
-            } else if mine.one_in == theirs.one_in {
+        if self.sampled_one_in.max(other.sampled_one_in) > 1 {
+            // Where the sample stands for all values on one side, it does on the other.
+            self.sampled_one_in = self.only_sample().max(other.only_sample());
+        } else {
+            let rate = |one: &Self| one.sample.as_ref().map_or(0, |sample| sample.one_in);
+            let one_in = rate(self).max(rate(&other));
+            if one_in > 1 {
+                let (mine, theirs) = (self.sample_of(one_in), std::mem::take(other.sample_of(one_in)));
                 mine.values.absorb(theirs.values);
                 absorb_classes(&mut mine.found, theirs.found);
                 for hash in theirs.hashes.0 {
@@ -307,6 +310,8 @@ impl Merge for FieldEvidence {
                 }
             }
         }
+        self.values.absorb(other.values);
+        absorb_classes(&mut self.found, other.found);
         self.settle();
     }
 }
@@ -677,6 +682,47 @@ mod tests {
         let known = evidence.classes().find(|known| known.class == ClassId(1)).unwrap();
         assert!(known.valid * 50 < known.tried);
         assert_eq!(evidence.judgement(ClassId(2)).map(|judgement| judgement.state), Some(State::Confirmed));
+    }
+
+    #[test]
+    fn what_was_found_before_a_sample_was_asked_for_or_another_or_none_stays() {
+        // Another class, so that it can be told from what comes later.
+        let before = |one_in: u32, hashes: std::ops::Range<u64>| {
+            let mut evidence = FieldEvidence::default();
+            for hash in hashes {
+                assert!(evidence.looks_at(one_in, false, || hash));
+                evidence.count(hit(2, 90, Fate::Valid), hash, Timestamp::EPOCH);
+                evidence.settle();
+            }
+            evidence
+        };
+        let valid = |evidence: &FieldEvidence, class: u8| {
+            evidence.classes().find(|known| known.class == ClassId(class)).map_or(0, |known| known.valid)
+        };
+        let (sample, _) = sampled(&(0..4_000).collect::<Vec<u64>>());
+        for known in [before(0, 0..30), before(1_000_000, 1..31)] {
+            let (mut after, mut other) = (known.clone(), sample.clone());
+            after.absorb(sample.clone());
+            other.absorb(known.clone());
+            assert_eq!(state(&after), state(&other));
+            assert_eq!(after.sampled_one_in(), other.sampled_one_in());
+        }
+        // Sampling begins: in the same evidence, and in what is merged with it.
+        let mut after = before(0, 0..30);
+        after.absorb(sample.clone());
+        assert_eq!((valid(&after, 2), after.sampled_one_in()), (30, ONE_IN));
+        let mut after = before(0, 0..30);
+        for hash in 0..4_000 {
+            if after.looks_at(ONE_IN, false, || hash) {
+                after.count(hit(1, 90, Fate::Valid), hash, Timestamp::EPOCH);
+            }
+            after.settle();
+        }
+        assert_eq!((valid(&after, 1), valid(&after, 2), after.sampled_one_in()), (1_000, 30, ONE_IN));
+        // Sampling ends: what comes then counts.
+        let mut after = sample;
+        after.absorb(before(0, 0..30));
+        assert_eq!((valid(&after, 2), after.values()), (30, 1_030));
     }
 
     proptest! {
