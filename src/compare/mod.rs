@@ -3,7 +3,7 @@
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
 //! what is named and was never called (`paths`). Some findings need no document (`posture`, `data`, `vantage`,
-//! `services`, `versions`, `lifecycle`, `ownership`, `environments`). Bodies are
+//! `services`, `versions`, `lifecycle`, `ownership`, `environments`), and some only the routes of a gateway (`gateway`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -12,6 +12,7 @@ mod body;
 mod data;
 mod environments;
 mod exchange;
+mod gateway;
 mod lifecycle;
 mod operations;
 mod ownership;
@@ -154,6 +155,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         ownership::judge(&seen, &mut register);
         environments::judge(&seen, &mut register);
     }
+    gateway::judge(&seen, documents, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {
