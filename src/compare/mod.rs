@@ -27,6 +27,7 @@ pub use posture::answered_without_credential;
 pub use unseen::{Part, Unseen, unseen};
 
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
+use crate::inventory::facts::EndpointFacts;
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
 use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
 use crate::time::Timestamp;
@@ -244,6 +245,13 @@ impl<'a> Seen<'a> {
         classes.dedup();
         classes.join(", ")
     }
+}
+
+/// Gives a finding about several endpoints their callers, and when they were first and last seen.
+fn seen_together<'f>(finding: &mut Finding, all: impl Iterator<Item = &'f EndpointFacts> + Clone) {
+    finding.callers = all.clone().map(|facts| facts.callers.estimate()).max().unwrap_or_default();
+    finding.first_seen = all.clone().map(|facts| facts.first_seen).min();
+    finding.last_seen = all.map(|facts| facts.last_seen).max();
 }
 
 /// Whether two templates differ in the names of their parameters at most.
