@@ -104,7 +104,11 @@ fn route(place: &Place<'_>, service: &Service, old: bool, found: &mut Found<'_>)
                 "an expression is not read; its route counts as one that may take any path",
             );
             paths.push((PathRule::Unknown, None));
-        } else if asks("paths") {
+        } else if place
+            .value
+            .get("paths")
+            .is_some_and(|all| !all.is_null() && all != &Value::Array(Vec::new()))
+        {
             // None of them was read.
             paths.push((PathRule::Unknown, None));
         } else if hosts.is_empty() && methods.is_empty() && !asks("headers") && !asks("snis") {

@@ -310,13 +310,16 @@ spec:
 a: [
 ";
     let envoy = "virtual_hosts:\n  - name: a\n    domains: [h]\n    routes:\n      - match: {prefix: /a}\n      - {}\n      - match: {odd: 1}\n  - name: b\n    routes: []\n";
+    let list = "_format_version: '3.0'\nservices: [{name: a, routes: [{name: b, hosts: [l], paths: /a}]}]\n";
     let (set, problems) = load(&[
+        ("a.yaml", list),
         ("envoy.yaml", envoy),
         ("kong.yaml", kong),
         ("other.yaml", "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Secret\n"),
         ("routes.yaml", routes),
     ]);
     let expected = [
+        "a.yaml: line 2, /services/0/routes/0/paths: must be a list",
         "envoy.yaml: line 6, /virtual_hosts/0/routes/1: a route needs a `match`",
         "envoy.yaml: line 7, /virtual_hosts/0/routes/2/match: a match of a kind",
         "envoy.yaml: line 8, /virtual_hosts/1: a virtual host needs `domains`",
@@ -340,7 +343,12 @@ a: [
     let some = Fit::Maybe;
     check(
         &set,
-        &[("GET h/a", Fit::Yes, &["a", "a"]), ("GET i/a", some, &["bad"]), ("GET j/a", some, &["free"])],
+        &[
+            ("GET h/a", Fit::Yes, &["a", "a"]),
+            ("GET i/a", some, &["bad"]),
+            ("GET j/a", some, &["free"]),
+            ("GET l/b", some, &["b"]),
+        ],
     );
 }
 
