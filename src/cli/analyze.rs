@@ -52,7 +52,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "LABEL:FILE", value_parser = at_vantage, help_heading = "How to read")]
     vantage: Vec<(String, PathBuf)>,
 
-    /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON
+    /// OpenAPI documents and catalogues of gateways (Kong, Kubernetes Gateway API, Envoy, AWS API Gateway) to compare with:
+    /// files, or folders searched for YAML and JSON
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
     spec: Vec<PathBuf>,
 
@@ -645,6 +646,9 @@ fn run_id(args: &Args, analysis: &Analysis, taken: &Taken, dispositions: &Dispos
     }
     for document in analysis.documents.documents() {
         add(&format!("{document:?}"));
+    }
+    for catalogue in analysis.documents.gateways().catalogues() {
+        add(&format!("{catalogue:?}"));
     }
     if !analysis.rulings.is_empty() {
         add(&format!("{:?}", analysis.rulings));

@@ -113,6 +113,12 @@ fn told(
         let operations: usize = all.iter().map(|document| document.operations).sum();
         let operations = plural(operations as u64, "operation");
         line("documents", &format!("{} with {operations}", thousands(all.len() as u64)));
+        for one in documents.gateways().catalogues() {
+            line(
+                "gateway",
+                &format!("{}  ({}, {})", one.file, one.gateway, plural(one.routes as u64, "route")),
+            );
+        }
     }
     if let Some(file) = &settings.templates {
         line("templates", &format!("{}  ({})", file.display(), plural(rulings as u64, "decision")));

@@ -899,6 +899,10 @@ fn footer(out: &mut String, view: &View<'_>, colours: Colours) {
     let mut parts = Vec::new();
     if let Some(documents) = view.documents {
         parts.push(plural(documents.documents().len() as u64, "document") + " compared");
+        let catalogues = documents.gateways().catalogues().len() as u64;
+        if catalogues > 0 {
+            parts.push(plural(catalogues, "gateway catalogue") + " read");
+        }
     }
     if let Some(folder) = view.lake {
         parts.push(format!("added to the lake {}", folder.display()));

@@ -92,7 +92,8 @@ pub(super) struct Args {
     #[arg(long, help_heading = "What to watch")]
     no_bodies: bool,
 
-    /// OpenAPI documents to compare with: files, or folders searched for YAML and JSON
+    /// OpenAPI documents and catalogues of gateways (Kong, Kubernetes Gateway API, Envoy, AWS API Gateway) to compare with:
+    /// files, or folders searched for YAML and JSON
     #[arg(long, value_name = "PATH", help_heading = "What to compare with")]
     spec: Vec<PathBuf>,
 
@@ -642,6 +643,7 @@ fn reload(
     }
     terminal.set_level(new.log.level);
     let count = read.documents.documents().len();
+    let catalogues = read.documents.gateways().catalogues().len();
     let decisions = read.rulings.len();
     sensor.reload(
         (read.documents, read.methods),
@@ -650,7 +652,7 @@ fn reload(
         pace(&new),
         &new.interfaces,
     );
-    tracing::info!(documents = count, decisions, "reloaded");
+    tracing::info!(documents = count, catalogues, decisions, "reloaded");
     Ok((new, read.problems))
 }
 

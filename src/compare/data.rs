@@ -33,12 +33,17 @@ pub(super) fn judge(seen: &[Seen<'_>], register: &mut Register) {
     excessive(seen, register);
 }
 
-/// `in $.a, $.b and 2 more fields`; where paths and headers have no field names, their places.
+/// The fields of all of them, in words; where paths and headers have no field names, their places.
 fn fields(all: &[&Carried]) -> String {
     let names: BTreeSet<&str> =
         all.iter().flat_map(|one| &one.fields).map(|(_, field)| field.as_str()).collect();
-    let shown: Vec<&str> = names.iter().take(MAX_NAMED).copied().collect();
-    let more = match names.len().saturating_sub(MAX_NAMED) {
+    named(&names.into_iter().collect::<Vec<_>>(), MAX_NAMED)
+}
+
+/// `$.a, $.b and 2 other fields`: at most so many by name.
+fn named(fields: &[&str], most: usize) -> String {
+    let shown: Vec<&str> = fields.iter().take(most).copied().collect();
+    let more = match fields.len().saturating_sub(most) {
         0 => String::new(),
         more => format!(" and {}", counted(more as u64, "other field")),
     };
@@ -193,16 +198,15 @@ pub(super) fn undocumented(
     for carried in one.sensitive.iter().filter(|carried| carried.carrier == Carrier::Response) {
         let mut untold: Vec<&(u16, String)> = carried.fields.iter().filter(untold).collect();
         untold.dedup();
-        let Some((_, field)) = untold.first() else { continue };
-        let more = match untold.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {}", counted(more as u64, "other field")),
-        };
+        if untold.is_empty() {
+            continue;
+        }
+        let fields = named(&untold.iter().map(|(_, field)| field.as_str()).collect::<Vec<_>>(), 1);
         let severity = if carried.tier >= 4 { Severity::High } else { Severity::Medium };
         let shown = (carried.exchanges, one.endpoint.facts.requests);
         let mut finding = one.finding(Kind::UndocumentedSensitiveData, severity, &carried.class, shown);
         finding.explanation = format!(
-            "answers carry {} in {field}{more}, which the document does not tell of; seen in {} of {}",
+            "answers carry {} in {fields}, which the document does not tell of; seen in {} of {}",
             carried.class,
             carried.many(),
             counted(one.endpoint.facts.requests, "exchange")

@@ -4,7 +4,7 @@
 //! called most) is held against the host there that shares most operations with it, method and template below the base path.
 //! One finding tells all that differs in one respect, with counts.
 
-use super::Seen;
+use super::{Seen, seen_together};
 use crate::caller::AuthScheme;
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::facts::EndpointFacts;
@@ -164,11 +164,8 @@ fn differences((name, twin): (&str, &Host<'_>), (other_name, other): (&str, &Hos
         );
         (finding.count, finding.of) = (count as u64, of as u64);
         finding.explanation = explanation;
-        let facts =
-            || twin.operations.values().chain(other.operations.values()).map(|one| &one.endpoint.facts);
-        finding.first_seen = facts().map(|facts| facts.first_seen).min();
-        finding.last_seen = facts().map(|facts| facts.last_seen).max();
-        finding.callers = facts().map(|facts| facts.callers.estimate()).max().unwrap_or_default();
+        let all = twin.operations.values().chain(other.operations.values());
+        seen_together(&mut finding, all.map(|one| &one.endpoint.facts));
         finding
     };
     for respect in &RESPECTS {

@@ -3,7 +3,7 @@
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
 //! what is named and was never called (`paths`). Some findings need no document (`posture`, `data`, `vantage`,
-//! `services`, `versions`, `lifecycle`, `ownership`, `environments`). Bodies are
+//! `services`, `versions`, `lifecycle`, `ownership`, `environments`), and some only the routes of a gateway (`gateway`). Bodies are
 //! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
@@ -12,6 +12,7 @@ mod body;
 mod data;
 mod environments;
 mod exchange;
+mod gateway;
 mod lifecycle;
 mod operations;
 mod ownership;
@@ -26,6 +27,7 @@ pub use posture::answered_without_credential;
 pub use unseen::{Part, Unseen, unseen};
 
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
+use crate::inventory::facts::EndpointFacts;
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
 use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
 use crate::time::Timestamp;
@@ -163,6 +165,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         ownership::judge(&seen, &mut register);
         environments::judge(&seen, &mut register);
     }
+    gateway::judge(&seen, documents, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {
@@ -251,6 +254,13 @@ impl<'a> Seen<'a> {
         classes.dedup();
         classes.join(", ")
     }
+}
+
+/// Gives a finding about several endpoints their callers, and when they were first and last seen.
+fn seen_together<'f>(finding: &mut Finding, all: impl Iterator<Item = &'f EndpointFacts> + Clone) {
+    finding.callers = all.clone().map(|facts| facts.callers.estimate()).max().unwrap_or_default();
+    finding.first_seen = all.clone().map(|facts| facts.first_seen).min();
+    finding.last_seen = all.map(|facts| facts.last_seen).max();
 }
 
 /// Whether two templates differ in the names of their parameters at most.

@@ -3,7 +3,7 @@
 //! A service of which nothing is told is one finding, not one for each of its endpoints.
 
 use super::paths::traffic;
-use super::{Seen, counted};
+use super::{Seen, counted, seen_together};
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::ownership::Claim;
 use std::collections::BTreeMap;
@@ -84,12 +84,10 @@ fn of_service(service: &str, endpoints: &[&Seen<'_>], duty: &Duty) -> Finding {
     let severity = if sensitive { duty.sensitive } else { duty.severity };
     let subject = Subject { host: service, method: "", path_template: "" };
     let mut finding = Finding::new(duty.kind, severity, subject, duty.detail);
-    let facts = || endpoints.iter().map(|one| &one.endpoint.facts);
-    finding.count = facts().map(|facts| facts.requests).sum();
+    let facts = endpoints.iter().map(|one| &one.endpoint.facts);
+    finding.count = facts.clone().map(|facts| facts.requests).sum();
     finding.of = finding.count;
-    finding.callers = facts().map(|facts| facts.callers.estimate()).max().unwrap_or_default();
-    finding.first_seen = facts().map(|facts| facts.first_seen).min();
-    finding.last_seen = facts().map(|facts| facts.last_seen).max();
+    seen_together(&mut finding, facts);
     finding.explanation = format!(
         "{}; {} to {}; {}",
         duty.lacking,

@@ -1,6 +1,6 @@
 //! Hosts, paths and methods: what no document names, what is to be retired, what nobody calls.
 
-use super::{Carrier, Seen, counted, place_of};
+use super::{Carrier, Seen, counted, gateway, place_of};
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::facts::EndpointFacts;
 use crate::spec::{DocumentSet, HostMatch, Operation, OperationId, ParameterIn};
@@ -11,7 +11,7 @@ pub(super) fn judge(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut R
     for one in seen {
         if one.operations.is_empty() {
             match one.routed {
-                None if one.is_api() => register.add(shadow(one)),
+                None if one.is_api() => register.add(shadow(one, documents)),
                 Some(_) if one.is_api() => {
                     if let Some(finding) = undocumented_method(one, documents) {
                         register.add(finding);
@@ -37,7 +37,7 @@ pub(super) fn traffic(facts: &EndpointFacts) -> String {
     words
 }
 
-fn shadow(one: &Seen<'_>) -> Finding {
+fn shadow(one: &Seen<'_>, documents: &DocumentSet) -> Finding {
     let facts = &one.endpoint.facts;
     let open = super::posture::answered_without_credential(facts) > 0;
     let severity = match (one.sensitive.is_empty(), open) {
@@ -52,6 +52,10 @@ fn shadow(one: &Seen<'_>) -> Finding {
     if !classes.is_empty() {
         finding.explanation.push_str("; it carries sensitive data: ");
         finding.explanation.push_str(&classes);
+    }
+    if let Some((words, route)) = gateway::words(one, documents) {
+        finding.explanation.push_str(&words);
+        finding.document = Some(route.place.clone());
     }
     finding
 }
@@ -91,6 +95,9 @@ fn undocumented_method(one: &Seen<'_>, documents: &DocumentSet) -> Option<Findin
         key.method,
         traffic(facts)
     );
+    if let Some((words, _)) = gateway::words(one, documents) {
+        finding.explanation.push_str(&words);
+    }
     finding.document = place_of(documents, documented.first().copied());
     Some(finding)
 }
@@ -144,6 +151,9 @@ fn hosts(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut Register) {
             counted(host.requests, "request"),
             counted(host.endpoints, "endpoint"),
         );
+        if documents.gateways().answers_for(name) {
+            finding.explanation.push_str("; a gateway routes it");
+        }
         if host.by_shape > 0 {
             let words = format!(
                 "; {} of them match a document of other hosts by base path and shape and were compared with it",

@@ -757,3 +757,89 @@ fn environments_are_compared_where_they_are_of_one_api() {
     ];
     assert_eq!(told, expected);
 }
+
+/// A document of one path and Kong's catalogue of three routes, on one host.
+fn routed() -> DocumentSet {
+    documents(&[
+        (
+            "bank.json",
+            json!({"openapi": "3.1.0", "servers": [{"url": format!("https://{HOST}")}], "paths": {"/cards": {"get": ok()}}}),
+        ),
+        (
+            "kong.json",
+            json!({"_format_version": "3.0", "services": [{"name": "a", "routes": [
+                {"name": "accounts", "hosts": [HOST], "paths": ["/accounts", "/cards"]},
+                {"name": "users", "hosts": [HOST], "paths": ["~/users/[0-9]+$"]},
+            ]}]}),
+        ),
+    ])
+}
+
+#[test]
+fn a_route_is_no_document_and_its_gateway_is_told() {
+    let set = routed();
+    let mut called = facts(&[(200, 3), (418, 2)]);
+    called.query.insert("page".into(), 2);
+    let all = found(
+        vec![
+            get("/cards", facts(&[(200, 1)])),
+            get("/accounts/{accountId}", called.clone()),
+            get("/users/{userId}", facts(&[(200, 1)])),
+            get("/admin", called),
+            get("/nothing", facts(&[(404, 4)])),
+        ],
+        &set,
+    );
+    assert_eq!(
+        brief(&all),
+        [
+            "shadow_endpoint GET /accounts/{accountId}",
+            "shadow_endpoint GET /admin",
+            "shadow_endpoint GET /nothing",
+            "shadow_endpoint GET /users/{userId}",
+            "unrouted_endpoint GET /admin",
+        ]
+    );
+    let told = |path: &str| {
+        let one =
+            all.iter().find(|one| one.path_template == path && one.kind == Kind::ShadowEndpoint).unwrap();
+        (one.explanation.clone(), one.document.clone())
+    };
+    let (words, place) = told("/accounts/{accountId}");
+    assert!(words.ends_with("; the gateway (Kong) routes it as `accounts`"), "{words}");
+    let place = place.unwrap();
+    assert_eq!(
+        (place.file.as_str(), place.line, place.pointer.as_str()),
+        ("kong.json", Some(7), "/services/0/routes/0")
+    );
+    assert!(told("/users/{userId}").0.ends_with("; the gateway (Kong) may route it as `users`"));
+    assert_eq!(told("/admin").1, None);
+    let unrouted = all.iter().find(|one| one.kind == Kind::UnroutedEndpoint).unwrap();
+    assert_eq!((unrouted.severity, unrouted.count, unrouted.of), (Severity::Low, 3, 5));
+}
+
+#[test]
+fn a_catalogue_alone_documents_nothing() {
+    let route = |path: Value| json!({"matches": [{"path": path}]});
+    let set = documents(&[(
+        "route.json",
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "spec": {
+            "hostnames": [HOST],
+            "rules": [
+                route(json!({"type": "PathPrefix", "value": "/accounts"})),
+                route(json!({"type": "Exact", "value": "/health"})),
+                route(json!({"type": "Exact", "value": "/ready"})),
+            ],
+        }}),
+    )]);
+    let endpoints = vec![
+        get("/accounts/{accountId}", facts(&[(200, 3)])),
+        get("/health", facts(&[(200, 3)])),
+        get("/other", facts(&[(200, 3)])),
+        endpoint("elsewhere.example", "GET", "/other", facts(&[(200, 3)])),
+    ];
+    let all = found(endpoints, &set);
+    assert_eq!(brief(&all), ["unrouted_endpoint GET /other", "unused_operation /ready"]);
+    assert!(all.iter().all(|one| one.host == HOST));
+    assert!(found(vec![endpoint("elsewhere.example", "GET", "/ready", facts(&[(200, 1)]))], &set).is_empty());
+}

@@ -79,11 +79,13 @@ pub enum Kind {
     ShortNotice,
     /// The same API differs between two environments.
     EnvironmentDrift,
+    /// An endpoint that is answered on a host of a gateway, and that none of its routes takes.
+    UnroutedEndpoint,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -122,6 +124,7 @@ impl Kind {
         Self::Resurrected,
         Self::ShortNotice,
         Self::EnvironmentDrift,
+        Self::UnroutedEndpoint,
     ];
 
     /// The stable name: snake case.
@@ -166,6 +169,7 @@ impl Kind {
             Self::Resurrected => "resurrected",
             Self::ShortNotice => "short_notice",
             Self::EnvironmentDrift => "environment_drift",
+            Self::UnroutedEndpoint => "unrouted_endpoint",
         }
     }
 
@@ -179,6 +183,7 @@ impl Kind {
     #[must_use]
     pub const fn references(self) -> &'static [&'static str] {
         match self {
+            Self::UnroutedEndpoint => &["OWASP-API9:2023", "OWASP-API8:2023"],
             Self::ShadowEndpoint | Self::UndocumentedHost => &["OWASP-API9:2023", "PCI-DSS-4.0.1:6.3.2"],
             Self::UndocumentedMethod => &["OWASP-API9:2023", "OWASP-API5:2023"],
             Self::CalledAfterSunset | Self::ShortNotice => &["OWASP-API9:2023", "RFC8594"],

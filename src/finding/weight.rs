@@ -1,10 +1,12 @@
 //! How much a finding weighs: its kind, and what it is about.
 //!
 //! A sum of points, each with its reason: where the kind alone stands, and then the data that the endpoint carries,
-//! whether it answers anybody, how many call it, and whether its host is one of an internal network. The sum may raise
+//! whether it answers anybody, how many call it, and who may reach it: as its owner tells, or else whether its host is one
+//! of an internal network. The sum may raise
 //! the severity that the kind has by itself, never lower it: a drift where cards are answered to anybody is no detail.
 
 use super::{Finding, Severity};
+use crate::inventory::ownership::Exposure;
 
 /// What a finding's endpoint or host is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Context {
     pub open: bool,
     /// Distinct callers.
     pub callers: u64,
+    /// Who may reach it, where its owner tells.
+    pub exposure: Option<Exposure>,
 }
 
 impl Context {
@@ -23,6 +27,8 @@ impl Context {
         self.tier = self.tier.max(other.tier);
         self.open |= other.open;
         self.callers = self.callers.max(other.callers);
+        // Of what is told, the widest.
+        self.exposure = self.exposure.max(other.exposure);
     }
 }
 
@@ -65,8 +71,12 @@ impl Finding {
             10..=99 => parts.push((2, "10 callers or more".to_owned())),
             _ => parts.push((4, "100 callers or more".to_owned())),
         }
-        if is_internal(&self.host) {
-            parts.push((-6, "a host of an internal network".to_owned()));
+        match context.exposure {
+            Some(Exposure::Public) => parts.push((6, "public, as its owner tells".to_owned())),
+            Some(Exposure::Partner) => {}
+            Some(Exposure::Internal) => parts.push((-6, "internal, as its owner tells".to_owned())),
+            None if is_internal(&self.host) => parts.push((-6, "a host of an internal network".to_owned())),
+            None => {}
         }
         let sum = parts.iter().map(|(points, _)| points).sum::<i64>().clamp(base, 5 * BAND);
         self.severity = Severity::of_points(sum);
@@ -106,7 +116,7 @@ mod tests {
         let weighed = |host: &str, severity, tier, open, callers| {
             let subject = Subject { host, method: "GET", path_template: "/a" };
             let mut finding = Finding::new(Kind::UndocumentedResponseProperty, severity, subject, "$.a");
-            finding.weigh(&Context { tier, open, callers });
+            finding.weigh(&Context { tier, open, callers, exposure: None });
             (finding.severity, finding.score, finding.reasons)
         };
         let (low, medium) = (Severity::Low, Severity::Medium);
@@ -122,6 +132,29 @@ mod tests {
         assert_eq!(weighed("10.1.2.3", low, 4, true, 500).0, low, "an internal host weighs less");
         assert_eq!(weighed("10.1.2.3", low, 0, false, 0).1, 20, "but never less than its kind");
         assert_eq!(weighed("h.example", Severity::Critical, 4, true, 500).1, 100);
+    }
+
+    #[test]
+    fn what_the_owner_tells_of_exposure_goes_before_the_name_of_the_host() {
+        for (host, exposure, points, reason) in [
+            ("api.bank.example", None, 46, None),
+            ("api.bank.example", Some(Exposure::Public), 52, Some("+6 public, as its owner tells")),
+            ("api.bank.example", Some(Exposure::Partner), 46, None),
+            ("api.bank.example", Some(Exposure::Internal), 40, Some("-6 internal, as its owner tells")),
+            ("api.corp", None, 40, Some("-6 a host of an internal network")),
+            ("api.corp", Some(Exposure::Partner), 46, None),
+            ("api.corp", Some(Exposure::Public), 52, Some("+6 public, as its owner tells")),
+        ] {
+            let subject = Subject { host, method: "GET", path_template: "/a" };
+            let mut finding = Finding::new(Kind::ShadowEndpoint, Severity::Medium, subject, "");
+            finding.weigh(&Context { tier: 3, exposure, ..Context::default() });
+            assert_eq!(finding.score, points, "{host} {exposure:?}");
+            assert_eq!(finding.reasons.get(2).map(String::as_str), reason, "{host} {exposure:?}");
+        }
+        let mut host = Context { exposure: Some(Exposure::Internal), ..Context::default() };
+        host.widen(&Context { exposure: Some(Exposure::Partner), ..Context::default() });
+        host.widen(&Context::default());
+        assert_eq!(host.exposure, Some(Exposure::Partner));
     }
 
     #[test]

@@ -347,6 +347,7 @@ fn weigh(
         tier: carried(endpoint).iter().map(|one| one.tier).max().unwrap_or(0),
         open: compare::answered_without_credential(&endpoint.facts) > 0,
         callers: endpoint.facts.callers.estimate(),
+        exposure: endpoint.claim.exposure,
     };
     let of_endpoints: BTreeSet<EndpointId> = findings.iter().filter_map(|one| one.endpoint).collect();
     let of_hosts: BTreeSet<String> =

@@ -65,11 +65,11 @@ pub(super) fn is_word(text: &str) -> bool {
 }
 
 /// Compiled patterns, each once.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Patterns(BTreeMap<String, Option<Arc<Regex>>>);
 
 impl Patterns {
-    fn get(&mut self, pattern: &str) -> Option<Arc<Regex>> {
+    pub(super) fn get(&mut self, pattern: &str) -> Option<Arc<Regex>> {
         if pattern.len() > MAX_PATTERN {
             return None;
         }

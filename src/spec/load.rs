@@ -2,11 +2,12 @@
 
 use super::constraint::{self, Patterns};
 use super::descriptors::{Described, Descriptors};
+use super::gateway::{self, Gateways};
 use super::operation::{Generation, Reader};
 use super::reference::{self, Place, Source};
 use super::route::{RouteId, Router};
 use super::told::Told;
-use super::tree::Format;
+use super::tree::{Format, Tree};
 use super::{Document, DocumentSet, ParameterIn, full_template, tree};
 use crate::problem::Problems;
 use serde_json::Value;
@@ -53,6 +54,9 @@ impl DocumentSet {
                 continue;
             }
             match tree::read(&bytes) {
+                Ok(tree) if Gateways::may_read(&tree) => {
+                    set.gateways.read(&name, &bytes, tree, &mut problems);
+                }
                 Ok(tree) => {
                     let mut told = Told::default();
                     for pointer in tree.duplicates {
@@ -61,8 +65,8 @@ impl DocumentSet {
                     if tree.more {
                         told.push(String::new(), "more YAML documents follow `---`; only the first is read");
                     }
-                    let source =
-                        Source { name, text: bytes, format: tree.format, value: tree.value, symbols: None };
+                    let Tree { value, format, .. } = tree;
+                    let source = Source { name, text: bytes, format, value, symbols: None, lines_before: 0 };
                     told.finish(&source, &mut problems);
                     set.sources.add(source);
                 }
@@ -74,7 +78,8 @@ impl DocumentSet {
         }
         for Described { name, value, symbols } in descriptors.documents.iter().cloned() {
             let (text, format) = (Vec::new(), Format::Json);
-            set.sources.add(Source { name, text, format, value, symbols: Some(symbols) });
+            let symbols = Some(symbols);
+            set.sources.add(Source { name, text, format, value, symbols, lines_before: 0 });
         }
         let referred = set.referred_files();
         for file in 0..set.sources.files().len() {
@@ -101,7 +106,9 @@ impl DocumentSet {
     }
 
     fn read_document(&mut self, file: usize, referred: bool, problems: &mut Problems) {
-        let Self { sources, documents, operations, subtypes, key_parameters, authorization, .. } = self;
+        let Self {
+            sources, documents, operations, subtypes, key_parameters, authorization, gateways, ..
+        } = self;
         let (Some(root), Some(source)) = (sources.root(file), sources.files().get(file)) else { return };
         let mut told = Told::default();
         let generation = generation(&root, referred, &mut told);
@@ -113,7 +120,8 @@ impl DocumentSet {
             });
         }
         if let Some((generation, format)) = generation {
-            let found = Reader {
+            gateway::read_aws(&root, gateways, &mut told);
+            let mut found = Reader {
                 generation,
                 root: root.clone(),
                 odd: &mut |place, message| {
@@ -123,6 +131,7 @@ impl DocumentSet {
                 },
             }
             .operations();
+            found.retain(|operation| !gateway::is_route_alone(&operation.path));
             let text =
                 |key: &str| root.get("info").and_then(|info| info.text(key)).unwrap_or_default().to_owned();
             documents.push(Document {
@@ -212,7 +221,7 @@ fn generation(root: &Place<'_>, referred: bool, told: &mut Told) -> Option<(Gene
             if !referred {
                 told.push(
                     String::new(),
-                    "skipped: neither `openapi` nor `swagger` at its top, and nothing refers to it",
+                    "skipped: neither `openapi` nor `swagger` at its top, no catalogue of a gateway, and nothing refers to it",
                 );
             }
             None

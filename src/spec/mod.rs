@@ -4,6 +4,8 @@
 //! OpenAPI 3.0, 3.1 and 3.2, JSON or YAML), follows references within and across them and tells every problem
 //! with its file, line and JSON pointer; the rest of a document is still used. Nothing is ever fetched.
 //!
+//! Catalogues of gateways among the files are read as routes alone (`gateway`).
+//!
 //! The set answers two questions. *Which documented path is this?* [`DocumentSet::route`] knows hosts, base
 //! paths, literals before parameters and what documents say of parameters. *What is promised there?*
 //! [`Operation`]s and, resolved as far as asked, [`Schema`]s.
@@ -13,6 +15,7 @@
 
 mod constraint;
 mod descriptors;
+mod gateway;
 pub(crate) mod lines;
 mod load;
 mod methods;
@@ -26,6 +29,7 @@ pub(crate) mod tree;
 pub(crate) mod wrong;
 
 pub use descriptors::Descriptors;
+pub use gateway::{Catalogue, Fit, Gateways, Route};
 pub use methods::{Method, Methods};
 pub use operation::{Operation, Parameter, ParameterIn, StatusPattern};
 pub use route::{HostMatch, PathSegment, RouteId, Routed};
@@ -81,6 +85,7 @@ pub struct DocumentSet {
     key_parameters: BTreeMap<usize, BTreeSet<String>>,
     /// Security schemes that travel in `Authorization`, by document and name.
     authorization: BTreeSet<(usize, String)>,
+    gateways: Gateways,
 }
 
 impl DocumentSet {
@@ -94,6 +99,12 @@ impl DocumentSet {
     #[must_use]
     pub fn documents(&self) -> &[Document] {
         &self.documents
+    }
+
+    /// What catalogues of gateways route. They are no documents: whether there is a document does not tell of them.
+    #[must_use]
+    pub const fn gateways(&self) -> &Gateways {
+        &self.gateways
     }
 
     /// Which documented path this is, whatever the method. `host` in any case, with or without port.
@@ -202,11 +213,7 @@ impl DocumentSet {
     #[must_use]
     pub fn base_of(&self, document: &Document, host: &str, path: &str) -> Option<String> {
         let root = self.sources.root(document.source)?;
-        let servers = if root.raw("swagger").is_some() {
-            server::swagger(&root)
-        } else {
-            server::named(&root, &mut |_, _| {}).unwrap_or_else(|| vec![server::Server::anywhere()])
-        };
+        let servers = server::of_document(&root);
         let host = host_name(host);
         let below = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
         let fitting = servers.into_iter().filter(|one| one.host.matches(&host) && below(&one.base));

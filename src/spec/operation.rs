@@ -10,6 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The methods a path item may have as members, in OpenAPI's order; `query` is new in 3.2.
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
+/// Whether a key of a path item is a method.
+pub(super) fn is_method(key: &str) -> bool {
+    METHODS.contains(&key)
+}
+
 /// Which generation of the format a document is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Generation {

@@ -20,6 +20,8 @@ pub(super) struct Source {
     pub(super) value: Value,
     /// Where its parts stand in the source of the descriptors that it was put from.
     pub(super) symbols: Option<Symbols>,
+    /// How many lines of the file stand before the text, where it is a part of one.
+    pub(super) lines_before: u32,
 }
 
 /// All files, by name.
@@ -278,6 +280,7 @@ mod tests {
                 format: Format::Json,
                 value: value.clone(),
                 symbols: None,
+                lines_before: 0,
             });
         }
         sources

@@ -482,6 +482,7 @@ mod tests {
             format: Format::Json,
             value: document,
             symbols: None,
+            lines_before: 0,
         });
         let root = sources.root(0).unwrap();
         let mut subtypes = Subtypes::default();

@@ -70,6 +70,15 @@ impl Server {
     }
 }
 
+/// The servers of a whole document, whatever its version.
+pub(super) fn of_document(root: &Place<'_>) -> Vec<Server> {
+    if root.raw("swagger").is_some() {
+        swagger(root)
+    } else {
+        named(root, &mut |_, _| {}).unwrap_or_else(|| vec![Server::anywhere()])
+    }
+}
+
 /// The servers of Swagger 2: `host` and `basePath` of the document.
 pub(super) fn swagger(root: &Place<'_>) -> Vec<Server> {
     let base = base_path(root.text("basePath").unwrap_or_default());

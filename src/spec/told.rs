@@ -33,7 +33,13 @@ impl Told {
         };
         for (pointer, message) in self.all {
             let place = match lines.get(&pointer) {
-                Some(line) if !pointer.is_empty() => format!("line {line}, {pointer}"),
+                Some(line) if !pointer.is_empty() => {
+                    format!("line {}, {pointer}", line.saturating_add(source.lines_before))
+                }
+                // What is wrong with a part of a file as a whole.
+                Some(line) if source.lines_before > 0 => {
+                    format!("line {}", line.saturating_add(source.lines_before))
+                }
                 _ => pointer,
             };
             problems.push(&source.name, place, message);
