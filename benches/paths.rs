@@ -1,6 +1,6 @@
 //! Memory and speed under paths that never repeat: ids below a thousand endpoints, and what a stranger makes up.
 //!
-//! `cargo bench --bench paths` reads two million; `PATHS=100000000 cargo bench --bench paths` as many as that. Half of them are
+//! `cargo bench --bench paths` reads four million; `PATHS=100000000 cargo bench --bench paths` as many as that. Half of them are
 //! calls of the API, half are made up: of every kind, or with `MIX=answered|dead|plausible|deep|long` of one. It prints what
 //! the process holds as it goes on, and fails when that is more than 200 MiB beyond the start, or when an endpoint that
 //! was there from the beginning is not found at the end.
@@ -34,7 +34,7 @@ use std::time::Instant;
 const MOST_MIB: u64 = 200;
 
 fn main() {
-    let paths: u64 = std::env::var("PATHS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000_000);
+    let paths: u64 = std::env::var("PATHS").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000_000);
     let mix = Mix::named(&std::env::var("MIX").unwrap_or_default());
     let key = FingerprintKey::new([7; 32]);
     let mut collector = Collector::new(&Limits::default(), &key, &Classifier::built_in(), true);
@@ -57,7 +57,8 @@ fn main() {
         let bytes = exchange.response.body.bytes.expose_mut();
         bytes.clear();
         bytes.extend_from_slice(call.body.as_bytes());
-        exchange.response.body.len = 100;
+        // Where no body is written, there was one all the same.
+        exchange.response.body.len = if call.body.is_empty() { 100 } else { call.body.len() as u64 };
         exchange.client = Some(([192, 0, 2, u8::try_from(at % 200).unwrap_or_default()].into(), None));
         collector.observe(&exchange);
     };
@@ -188,11 +189,13 @@ impl Call {
         if at % 8 < 4 {
             let number = (at / 8 * 4 + at % 4) % u64::from(4 * RESOURCES);
             api_path(&mut path, number, random);
-            // Resources have their own properties.
+            // Resources have their own properties, and answers of an API are not all of one length: what is, and answers
+            // nonsense as well, is no sign of an API.
             let resource = number / 4;
+            let value = "abcdefghijklmnopqrstuvwxyz".get(..1 + random.below(26) as usize).unwrap_or_default();
             _ = write!(
                 self.body,
-                r#"{{"name{resource}":"a","state{resource}":1,"kind":"b","links{resource}":[]}}"#
+                r#"{{"name{resource}":"{value}","state{resource}":1,"kind":"b","links{resource}":[]}}"#
             );
             self.status = 200;
         } else {
