@@ -93,18 +93,9 @@ fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
             format!("{} bytes of YAML are more than the {MAX_YAML_BYTES} that are read", bytes.len());
         return Err(Unreadable { line: None, message });
     }
-    let (mut open, mut line) = (0_usize, 1_u32);
-    for byte in bytes {
-        match byte {
-            b'[' | b'{' => open += 1,
-            b']' | b'}' => open = open.saturating_sub(1),
-            b'\n' => line = line.saturating_add(1),
-            _ => {}
-        }
-        if open > MAX_BRACKETS {
-            let message = format!("more than {MAX_BRACKETS} brackets are open at once");
-            return Err(Unreadable { line: Some(line), message });
-        }
+    if let Some(line) = crowded(bytes) {
+        let message = format!("more than {MAX_BRACKETS} brackets are open at once");
+        return Err(Unreadable { line: Some(line), message });
     }
     let mut documents = serde_norway::Deserializer::from_slice(bytes);
     let Some(first) = documents.next() else { return Ok((Value::Null, false)) };
@@ -114,6 +105,68 @@ fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
         message: error.to_string(),
     })?;
     Ok((value, documents.next().is_some()))
+}
+
+/// The line at which too many brackets are open, if there is one. Brackets of texts are none: those in quotes, comments
+/// and the lines of block scalars, and those behind the beginning of a text where no bracket is open. What is no YAML may be counted
+/// wrong in either way, so the parser's own bound on depth stands behind this one.
+fn crowded(bytes: &[u8]) -> Option<u32> {
+    let mut open = 0_usize;
+    // The indentation of the line that begins a block scalar.
+    let mut block: Option<usize> = None;
+    let mut quote: Option<u8> = None;
+    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1_u32..) {
+        let indent = line.iter().take_while(|byte| **byte == b' ').count();
+        let text = line.trim_ascii();
+        if let Some(parent) = block {
+            if text.is_empty() || indent > parent {
+                continue;
+            }
+            block = None;
+        }
+        // Whether a node may begin here where no bracket is open, and whether an anchor or tag goes before it.
+        let (mut fresh, mut mark) = (true, false);
+        let mut before = b' ';
+        let mut rest = text.iter();
+        while let Some(byte) = rest.next() {
+            let space = before.is_ascii_whitespace();
+            if space && open == 0 {
+                mark = matches!(byte, b'&' | b'!');
+            }
+            let begins = if open == 0 { fresh } else { space || b"[{,:".contains(&before) };
+            match (quote, byte) {
+                (Some(b'"'), b'\\') => _ = rest.next(),
+                (Some(end), byte) if *byte == end => quote = None,
+                (Some(_), _) => {}
+                (None, b'#') if space => break,
+                (None, b'"' | b'\'') if begins => quote = Some(*byte),
+                (None, b'[' | b'{') if begins || open > 0 => open += 1,
+                (None, b']' | b'}') => open = open.saturating_sub(1),
+                (None, _) => {}
+            }
+            let spaced = rest.as_slice().first().is_none_or(u8::is_ascii_whitespace);
+            fresh = spaced && (*byte == b':' || fresh && matches!(byte, b'-' | b'?'))
+                || fresh && (mark || byte.is_ascii_whitespace());
+            before = *byte;
+        }
+        if open > MAX_BRACKETS {
+            return Some(number);
+        }
+        if open == 0 && quote.is_none() && begins_block(text) {
+            block = Some(indent);
+        }
+    }
+    None
+}
+
+/// Whether the lines after this one are a block scalar: it ends with `|` or `>`, perhaps with an indentation and a sign.
+fn begins_block(line: &[u8]) -> bool {
+    let (head, last) = match line.iter().rposition(u8::is_ascii_whitespace) {
+        Some(at) => line.split_at(at),
+        None => return false,
+    };
+    matches!(last.trim_ascii(), [b'|' | b'>', signs @ ..] if signs.len() <= 2 && signs.iter().all(|sign| matches!(sign, b'+' | b'-' | b'1'..=b'9')))
+        && matches!(head.trim_ascii_end().last(), Some(b':' | b'-'))
 }
 
 struct Reading {
@@ -340,6 +393,20 @@ mod tests {
             (0..deep).map(|depth| " ".repeat(depth) + "a:\n").collect(),
         ] {
             assert!(read(text.as_bytes()).is_ok(), "{text:.10}");
+        }
+    }
+
+    #[test]
+    fn brackets_of_texts_are_none() {
+        let interval = "    d: from [0 up to 1) {and on\n    p: '^[^['\n    q: \"\\\"[[[\" # [ [ [\n    b: |-\n      [ [ [\n\n      { {\n";
+        let text: String = (0..200).map(|n| format!("p{n}:\n{interval}")).collect();
+        let tree = read(text.as_bytes()).unwrap();
+        assert_eq!(tree.value.pointer("/p199/q"), Some(&json!("\"[[[")));
+        assert_eq!(tree.value.pointer("/p7/d"), Some(&json!("from [0 up to 1) {and on")));
+        // Those behind all of them are counted still.
+        for front in ["", "'it''s': ", "a: \"b\\\\\" \n", "? |\n  [\n: "] {
+            let refused = read(format!("{text}{front}{}", "[".repeat(300)).as_bytes()).unwrap_err();
+            assert!(refused.message.contains("brackets") && refused.line > Some(1_400), "{refused:?}");
         }
     }
 
