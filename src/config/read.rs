@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// What a tree comes to, and what is wrong in it. With anything wrong the rest must not be used.
-pub(super) fn config(mut tree: tree::Tree, wrong: &mut Wrong) -> Config {
+pub(super) fn config(mut tree: tree::Tree<Value>, wrong: &mut Wrong) -> Config {
     wrong.of_tree(&mut tree);
     let mut root = match tree.value {
         Value::Object(root) => root,
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
-        let tree = tree::read(text.as_bytes()).unwrap();
+        let tree = tree::read(text.as_bytes()).unwrap().into_serde();
         let format = tree.format;
         let mut wrong = Wrong::default();
         config(tree, &mut wrong);
@@ -285,11 +285,11 @@ metrics: {listen: 9464}
     #[test]
     fn a_key_without_a_value_has_its_default() {
         let text = "interfaces:\nlimits:\n  # max_flows: 1\ncapture:\n  ring_mib:\nlake: {path: }\n";
-        let tree = tree::read(text.as_bytes()).unwrap();
+        let tree = tree::read(text.as_bytes()).unwrap().into_serde();
         let mut wrong = Wrong::default();
         assert_eq!(config(tree, &mut wrong), Config::default());
         assert_eq!(wrong, Wrong::default());
-        let empty = tree::read(b"").unwrap();
+        let empty = tree::read(b"").unwrap().into_serde();
         assert_eq!(config(empty, &mut wrong), Config::default());
     }
 

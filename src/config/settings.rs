@@ -186,7 +186,7 @@ impl Settings {
         })?;
         let format = tree.format;
         let mut wrong = Wrong::default();
-        let config = read::config(tree, &mut wrong);
+        let config = read::config(tree.into_serde(), &mut wrong);
         let folder = file.parent().unwrap_or(Path::new(""));
         let mut settings = Self::check(&config, folder, &mut wrong);
         settings.file = Some(file.to_owned());

@@ -7,7 +7,6 @@
 use super::schema::{Schema, TypeSet};
 use crate::schema::JsonType;
 use regex_automata::meta::Regex;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -90,15 +89,7 @@ pub(super) fn of_schema(schema: &Schema<'_>, patterns: &mut Patterns) -> Option<
         return None;
     }
     if let Some(words) = &schema.words {
-        let words: Vec<String> = words
-            .iter()
-            .filter_map(|word| match word {
-                Value::String(text) => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
-                Value::Bool(flag) => Some(flag.to_string()),
-                Value::Null | Value::Array(_) | Value::Object(_) => None,
-            })
-            .collect();
+        let words: Vec<String> = words.iter().filter_map(|word| word.word()).collect();
         return (!words.is_empty()).then_some(Constraint::Words(words));
     }
     if types.has(JsonType::String) {

@@ -10,7 +10,6 @@ use super::told::Told;
 use super::tree::{Format, Tree};
 use super::{Document, DocumentSet, ParameterIn, full_template, tree};
 use crate::problem::Problems;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many bytes all files together may have; what comes after is told and left out.
@@ -79,7 +78,7 @@ impl DocumentSet {
         for Described { name, value, symbols } in descriptors.documents.iter().cloned() {
             let (text, format) = (Vec::new(), Format::Json);
             let symbols = Some(symbols);
-            set.sources.add(Source { name, text, format, value, symbols, lines_before: 0 });
+            set.sources.add(Source { name, text, format, value: value.into(), symbols, lines_before: 0 });
         }
         let referred = set.referred_files();
         for file in 0..set.sources.files().len() {
@@ -205,11 +204,7 @@ impl DocumentSet {
 
 /// Which generation a document is of and what it calls itself; `None`, and told, when it is no document.
 fn generation(root: &Place<'_>, referred: bool, told: &mut Told) -> Option<(Generation, String)> {
-    let version = |key: &str| match root.value.get(key)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
+    let version = |key: &str| root.value.get(key)?.word();
     match (version("openapi"), version("swagger")) {
         (Some(text), _) if text.starts_with('3') => Some((Generation::OpenApi3, text)),
         (_, Some(text)) if text.starts_with('2') => Some((Generation::Swagger2, text)),

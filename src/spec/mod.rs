@@ -19,6 +19,7 @@ mod gateway;
 pub(crate) mod lines;
 mod load;
 mod methods;
+pub(crate) mod node;
 mod operation;
 mod reference;
 mod route;

@@ -1,10 +1,10 @@
 //! Operations: what a document promises of one method of one path.
 
+use super::node::Node;
 use super::reference::{Location, Place};
 use super::route::MAX_SEGMENTS;
 use super::schema::SchemaRef;
 use super::server::{self, Server};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The methods a path item may have as members, in OpenAPI's order; `query` is new in 3.2.
@@ -347,7 +347,7 @@ impl<'a> Reader<'a, '_> {
             exploded: self.generation == Generation::OpenApi3
                 && form
                 && place.value.get("content").is_none()
-                && place.value.get("explode").and_then(Value::as_bool).unwrap_or(true),
+                && place.value.get("explode").and_then(Node::as_bool).unwrap_or(true),
             place: place.location(),
             schema,
         })

@@ -4,8 +4,8 @@
 //! mend it. References lead within a file and across the files that were given; a URL is never fetched.
 
 use super::descriptors::Symbols;
+use super::node::{Members, Node};
 use super::tree::Format;
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// How many references may follow one another before it counts as a loop.
@@ -17,7 +17,7 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) text: Vec<u8>,
     pub(super) format: Format,
-    pub(super) value: Value,
+    pub(super) value: Node,
     /// Where its parts stand in the source of the descriptors that it was put from.
     pub(super) symbols: Option<Symbols>,
     /// How many lines of the file stand before the text, where it is a part of one.
@@ -110,7 +110,7 @@ pub(super) struct Location {
 pub(super) struct Place<'a> {
     pub(super) sources: &'a Sources,
     pub(super) file: usize,
-    pub(super) value: &'a Value,
+    pub(super) value: &'a Node,
     pub(super) pointer: String,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Place<'a> {
         Location { file: self.file, pointer: self.pointer.clone() }
     }
 
-    pub(super) fn object(&self) -> Option<&'a Map<String, Value>> {
+    pub(super) fn object(&self) -> Option<&'a Members> {
         self.value.as_object()
     }
 
@@ -139,8 +139,8 @@ impl<'a> Place<'a> {
         self.value
             .as_object()
             .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.as_str(), self.inside(value, key)))
+            .flat_map(Members::iter)
+            .map(|(key, value)| (key, self.inside(value, key)))
     }
 
     /// The items of the array here, references not followed.
@@ -158,10 +158,10 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn flag(&self, key: &str) -> bool {
-        self.value.get(key).and_then(Value::as_bool).unwrap_or_default()
+        self.value.get(key).and_then(Node::as_bool).unwrap_or_default()
     }
 
-    fn inside(&self, value: &'a Value, key: &str) -> Self {
+    fn inside(&self, value: &'a Node, key: &str) -> Self {
         let mut pointer = String::with_capacity(self.pointer.len() + key.len() + 1);
         pointer.push_str(&self.pointer);
         push_pointer(&mut pointer, key);
@@ -271,14 +271,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn sources(files: &[(&str, Value)]) -> Sources {
+    fn sources(files: &[(&str, serde_json::Value)]) -> Sources {
         let mut sources = Sources::default();
         for (name, value) in files {
             sources.add(Source {
                 name: (*name).to_owned(),
                 text: Vec::new(),
                 format: Format::Json,
-                value: value.clone(),
+                value: value.clone().into(),
                 symbols: None,
                 lines_before: 0,
             });
@@ -293,7 +293,7 @@ mod tests {
             ("./api/shared/types.yaml", json!({"defs": {"a/b": {"$ref": "#/defs/c%20d"}, "c d": 7}})),
         ]);
         let found = sources.root(0).unwrap().get("x").unwrap();
-        assert_eq!((found.file, found.pointer.as_str(), found.value), (1, "/defs/c d", &json!(7)));
+        assert_eq!((found.file, found.pointer.as_str(), found.value), (1, "/defs/c d", &json!(7).into()));
     }
 
     #[test]

@@ -9,9 +9,9 @@
 //! so that nothing any alternative allows is called a drift. `not` and conditions are not promises we hold
 //! answers against; the properties they name count as known.
 
+use super::node::Node;
 use super::reference::{Location, Place};
 use crate::schema::JsonType;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many parts one level may have.
@@ -101,7 +101,7 @@ pub struct Schema<'a> {
     /// The `pattern`.
     pub pattern: Option<&'a str>,
     /// The words a value may be, where they are enumerated.
-    pub words: Option<Vec<&'a Value>>,
+    pub(super) words: Option<Vec<&'a Node>>,
     /// The fewest and most characters of a string.
     pub length: (Option<u64>, Option<u64>),
     /// Only in answers.
@@ -205,7 +205,7 @@ fn resolve<'a>(expression: &Expression<'a>, depth: u32, work: &mut Work<'_>) -> 
 fn one<'a>(place: &Place<'a>, depth: u32, work: &mut Work<'_>) -> Schema<'a> {
     let Some(members) = place.object() else { return Schema::anything() };
     let mut whole = keywords(place);
-    if members.contains_key("$ref") {
+    if members.has("$ref") {
         let target = match place.step() {
             Some(Ok(target)) => resolve(&Expression::One(target), depth + 1, work),
             Some(Err(_)) | None => Schema::anything(),
@@ -233,7 +233,7 @@ fn one<'a>(place: &Place<'a>, depth: u32, work: &mut Work<'_>) -> Schema<'a> {
             also_known(&mut whole, known);
         }
     }
-    if work.inherit && members.contains_key("discriminator") {
+    if work.inherit && members.has("discriminator") {
         work.inherit = false;
         for subtype in work.subtypes.of(place) {
             let known = resolve(&Expression::One(subtype), depth + 1, work);
@@ -265,7 +265,7 @@ fn keywords<'a>(place: &Place<'a>) -> Schema<'a> {
     let additional = SchemaRef::either(additional);
     let closed = ["additionalProperties", "unevaluatedProperties"]
         .into_iter()
-        .any(|key| value.get(key) == Some(&Value::Bool(false)));
+        .any(|key| value.get(key) == Some(&Node::Bool(false)));
     let mut items: Vec<_> =
         place.raw("prefixItems").map(|all| all.items().map(SchemaRef::one).collect()).unwrap_or_default();
     // A list of schemas was a tuple once; no OpenAPI version has it, so it promises nothing.
@@ -274,13 +274,13 @@ fn keywords<'a>(place: &Place<'a>) -> Schema<'a> {
     }
     let words = value
         .get("enum")
-        .and_then(Value::as_array)
+        .and_then(Node::as_array)
         .map(|words| words.iter().collect::<Vec<_>>())
         .or_else(|| value.get("const").map(|word| vec![word]));
     let null = TypeSet::of(JsonType::Null);
     let mut types = match value.get("type") {
-        Some(Value::String(name)) => TypeSet::named(name).unwrap_or(TypeSet::ANY),
-        Some(Value::Array(names)) => names
+        Some(Node::String(name)) => TypeSet::named(name).unwrap_or(TypeSet::ANY),
+        Some(Node::Array(names)) => names
             .iter()
             .map(|name| name.as_str().and_then(TypeSet::named).unwrap_or(TypeSet::ANY))
             .reduce(TypeSet::or)
@@ -298,10 +298,10 @@ fn keywords<'a>(place: &Place<'a>) -> Schema<'a> {
         properties,
         required: value
             .get("required")
-            .and_then(Value::as_array)
+            .and_then(Node::as_array)
             .into_iter()
             .flatten()
-            .filter_map(Value::as_str)
+            .filter_map(Node::as_str)
             .collect(),
         additional,
         items: SchemaRef::either(items),
@@ -309,8 +309,8 @@ fn keywords<'a>(place: &Place<'a>) -> Schema<'a> {
         pattern: place.text("pattern"),
         words,
         length: (
-            value.get("minLength").and_then(Value::as_u64),
-            value.get("maxLength").and_then(Value::as_u64),
+            value.get("minLength").and_then(Node::as_u64),
+            value.get("maxLength").and_then(Node::as_u64),
         ),
         read_only: place.flag("readOnly"),
         write_only: place.flag("writeOnly"),
@@ -474,13 +474,13 @@ mod tests {
     use serde_json::json;
 
     /// What is said of `/s` in `document`: types, properties, required, open.
-    fn said(document: Value) -> (String, Vec<String>, Vec<String>, bool) {
+    fn said(document: serde_json::Value) -> (String, Vec<String>, Vec<String>, bool) {
         let mut sources = Sources::default();
         sources.add(Source {
             name: "a".into(),
             text: Vec::new(),
             format: Format::Json,
-            value: document,
+            value: document.into(),
             symbols: None,
             lines_before: 0,
         });

@@ -4,8 +4,8 @@
 //! `basePath`. A variable with an enumeration stands for each of its words; one without stands for anything in
 //! a host name, and for its default in a path. A loopback host is a developer's default and names nobody.
 
+use super::node::Node;
 use super::reference::Place;
-use serde_json::Value;
 
 /// How many servers one URL with variables may stand for.
 const MAX_EXPANSIONS: usize = 64;
@@ -112,7 +112,7 @@ pub(super) fn named(holder: &Place<'_>, odd: &mut dyn FnMut(&Place<'_>, &str)) -
     (!all.is_empty()).then_some(all)
 }
 
-fn expand(url: &str, variables: Option<&Value>) -> Vec<Server> {
+fn expand(url: &str, variables: Option<&Node>) -> Vec<Server> {
     let variable = |name: &str| Variable::of(variables?.get(name)?);
     // `{server}/v1`, where the variable holds scheme and host.
     if let Some((name, rest)) = url.strip_prefix('{').and_then(|tail| tail.split_once('}'))
@@ -160,15 +160,15 @@ fn base_path(path: &str) -> String {
 }
 
 struct Variable<'a> {
-    default: Option<&'a Value>,
-    words: Vec<&'a Value>,
+    default: Option<&'a Node>,
+    words: Vec<&'a Node>,
 }
 
 impl<'a> Variable<'a> {
-    fn of(value: &'a Value) -> Option<Self> {
+    fn of(value: &'a Node) -> Option<Self> {
         value.is_object().then(|| Self {
             default: value.get("default"),
-            words: value.get("enum").and_then(Value::as_array).into_iter().flatten().collect(),
+            words: value.get("enum").and_then(Node::as_array).into_iter().flatten().collect(),
         })
     }
 
@@ -176,12 +176,7 @@ impl<'a> Variable<'a> {
     fn words(&self) -> impl Iterator<Item = String> {
         let mut all: Vec<String> = Vec::new();
         for word in self.default.iter().chain(&self.words) {
-            let word = match word {
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
-                Value::Bool(flag) => flag.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => continue,
-            };
+            let Some(word) = word.word() else { continue };
             // No word brings variables of its own.
             if !all.contains(&word) && word.len() <= MAX_WORD && !word.contains('{') {
                 all.push(word);
@@ -310,7 +305,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn shown(url: &str, variables: &Value) -> Vec<String> {
+    fn shown(url: &str, variables: &Node) -> Vec<String> {
         expand(url, Some(variables))
             .into_iter()
             .map(|server| match server.host {
@@ -350,7 +345,7 @@ mod tests {
             ("{a}/v3", &json!({"a": {"default": "{a}//"}}), vec!["*/{a}/v3"]),
             ("{scheme}://a.example", &json!({"scheme": {"default": "https"}}), vec!["a.example"]),
         ] {
-            assert_eq!(shown(url, variables), expected, "{url}");
+            assert_eq!(shown(url, &variables.clone().into()), expected, "{url}");
         }
     }
 

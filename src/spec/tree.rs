@@ -5,10 +5,11 @@
 //! keys are kept in mind as they are met; the last one counts.
 
 use super::lines::lines_of;
+use super::node::{Members, Names, Node};
 use super::reference::push_pointer;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
@@ -32,13 +33,21 @@ pub(crate) enum Format {
 
 /// What was read.
 #[derive(Debug)]
-pub(crate) struct Tree {
-    pub(crate) value: Value,
+pub(crate) struct Tree<V = Node> {
+    pub(crate) value: V,
     pub(crate) format: Format,
     /// Pointers of keys that stand twice in one object.
     pub(crate) duplicates: Vec<String>,
     /// Whether more YAML documents follow, which are not read.
     pub(crate) more: bool,
+}
+
+impl Tree {
+    /// The same for what reads by serde.
+    pub(crate) fn into_serde(self) -> Tree<Value> {
+        let Self { value, format, duplicates, more } = self;
+        Tree { value: value.into(), format, duplicates, more }
+    }
 }
 
 /// Why nothing was read.
@@ -62,6 +71,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tree, Unreadable> {
         max_cost: MAX_COST.min(bytes.len().saturating_mul(16).saturating_add(65_536)),
         path: RefCell::default(),
         duplicates: RefCell::default(),
+        names: RefCell::default(),
     };
     let (value, format, more) = if bytes.trim_ascii_start().first() == Some(&b'{') {
         match json(bytes, &reading) {
@@ -79,7 +89,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Tree, Unreadable> {
     Ok(Tree { value, format, duplicates: reading.duplicates.into_inner(), more })
 }
 
-fn json(bytes: &[u8], reading: &Reading) -> Result<Value, Unreadable> {
+fn json(bytes: &[u8], reading: &Reading) -> Result<Node, Unreadable> {
     let mut source = serde_json::Deserializer::from_slice(bytes);
     reading
         .deserialize(&mut source)
@@ -87,7 +97,7 @@ fn json(bytes: &[u8], reading: &Reading) -> Result<Value, Unreadable> {
         .map_err(|error| Unreadable { line: u32::try_from(error.line()).ok(), message: error.to_string() })
 }
 
-fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
+fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Node, bool), Unreadable> {
     if bytes.len() > MAX_YAML_BYTES {
         let message =
             format!("{} bytes of YAML are more than the {MAX_YAML_BYTES} that are read", bytes.len());
@@ -98,7 +108,7 @@ fn yaml(bytes: &[u8], reading: &Reading) -> Result<(Value, bool), Unreadable> {
         return Err(Unreadable { line: Some(line), message });
     }
     let mut documents = serde_norway::Deserializer::from_slice(bytes);
-    let Some(first) = documents.next() else { return Ok((Value::Null, false)) };
+    let Some(first) = documents.next() else { return Ok((Node::Null, false)) };
     let value = reading.deserialize(first).map_err(|error| Unreadable {
         // The parser names no place where it counts too many aliases.
         line: error.location().map_or_else(|| reading.line(bytes), |at| u32::try_from(at.line()).ok()),
@@ -174,6 +184,7 @@ struct Reading {
     max_cost: usize,
     path: RefCell<Vec<String>>,
     duplicates: RefCell<Vec<String>>,
+    names: RefCell<Names>,
 }
 
 impl Reading {
@@ -183,6 +194,7 @@ impl Reading {
             max_cost: self.max_cost,
             path: RefCell::default(),
             duplicates: RefCell::default(),
+            names: RefCell::default(),
         }
     }
 
@@ -220,61 +232,61 @@ impl Reading {
 }
 
 impl<'de> DeserializeSeed<'de> for &Reading {
-    type Value = Value;
+    type Value = Node;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
         source.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for &Reading {
-    type Value = Value;
+    type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON or YAML value")
     }
 
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
-        self.pay(0).map(|()| Value::Bool(value))
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Node, E> {
+        self.pay(0).map(|()| Node::Bool(value))
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        self.pay(0).map(|()| value.into())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Node, E> {
+        self.pay(0).map(|()| Node::Number(value.into()))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        self.pay(0).map(|()| value.into())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Node, E> {
+        self.pay(0).map(|()| Node::Number(value.into()))
     }
 
-    fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<Value, E> {
-        self.pay(0).map(|()| Value::String(value.to_string()))
+    fn visit_i128<E: serde::de::Error>(self, value: i128) -> Result<Node, E> {
+        self.pay(0).map(|()| Node::String(value.to_string().into()))
     }
 
-    fn visit_u128<E: serde::de::Error>(self, value: u128) -> Result<Value, E> {
-        self.pay(0).map(|()| Value::String(value.to_string()))
+    fn visit_u128<E: serde::de::Error>(self, value: u128) -> Result<Node, E> {
+        self.pay(0).map(|()| Node::String(value.to_string().into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        self.pay(0).map(|()| Number::from_f64(value).map_or(Value::Null, Value::Number))
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+        self.pay(0).map(|()| Number::from_f64(value).map_or(Node::Null, Node::Number))
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        self.pay(value.len()).map(|()| Value::String(value.to_owned()))
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Node, E> {
+        self.pay(value.len()).map(|()| Node::String(value.into()))
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
-        self.pay(0).map(|()| Value::Null)
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Node, E> {
+        self.pay(0).map(|()| Node::Null)
     }
 
-    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
+    fn visit_none<E: serde::de::Error>(self) -> Result<Node, E> {
         self.visit_unit()
     }
 
-    fn visit_some<D: serde::Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+    fn visit_some<D: serde::Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
         self.deserialize(source)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
         self.pay::<A::Error>(0)?;
         let mut all = Vec::new();
         loop {
@@ -283,44 +295,45 @@ impl<'de> Visitor<'de> for &Reading {
             self.path.borrow_mut().pop();
             match item {
                 Some(item) => all.push(item),
-                None => return Ok(Value::Array(all)),
+                None => return Ok(Node::Array(all.into_boxed_slice())),
             }
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
         self.pay::<A::Error>(0)?;
-        let mut all = Map::new();
+        let mut all = Vec::new();
         let mut merged = Vec::new();
         while let Some(Key(key)) = entries.next_key()? {
             self.pay::<A::Error>(key.len())?;
-            self.path.borrow_mut().push(key.clone());
+            let name = self.names.borrow_mut().take(&key);
+            self.path.borrow_mut().push(key);
             let value = entries.next_value_seed(self)?;
             self.path.borrow_mut().pop();
-            if key == "<<" && (value.is_object() || value.is_array()) {
+            if &*name == "<<" && (value.is_object() || value.is_array()) {
                 merged.push(value);
-                continue;
-            }
-            if all.contains_key(&key) {
-                self.note_duplicate(&key);
-            }
-            all.insert(key, value);
-        }
-        for value in merged {
-            let parts = if let Value::Array(parts) = value { parts } else { vec![value] };
-            for part in parts {
-                if let Value::Object(part) = part {
-                    for (key, value) in part {
-                        all.entry(key).or_insert(value);
-                    }
-                }
+            } else {
+                all.push((name, value));
             }
         }
-        Ok(Value::Object(all))
+        let own = Members::of(all, &mut |key| self.note_duplicate(key));
+        if merged.is_empty() {
+            return Ok(Node::Object(own));
+        }
+        // The first one of what is merged counts, and before it the object's own.
+        let parts = merged.into_iter().rev().flat_map(|value| match value {
+            Node::Array(parts) => parts.into_iter().rev().collect(),
+            part => vec![part],
+        });
+        let mut all: Vec<_> = parts
+            .flat_map(|part| if let Node::Object(part) = part { part.into_vec() } else { Vec::new() })
+            .collect();
+        all.extend(own.into_vec());
+        Ok(Node::Object(Members::of(all, &mut |_| {})))
     }
 
     /// A value with a YAML tag: the tag is dropped.
-    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Node, A::Error> {
         let (Key(_), value) = data.variant()?;
         value.newtype_variant_seed(self).map_err(|_| A::Error::custom("a tag without value"))
     }
@@ -350,7 +363,7 @@ mod tests {
         for text in [r#"{"a": {"b/c": 1, "b/c": 2}}"#, "a:\n  b/c: 1\n  b/c: 2\n"] {
             let tree = read(text.as_bytes()).unwrap();
             assert_eq!(tree.duplicates, ["/a/b~1c"]);
-            assert_eq!(tree.value, json!({"a": {"b/c": 2}}));
+            assert_eq!(tree.value, json!({"a": {"b/c": 2}}).into());
         }
     }
 
@@ -399,10 +412,10 @@ mod tests {
     #[test]
     fn brackets_of_texts_are_none() {
         let interval = "    d: from [0 up to 1) {and on\n    p: '^[^['\n    q: \"\\\"[[[\" # [ [ [\n    b: |-\n      [ [ [\n\n      { {\n";
-        let text: String = (0..200).map(|n| format!("p{n}:\n{interval}")).collect();
+        let text: String = (0..200).map(|n| ["p", &n.to_string(), ":\n", interval].concat()).collect();
         let tree = read(text.as_bytes()).unwrap();
-        assert_eq!(tree.value.pointer("/p199/q"), Some(&json!("\"[[[")));
-        assert_eq!(tree.value.pointer("/p7/d"), Some(&json!("from [0 up to 1) {and on")));
+        assert_eq!(tree.value.pointer("/p199/q"), Some(&json!("\"[[[").into()));
+        assert_eq!(tree.value.pointer("/p7/d"), Some(&json!("from [0 up to 1) {and on").into()));
         // Those behind all of them are counted still.
         for front in ["", "'it''s': ", "a: \"b\\\\\" \n", "? |\n  [\n: "] {
             let refused = read(format!("{text}{front}{}", "[".repeat(300)).as_bytes()).unwrap_err();

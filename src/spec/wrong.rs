@@ -4,6 +4,7 @@ use super::lines::{dotted, lines_of};
 use super::reference::push_pointer;
 use super::tree::{self, Format, Tree};
 use crate::problem::Problems;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The mistakes of a file on their way to the user: JSON pointers and what is wrong there.
@@ -12,14 +13,15 @@ pub(crate) struct Wrong(Vec<(String, String)>);
 
 impl Wrong {
     /// Reads a file of at most `most` bytes, and what is wrong in it as a tree; or tells why there is none.
-    pub(crate) fn open(file: &str, bytes: &[u8], most: usize) -> Result<(Tree, Self), Problems> {
+    pub(crate) fn open(file: &str, bytes: &[u8], most: usize) -> Result<(Tree<Value>, Self), Problems> {
         let mut problems = Problems::default();
         if bytes.len() > most {
             problems.push(file, "", format!("larger than the {} MiB that are read", most >> 20));
             return Err(problems);
         }
         match tree::read(bytes) {
-            Ok(mut tree) => {
+            Ok(tree) => {
+                let mut tree = tree.into_serde();
                 let mut wrong = Self::default();
                 wrong.of_tree(&mut tree);
                 Ok((tree, wrong))
@@ -33,7 +35,7 @@ impl Wrong {
     }
 
     /// Takes in what is wrong with a tree whatever it is for.
-    pub(crate) fn of_tree(&mut self, tree: &mut Tree) {
+    pub(crate) fn of_tree(&mut self, tree: &mut Tree<Value>) {
         for pointer in std::mem::take(&mut tree.duplicates) {
             self.push(pointer, "stands twice in its section; keep one");
         }

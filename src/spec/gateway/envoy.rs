@@ -8,12 +8,12 @@ use super::super::reference::Place;
 use super::super::server::HostRule;
 use super::path::{PathRule, Whole};
 use super::{Found, FoundRoute};
-use serde_json::Value;
+use crate::spec::node::Node;
 
-pub(super) fn is_catalogue(value: &Value) -> bool {
+pub(super) fn is_catalogue(value: &Node) -> bool {
     let list = |keys: [&str; 2]| keys.into_iter().find_map(|key| value.get(key)?.as_array());
     let typed = |key: &str, of: &str| {
-        let items = value.get(key).and_then(Value::as_array).into_iter().flatten();
+        let items = value.get(key).and_then(Node::as_array).into_iter().flatten();
         items.filter_map(|item| item.get("@type")?.as_str()).any(|kind| kind.contains(of))
     };
     list(["virtual_hosts", "virtualHosts"])
@@ -97,7 +97,7 @@ fn sent(route: &Place<'_>) -> Option<PathRule> {
 
 fn path(asked: &Place<'_>, found: &mut Found<'_>) -> PathRule {
     // A path in any case is not known by its letters.
-    if field(asked, "case_sensitive", "caseSensitive").is_some_and(|flag| flag.value == &Value::Bool(false)) {
+    if field(asked, "case_sensitive", "caseSensitive").is_some_and(|flag| flag.value == &Node::Bool(false)) {
         return PathRule::Unknown;
     }
     let below = ["path_separated_prefix", "pathSeparatedPrefix"];

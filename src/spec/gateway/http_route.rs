@@ -7,28 +7,28 @@
 use super::super::reference::Place;
 use super::path::{PathRule, Whole};
 use super::{Found, FoundRoute};
-use serde_json::Value;
+use crate::spec::node::Node;
 
 /// How deep lists of lists are read.
 const MAX_LISTS: usize = 4;
 
-pub(super) fn is_catalogue(value: &Value) -> bool {
+pub(super) fn is_catalogue(value: &Node) -> bool {
     is_route(value) || has_routes(value, MAX_LISTS)
 }
 
-fn is_route(value: &Value) -> bool {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+fn is_route(value: &Node) -> bool {
+    let text = |key: &str| value.get(key).and_then(Node::as_str).unwrap_or_default();
     text("kind") == "HTTPRoute" && text("apiVersion").starts_with("gateway.networking.k8s.io/")
 }
 
-fn has_routes(value: &Value, left: usize) -> bool {
+fn has_routes(value: &Node, left: usize) -> bool {
     let list = is_list(value) && left > 0;
-    let items = value.get("items").and_then(Value::as_array).filter(|_| list);
+    let items = value.get("items").and_then(Node::as_array).filter(|_| list);
     items.into_iter().flatten().any(|item| is_route(item) || has_routes(item, left - 1))
 }
 
-fn is_list(value: &Value) -> bool {
-    matches!(value.get("kind").and_then(Value::as_str), Some("List" | "HTTPRouteList"))
+fn is_list(value: &Node) -> bool {
+    matches!(value.get("kind").and_then(Node::as_str), Some("List" | "HTTPRouteList"))
 }
 
 pub(super) fn read(root: &Place<'_>, found: &mut Found<'_>) {
@@ -81,7 +81,7 @@ fn route(place: &Place<'_>, found: &mut Found<'_>) {
         }
         for one in matches {
             let asks =
-                |key: &str| one.value.get(key).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+                |key: &str| one.value.get(key).and_then(Node::as_array).is_some_and(|list| !list.is_empty());
             let (path, method) = (path(&one, found), one.text("method"));
             found.routes.push(FoundRoute {
                 methods: method.map(str::to_ascii_uppercase).into_iter().collect(),

@@ -8,10 +8,10 @@ use super::super::reference::Place;
 use super::super::server::HostRule;
 use super::path::{PathRule, Whole};
 use super::{Found, FoundRoute, host_rule};
-use serde_json::Value;
+use crate::spec::node::Node;
 use std::collections::BTreeMap;
 
-pub(super) fn is_catalogue(value: &Value) -> bool {
+pub(super) fn is_catalogue(value: &Node) -> bool {
     value.get("_format_version").is_some()
 }
 
@@ -23,11 +23,7 @@ struct Service {
 }
 
 pub(super) fn read(root: &Place<'_>, found: &mut Found<'_>) {
-    let version = match root.value.get("_format_version") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
+    let version = root.value.get("_format_version").and_then(Node::word).unwrap_or_default();
     let old = version.starts_with("1.") || version.starts_with("2.");
     if !old && !version.starts_with('3') {
         let place = root.raw("_format_version").unwrap_or_else(|| root.clone());
@@ -36,7 +32,7 @@ pub(super) fn read(root: &Place<'_>, found: &mut Found<'_>) {
     let mut services: BTreeMap<&str, Service> = BTreeMap::new();
     for place in found.objects(root, "services") {
         let service = service(&place);
-        let enabled = place.value.get("enabled").and_then(Value::as_bool) != Some(false);
+        let enabled = place.value.get("enabled").and_then(Node::as_bool) != Some(false);
         for key in ["name", "id"] {
             if let Some(name) = place.text(key).filter(|_| enabled) {
                 services.insert(name, service.clone());
@@ -78,7 +74,7 @@ fn route(place: &Place<'_>, service: &Service, old: bool, found: &mut Found<'_>)
         return;
     }
     let asks = |key: &str| {
-        let list = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
+        let list = |value: &Node| value.as_array().is_some_and(|list| !list.is_empty());
         place
             .value
             .get(key)
@@ -107,7 +103,7 @@ fn route(place: &Place<'_>, service: &Service, old: bool, found: &mut Found<'_>)
         } else if place
             .value
             .get("paths")
-            .is_some_and(|all| !all.is_null() && all != &Value::Array(Vec::new()))
+            .is_some_and(|all| !all.is_null() && all.as_array().is_none_or(|list| !list.is_empty()))
         {
             // None of them was read.
             paths.push((PathRule::Unknown, None));
@@ -118,7 +114,7 @@ fn route(place: &Place<'_>, service: &Service, old: bool, found: &mut Found<'_>)
             paths.push((PathRule::text("/"), Some("/")));
         }
     }
-    let flag = |key: &str| place.value.get(key).and_then(Value::as_bool);
+    let flag = |key: &str| place.value.get(key).and_then(Node::as_bool);
     let strips = flag("strip_path").unwrap_or(true);
     let front = FoundRoute {
         name: place.text("name").unwrap_or_default().to_owned(),

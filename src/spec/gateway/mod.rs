@@ -19,13 +19,13 @@ pub use path::Fit;
 use super::DocumentPlace;
 use super::constraint::Patterns;
 use super::lines;
+use super::node::Node;
 use super::reference::{Place, Source, Sources};
 use super::server::HostRule;
 use super::told::Told;
 use super::tree::{self, Tree};
 use crate::problem::Problems;
 use path::{PathRule, Whole};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) use aws::{is_route_alone, read as read_aws};
@@ -347,7 +347,7 @@ impl Found<'_> {
         let mut all = Vec::new();
         for item in list.items() {
             match item.value {
-                Value::String(text) => all.push((text.as_str(), item)),
+                Node::String(text) => all.push((&**text, item)),
                 _ => self.odd(&item, "must be a text"),
             }
         }
@@ -406,7 +406,7 @@ impl Gateway {
 }
 
 /// Whose catalogue this is, by what it holds; `None` for what is none. Exports of AWS are OpenAPI documents too.
-fn gateway_of(value: &Value) -> Option<Gateway> {
+fn gateway_of(value: &Node) -> Option<Gateway> {
     if kong::is_catalogue(value) {
         Some(Gateway::Kong)
     } else if http_route::is_catalogue(value) {
@@ -419,8 +419,8 @@ fn gateway_of(value: &Value) -> Option<Gateway> {
 }
 
 /// Whether this is an object of Kubernetes, whatever its kind.
-fn is_kubernetes(value: &Value) -> bool {
-    let text = |key: &str| value.get(key).is_some_and(Value::is_string);
+fn is_kubernetes(value: &Node) -> bool {
+    let text = |key: &str| value.get(key).is_some_and(Node::is_string);
     text("apiVersion") && text("kind")
 }
 
