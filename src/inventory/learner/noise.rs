@@ -355,10 +355,12 @@ impl Tables {
         }
         let page = answer.success && sighting.status == Some(200) && (hostile || !answer.json);
         let signature = if page || answer.barred { self.signature(sighting, answer) } else { 0 };
-        let less_path = sighting.response_bytes.saturating_sub(sighting.path.len() as u64);
+        // What is shorter than its path echoes none: such differences wrap around, and are no yardstick.
+        let less_path = sighting.response_bytes.wrapping_sub(sighting.path.len() as u64);
+        let may_echo = sighting.response_bytes >= sighting.path.len() as u64;
         if (page || answer.barred) && hostile {
             self.yardstick(signature);
-            if page {
+            if page && may_echo {
                 let echo = echo(self.key, self.kind(sighting, answer), less_path);
                 self.yardstick(echo);
             }

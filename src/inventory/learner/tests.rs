@@ -295,6 +295,26 @@ fn a_page_that_answers_everything_is_no_api() {
 }
 
 #[test]
+fn an_answer_that_echoes_its_path_is_no_api_but_a_short_one_echoes_nothing() {
+    let answered = |learner: &mut Learner<Keys>, path: &str, response_bytes: u64| {
+        learner.observe(&Sighting { response_bytes, ..ok(path) });
+    };
+    for echoes in [true, false] {
+        let mut learner = learner();
+        for path in ["/.env", "/.git/config", "/wp-login.php", "/passwd"] {
+            answered(&mut learner, path, if echoes { path.len() as u64 + 24 } else { 2 });
+        }
+        for (bytes, id) in (12..30).zip(100_000_000_000_u64..) {
+            let path = format!("/v1/accounts/{id}/balances/closing-booked");
+            answered(&mut learner, &path, if echoes { path.len() as u64 + 24 } else { bytes });
+        }
+        let expected =
+            if echoes { &[][..] } else { &["GET /v1/accounts/{accountId}/balances/closing-booked"] };
+        assert_eq!(api(&learner), expected);
+    }
+}
+
+#[test]
 fn preflights_files_health_checks_and_probes_are_not_claimed() {
     let mut learner = learner();
     for id in 0..10 {
