@@ -305,13 +305,41 @@ pub struct ScannerSource {
     pub hostile: u64,
 }
 
+/// An answer that hostile requests got.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Page {
+    answers: u64,
+    /// The first names of the paths to which it came as JSON.
+    under: Handful,
+}
+
+/// First names that are kept of an answer.
+const PAGE_NAMES: usize = 2;
+
+impl Page {
+    /// Whether it is what anything gets: two hostile requests got it. JSON may also be what an operation answers that takes
+    /// any value, such as `/files/{name}`, or what a framework answers below a name that only attackers ask for: it must
+    /// have come below two names.
+    fn answers_anything(&self) -> bool {
+        let names = self.under.iter().count();
+        if names == 0 { self.answers >= 2 } else { names >= 2 }
+    }
+}
+
+impl Merge for Page {
+    fn absorb(&mut self, other: Self) {
+        self.answers += other.answers;
+        self.under.absorb(&other.under, PAGE_NAMES);
+    }
+}
+
 /// The additive tables.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     key: RankKey,
     clients: Sample<Score>,
-    /// Signatures of 200s to hostile requests, with their number.
-    pages: Sample<u64>,
+    /// What came to hostile requests, by signature.
+    pages: Sample<Page>,
     operation_clients: usize,
     operation_answers: usize,
     last: LastPage,
@@ -359,10 +387,11 @@ impl Tables {
         let less_path = sighting.response_bytes.wrapping_sub(sighting.path.len() as u64);
         let may_echo = sighting.response_bytes >= sighting.path.len() as u64;
         if (page || answer.barred) && hostile {
-            self.yardstick(signature);
+            let under = (page && answer.json).then(|| self.key.rank(first_name(sighting.path)));
+            self.yardstick(signature, under);
             if page && may_echo {
                 let echo = echo(self.key, self.kind(sighting, answer), less_path);
-                self.yardstick(echo);
+                self.yardstick(echo, under);
             }
         }
         let client = sighting.client;
@@ -419,10 +448,13 @@ impl Tables {
         }
     }
 
-    /// Counts an answer to a hostile request.
-    fn yardstick(&mut self, signature: u64) {
-        if let Some(count) = self.pages.entry(signature) {
-            *count += 1;
+    /// Counts an answer to a hostile request; for JSON with the rank of the first name of the path.
+    fn yardstick(&mut self, signature: u64, under: Option<u64>) {
+        if let Some(page) = self.pages.entry(signature) {
+            page.answers += 1;
+            if let Some(first) = under {
+                page.under.add(first, 1, PAGE_NAMES);
+            }
         }
     }
 
@@ -450,12 +482,12 @@ impl Tables {
     }
 
     /// What is written of the tables: how clients fared, and the pages that answer everything.
-    pub(super) fn save(&self) -> (SavedSample<Score>, SavedSample<u64>) {
+    pub(super) fn save(&self) -> (SavedSample<Score>, SavedSample<Page>) {
         (SavedSample::of(&self.clients), SavedSample::of(&self.pages))
     }
 
     /// Puts back what was written.
-    pub(super) fn restore(&mut self, clients: SavedSample<Score>, pages: SavedSample<u64>) {
+    pub(super) fn restore(&mut self, clients: SavedSample<Score>, pages: SavedSample<Page>) {
         self.clients.restore(clients.kept, clients.bound, clients.dropped);
         self.pages.restore(pages.kept, pages.bound, pages.dropped);
     }
@@ -470,13 +502,15 @@ impl Tables {
         (self.clients.dropped, self.pages.dropped)
     }
 
-    /// Who is a scanner, and which pages answer everything: those that two hostile requests got, or three
-    /// different paths. `places` has the number of paths for each signature of an HTML page.
+    /// Who is a scanner, and which pages answer everything: those that hostile requests got, or three different
+    /// paths. `places` has the number of paths for each signature of an HTML page.
     pub(super) fn verdicts(&self, places: &BTreeMap<u64, usize>) -> Verdicts {
-        let hostile: BTreeMap<u64, u64> =
-            self.pages.sorted().into_iter().map(|(page, count)| (page, *count)).collect();
-        let mut pages: Vec<u64> =
-            hostile.iter().filter(|(_, count)| **count >= 2).map(|(page, _)| *page).collect();
+        let hostile: BTreeMap<u64, &Page> = self.pages.sorted().into_iter().collect();
+        let mut pages: Vec<u64> = hostile
+            .iter()
+            .filter(|(_, page)| page.answers_anything())
+            .map(|(signature, _)| *signature)
+            .collect();
         pages.extend(
             places
                 .iter()
@@ -504,6 +538,11 @@ impl Tables {
         sources.sort();
         Verdicts { key: self.key, scanners, sources, pages }
     }
+}
+
+/// The first name of a path.
+fn first_name(path: &[u8]) -> &[u8] {
+    path.split(|byte| *byte == b'/').find(|name| !name.is_empty()).unwrap_or_default()
 }
 
 /// Stands for all media types of JSON, and is that of pages.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bottom::{Distinct, Sample};
 use super::method::Method;
-use super::noise::{Hostility, Score};
+use super::noise::{Hostility, Page, Score};
 use super::segment::{self, Judged, Shape};
 use super::store::{Kind, MARKER, REST, Reached, Seen};
 
@@ -43,7 +43,7 @@ pub struct Saved<F> {
     pub(super) plausible: SavedStore<F>,
     pub(super) dead: SavedStore<F>,
     pub(super) clients: SavedSample<Score>,
-    pub(super) pages: SavedSample<u64>,
+    pub(super) pages: SavedSample<Page>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -315,6 +315,28 @@ fn an_answer_that_echoes_its_path_is_no_api_but_a_short_one_echoes_nothing() {
 }
 
 #[test]
+fn json_of_one_length_answers_everything_only_where_it_comes_below_several_names() {
+    for (hostile, expected) in [
+        // A framework's own, and an operation that takes any name.
+        (["/actuator/health", "/actuator/health/liveness", "/actuator/info"], 1),
+        (["/files/.env", "/files/.git", "/files/passwd"], 1),
+        (["/.env", "/wp-login.php", "/files/passwd"], 0),
+    ] {
+        let mut learner = learner();
+        for path in hostile.iter().cycle().take(9) {
+            learner.observe(&Sighting { response_bytes: 15, ..ok(path) });
+        }
+        for id in 1..20 {
+            let path = format!("/orders/{id}/cancel");
+            learner.observe(&Sighting { method: "POST", response_bytes: 15, ..ok(&path) });
+        }
+        let found = api(&learner);
+        let cancels = found.iter().filter(|one| *one == "POST /orders/{orderId}/cancel").count();
+        assert_eq!(cancels, expected, "{hostile:?}: {found:?}");
+    }
+}
+
+#[test]
 fn preflights_files_health_checks_and_probes_are_not_claimed() {
     let mut learner = learner();
     for id in 0..10 {
