@@ -4,11 +4,12 @@
 //! called most) is held against the host there that shares most operations with it, method and template below the base path.
 //! One finding tells all that differs in one respect, with counts.
 
-use super::{Seen, seen_together};
+use super::{Seen, policies, seen_together};
 use crate::caller::AuthScheme;
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::facts::EndpointFacts;
 use crate::inventory::nameless;
+use crate::inventory::policy::{Policy, PolicyFacts};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the environment that others are held against.
@@ -79,7 +80,7 @@ struct Respect {
     differ: fn(&EndpointFacts, &EndpointFacts) -> Option<(String, String)>,
 }
 
-const RESPECTS: [Respect; 4] = [
+const RESPECTS: [Respect; 5] = [
     Respect {
         name: "authentication",
         words: "are called with other credentials",
@@ -98,6 +99,27 @@ const RESPECTS: [Respect; 4] = [
         differ: |one, other| {
             let word = |facts: &EndpointFacts| if facts.tls > 0 { "TLS" } else { "no TLS" };
             (word(one) != word(other)).then(|| (word(one).to_owned(), word(other).to_owned()))
+        },
+    },
+    Respect {
+        name: "policies",
+        words: "state other policies in their headers",
+        severity: Severity::Low,
+        differ: |one, other| {
+            let (mine, theirs) = (one.policies.as_deref()?, other.policies.as_deref()?);
+            // Where there is no TLS nobody may ask for it, and that is told already.
+            let told = |policy: Policy| policy != Policy::Hsts || (one.tls > 0) == (other.tls > 0);
+            let alone = |mine: &PolicyFacts, theirs: &PolicyFacts| -> String {
+                let only = Policy::ALL.into_iter().filter(|policy| {
+                    told(*policy)
+                        && policies::holds(mine, *policy) == Some(true)
+                        && policies::holds(theirs, *policy) == Some(false)
+                });
+                only.map(Policy::name).collect::<Vec<_>>().join(" ")
+            };
+            let (mine, theirs) = (alone(mine, theirs), alone(theirs, mine));
+            let word = |only: String| if only.is_empty() { "not".to_owned() } else { only };
+            (!mine.is_empty() || !theirs.is_empty()).then(|| (word(mine), word(theirs)))
         },
     },
     Respect {

@@ -2,9 +2,9 @@
 //!
 //! [`compare`] looks at each endpoint of the inventory. One that a document names is held against what the
 //! document promises, part by part (`exchange`, `body`); one that none names is a finding itself, and so is
-//! what is named and was never called (`paths`). Some findings need no document (`posture`, `data`, `vantage`,
-//! `services`, `versions`, `lifecycle`, `ownership`, `environments`), and some only the routes of a gateway (`gateway`). Bodies are
-//! compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
+//! what is named and was never called (`paths`). Some findings need no document (`posture`, `policies`, `data`, `vantage`,
+//! `services`, `versions`, `lifecycle`, `ownership`, `environments`, `service_level`), and some only the routes of a gateway
+//! (`gateway`). Bodies are compared by their inferred shapes, so each finding knows in how many exchanges it shows; no value is seen.
 //!
 //! Without any document nothing is undocumented: only the posture is judged.
 
@@ -17,7 +17,9 @@ mod lifecycle;
 mod operations;
 mod ownership;
 mod paths;
+mod policies;
 mod posture;
+mod service_level;
 mod services;
 mod unseen;
 mod vantage;
@@ -166,6 +168,8 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
         environments::judge(&seen, &mut register);
     }
     gateway::judge(&seen, documents, &mut register);
+    policies::judge(&seen, &mut register);
+    service_level::judge(&seen, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {

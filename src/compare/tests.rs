@@ -8,7 +8,9 @@ use crate::inventory::facts::{BodyShape, EndpointFacts};
 use crate::inventory::history::Day;
 use crate::inventory::lifecycle;
 use crate::inventory::ownership::{Ownership, Spans};
+use crate::inventory::policy::Policy;
 use crate::inventory::versions;
+use crate::merge::Merge;
 use crate::schema::{JsonType, NodeId};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
@@ -756,6 +758,139 @@ fn environments_are_compared_where_they_are_of_one_api() {
         ),
     ];
     assert_eq!(told, expected);
+}
+
+/// The facts of so many answers that state these policies.
+fn stating(answers: u64, policies: &[Policy]) -> EndpointFacts {
+    let mut facts = facts(&[(200, answers)]);
+    let known = facts.policies.get_or_insert_default();
+    (0..answers).for_each(|_| known.count(policies.iter().copied()));
+    facts
+}
+
+#[test]
+fn policies_are_held_against_those_of_the_host() {
+    let standard = [Policy::Hsts, Policy::NoSniff, Policy::NoStore];
+    let mut endpoints: Vec<Endpoint> = ["a", "b", "c", "d", "e", "f", "g"]
+        .map(|name| get(&format!("/{name}"), stating(40, &standard)))
+        .into();
+    endpoints.push(get("/bare", stating(40, &[Policy::NoStore])));
+    let mut mixed = stating(30, &standard);
+    mixed.absorb(stating(10, &[Policy::Hsts, Policy::AnyOrigin]));
+    endpoints.push(get("/mixed", mixed));
+    // Too few to tell, of another host, and what was never heard.
+    endpoints.push(get("/seldom", stating(4, &[])));
+    endpoints.push(endpoint("other.example", "GET", "/x", stating(40, &[])));
+    endpoints.push(get("/log", facts(&[(200, 90)])));
+    let set = DocumentSet::default();
+    let told: Vec<_> = found(endpoints.clone(), &set)
+        .into_iter()
+        .filter(|one| one.kind == Kind::PolicyGap)
+        .map(|one| (one.path_template, one.explanation, one.count, one.of))
+        .collect();
+    // Two of nine are no exceptions, so `nosniff` is no standard.
+    let expected = [
+        (
+            "/bare",
+            "of 40 answers with success 40 lack `Strict-Transport-Security` (8 of 9 state it); in brackets the endpoints of this host",
+            40,
+        ),
+        (
+            "/mixed",
+            "of 40 answers with success 10 give leave for scripts of any origin (8 of 9 do not); in brackets the endpoints of this host",
+            10,
+        ),
+    ];
+    let expected = expected.map(|(path, words, count)| (path.to_owned(), words.to_owned(), count, 40));
+    assert_eq!(told, expected);
+    // Of few endpoints none is an exception.
+    endpoints.truncate(7);
+    endpoints.remove(0);
+    endpoints.push(get("/bare", stating(40, &[])));
+    assert_eq!(brief(&found(endpoints, &set)), [""; 0]);
+}
+
+#[test]
+fn sensitive_data_that_shared_caches_may_keep_are_found() {
+    let set = DocumentSet::default();
+    let data = |endpoint: &Endpoint| match endpoint.key.template.as_str() {
+        "/rates" => Vec::new(),
+        _ => vec![carried("iban", 3, Carrier::Response, "$.iban")],
+    };
+    let endpoints = ["/rates", "/accounts"].map(|path| get(path, stating(3, &[Policy::SharedCache])));
+    let kept = get("/cards", stating(3, &[Policy::NoStore]));
+    let inventory = inventory_of([&endpoints[..], &[kept]].concat(), &set, Spans::default());
+    let all = compare(&inventory, &set, &Options { data: &data, ..Options::default() });
+    let told: Vec<_> = all.iter().filter(|one| one.kind == Kind::SensitiveDataCacheable).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (&*told[0].path_template, told[0].severity, told[0].count),
+        ("/accounts", Severity::Medium, 3)
+    );
+}
+
+#[test]
+fn environments_differ_in_policies() {
+    let ownership = "environments: {production: api.example, test: api.test.example}";
+    let hardened = [Policy::Hsts, Policy::NoStore];
+    let on = |host: &str, path: &str, facts: EndpointFacts| endpoint(host, "GET", path, facts);
+    let mut tls = stating(20, &hardened);
+    tls.tls = 20;
+    let all = governed(
+        ownership,
+        vec![
+            on("api.example", "/a", stating(20, &hardened)),
+            on("api.example", "/b", stating(20, &hardened)),
+            on("api.example", "/c", tls),
+            on("api.example", "/d", stating(20, &hardened)),
+            on("api.test.example", "/a", stating(20, &[Policy::AnyOrigin, Policy::Hsts])),
+            // Too few, without TLS, and one that does so now and then.
+            on("api.test.example", "/b", stating(4, &[])),
+            on("api.test.example", "/c", stating(20, &[Policy::NoStore])),
+            on("api.test.example", "/d", {
+                let mut facts = stating(10, &hardened);
+                facts.absorb(stating(10, &[]));
+                facts
+            }),
+        ],
+        "",
+    );
+    let told: Vec<&str> = all
+        .iter()
+        .filter(|one| one.detail.ends_with("policies"))
+        .map(|one| one.explanation.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "1 of 4 shared operations state other policies in their headers: GET /a (production no_store, test any_origin)"
+        ]
+    );
+}
+
+#[test]
+fn a_level_of_service_is_missed_beyond_chance() {
+    let ownership =
+        "services: [{hosts: '*', owner: a, exposure: public, sla: {availability: 99.9, p95_ms: 300}}]";
+    let missed = |faults: u64, slow: u64| -> Vec<String> {
+        let mut one = facts(&[(0, 500), (200, 9_000 - faults), (503, faults)]);
+        (0..950).for_each(|_| one.latencies.count(20_000));
+        (0..slow).for_each(|_| one.latencies.count(2_000_000));
+        let other = facts(&[(200, 1_000)]);
+        let all = governed(ownership, vec![get("/a", one), get("/b", other)], "");
+        let all = all.iter().filter(|one| one.kind == Kind::SlaMissed);
+        all.map(|one| format!("{} {} of {}: {}", one.detail, one.count, one.of, one.explanation)).collect()
+    };
+    // Ten of ten thousand are what is agreed on, nineteen may be chance; the same for 5 % of the timed calls.
+    assert_eq!(missed(10, 50), [""; 0]);
+    assert_eq!(missed(19, 70), [""; 0]);
+    assert_eq!(
+        missed(20, 100),
+        [
+            "availability 20 of 10000: 99.800 % available, 99.9 % agreed on: 20 of 10000 answers were faults of the server; most at GET /a (20)",
+            "latency 100 of 1050: 9.5 % of 1050 timed calls took more than the 300 ms that 95 % may take; most at GET /a (100)",
+        ]
+    );
 }
 
 /// A document of one path and Kong's catalogue of three routes, on one host.

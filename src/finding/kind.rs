@@ -81,11 +81,17 @@ pub enum Kind {
     EnvironmentDrift,
     /// An endpoint that is answered on a host of a gateway, and that none of its routes takes.
     UnroutedEndpoint,
+    /// An endpoint whose answers lack a policy that nearly all others of its host state, or loosen what they do not.
+    PolicyGap,
+    /// Sensitive data in answers that caches of many users may keep.
+    SensitiveDataCacheable,
+    /// A level of service that was agreed on and is not kept.
+    SlaMissed,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -125,6 +131,9 @@ impl Kind {
         Self::ShortNotice,
         Self::EnvironmentDrift,
         Self::UnroutedEndpoint,
+        Self::PolicyGap,
+        Self::SensitiveDataCacheable,
+        Self::SlaMissed,
     ];
 
     /// The stable name: snake case.
@@ -170,6 +179,9 @@ impl Kind {
             Self::ShortNotice => "short_notice",
             Self::EnvironmentDrift => "environment_drift",
             Self::UnroutedEndpoint => "unrouted_endpoint",
+            Self::PolicyGap => "policy_gap",
+            Self::SensitiveDataCacheable => "sensitive_data_cacheable",
+            Self::SlaMissed => "sla_missed",
         }
     }
 
@@ -184,6 +196,8 @@ impl Kind {
     pub const fn references(self) -> &'static [&'static str] {
         match self {
             Self::UnroutedEndpoint => &["OWASP-API9:2023", "OWASP-API8:2023"],
+            Self::PolicyGap => &["OWASP-API8:2023"],
+            Self::SensitiveDataCacheable => &["OWASP-API8:2023", "RFC9111"],
             Self::ShadowEndpoint | Self::UndocumentedHost => &["OWASP-API9:2023", "PCI-DSS-4.0.1:6.3.2"],
             Self::UndocumentedMethod => &["OWASP-API9:2023", "OWASP-API5:2023"],
             Self::CalledAfterSunset | Self::ShortNotice => &["OWASP-API9:2023", "RFC8594"],
@@ -193,6 +207,7 @@ impl Kind {
             | Self::DeprecatedParameterInUse
             | Self::OldVersionInUse
             | Self::Resurrected => &["OWASP-API9:2023"],
+            Self::SlaMissed => &["ISO-27001:2022:A.5.22"],
             Self::Unowned => &["OWASP-API9:2023", "DORA:8"],
             Self::Unclassified => &["OWASP-API9:2023", "ISO-27001:2022:A.5.12"],
             Self::EnvironmentDrift

@@ -12,6 +12,7 @@ use super::inspect::{Inspector, Tag};
 use super::learner::parts::Parts;
 use super::learner::{self, Learner, Sighting};
 use super::operations::{By, Namer, is_there};
+use super::policy;
 use super::privacy;
 use super::retirement;
 use super::sketch::{Seat, Seats};
@@ -296,6 +297,7 @@ impl Collector {
         count_banking(facts, &caller);
         query_names(query, (facts, at.hour()), self.limits.query_parameters);
         retirement::read(exchange, &mut facts.retirement);
+        policy::read(exchange, &mut facts.policies);
         if self.inspect {
             let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
             observed.tags.extend_from_slice(inspection.tags);

@@ -7,6 +7,7 @@ use super::calls::{CallFacts, Outcome};
 use super::dialogue::{DialogueFacts, SideFacts};
 use super::history::{Day, Days, Firsts};
 use super::operations::Operations;
+use super::policy::PolicyFacts;
 use super::running::Running;
 use super::sketch::{CallerSketch, Seat};
 use super::vantage::VantageFacts;
@@ -372,6 +373,8 @@ pub struct EndpointFacts {
     pub days: Days,
     /// Since when it does what it does.
     pub firsts: Firsts,
+    /// Which policies answers stated, where their headers were seen.
+    pub policies: Option<Box<PolicyFacts>>,
 }
 
 impl Default for EndpointFacts {
@@ -408,6 +411,7 @@ impl Default for EndpointFacts {
             operations: None,
             days: Days::default(),
             firsts: Firsts::default(),
+            policies: None,
         }
     }
 }
@@ -504,6 +508,7 @@ impl Merge for EndpointFacts {
         absorb_some(&mut self.operations, other.operations);
         self.days.absorb(other.days);
         self.firsts.absorb(other.firsts);
+        absorb_some(&mut self.policies, other.policies);
     }
 }
 

@@ -22,6 +22,7 @@ mod made_up;
 pub mod operations;
 pub mod ownership;
 mod parameter;
+pub mod policy;
 pub mod privacy;
 mod retirement;
 pub mod rulings;

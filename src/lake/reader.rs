@@ -372,6 +372,7 @@ mod tests {
                 lifecycle_since: Some(at(5)),
                 calls_after_sunset: 6,
                 version_links: Count::list([("successor-version", 7)]),
+                policies: Count::list([("answers", 9), ("hsts", 8)]),
             },
             EndpointRow { id: "2".into(), host: "b.example".into(), ..Default::default() },
         ];

@@ -11,6 +11,7 @@ use crate::inventory::learner::Liveness;
 use crate::inventory::lifecycle::State;
 use crate::inventory::lineage::Former;
 use crate::inventory::operations::{OperationFacts, OperationKey};
+use crate::inventory::policy::{Policy, PolicyFacts};
 use crate::inventory::service::Evidence;
 use crate::inventory::vantage::Hop;
 use crate::inventory::{Endpoint, EndpointClass, EndpointId, Inventory, Parameter};
@@ -349,6 +350,8 @@ pub struct EndpointRow {
     pub calls_after_sunset: u64,
     /// Answers by the relation of their links: `successor-version`, `latest-version`, `deprecation`, `sunset`.
     pub version_links: Vec<Count>,
+    /// Answers with success that stated a policy, by policy; `answers` are all whose headers were seen.
+    pub policies: Vec<Count>,
 }
 
 /// What an operation is under its URL.
@@ -509,6 +512,7 @@ impl From<&Endpoint> for EndpointRow {
             sunset: lifecycle.map_or(facts.retirement.sunset, |known| known.sunset.map(|(date, _)| date)),
             calls_after_sunset: lifecycle.map_or(0, |known| known.calls_after_sunset),
             version_links: Count::list(version_links(&facts.retirement)),
+            policies: Count::list(facts.policies.iter().flat_map(|known| policies(known))),
             owner: endpoint.claim.owner.as_deref().map(str::to_owned),
             environment: endpoint.claim.environment.as_deref().map(str::to_owned),
             exposure: endpoint.claim.exposure.map(|exposure| exposure.name().to_owned()),
@@ -528,6 +532,12 @@ fn version_links(retirement: &Retirement) -> impl Iterator<Item = (&'static str,
         ("sunset", retirement.sunset_links),
     ];
     links.into_iter().filter(|(_, count)| *count > 0)
+}
+
+/// Answers by the policy that they state, and all.
+fn policies(known: &PolicyFacts) -> impl Iterator<Item = (&'static str, u64)> {
+    let stated = Policy::ALL.into_iter().map(|policy| (policy.name(), known.stated(policy)));
+    [("answers", known.answers)].into_iter().chain(stated).filter(|(_, count)| *count > 0)
 }
 
 impl From<&Parameter> for ParameterRow {

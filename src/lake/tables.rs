@@ -357,6 +357,11 @@ impl EndpointRow {
                 Counts(lens!(version_links)),
                 "answers by the relation of their links: successor-version, latest-version, deprecation, sunset",
             ),
+            column(
+                "policies",
+                Counts(lens!(policies)),
+                "answers with success by the policy their headers state; `answers` are all whose headers were seen",
+            ),
         ]
     }
 }

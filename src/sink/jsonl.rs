@@ -119,6 +119,8 @@ pub struct EndpointLine<'a> {
     calls_after_sunset: u64,
     #[serde(skip_serializing_if = "<[Count]>::is_empty")]
     version_links: &'a [Count],
+    #[serde(skip_serializing_if = "<[Count]>::is_empty")]
+    policies: &'a [Count],
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it may skip so")]
@@ -193,6 +195,7 @@ impl<'a> From<&'a EndpointRow> for EndpointLine<'a> {
                 .map(micros),
             calls_after_sunset: row.calls_after_sunset,
             version_links: &row.version_links,
+            policies: &row.policies,
         }
     }
 }
