@@ -46,7 +46,8 @@ fn policies_and_levels_of_service_are_told_from_a_recording() {
     }
     let folder = tempfile::tempdir().unwrap();
     let (har, ownership) = (folder.path().join("calls.har"), folder.path().join("ownership.yaml"));
-    let recording = json!({"log": {"version": "1.2", "creator": {"name": "t", "version": "1"}, "entries": entries}});
+    let recording =
+        json!({"log": {"version": "1.2", "creator": {"name": "t", "version": "1"}, "entries": entries}});
     std::fs::write(&har, recording.to_string()).unwrap();
     std::fs::write(
         &ownership,

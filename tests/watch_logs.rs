@@ -10,6 +10,7 @@
 use serde_json::Value;
 use spanlight::lake::reader;
 use spanlight::lake::rows::ObservationRow;
+use spanlight::time::Timestamp;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -383,4 +384,75 @@ examples: ['{"at":"2026/04/15 02:00:06","verb":"GET","path":"/v1/a","answer":200
         .collect();
     // 02:00 at two hours east of Greenwich.
     assert_eq!(hours, [1_776_211_200 / 3_600]);
+}
+
+#[test]
+fn owners_and_decisions_are_read_again_while_it_runs() {
+    let sensor =
+        Sensor::new(&["-a", "logs", "--ownership", "owners.yaml", "--dispositions", "decisions.yaml"]);
+    fs::write(sensor.at("owners.yaml"), "services:\n- {hosts: other.bank.example, owner: others}\n").unwrap();
+    fs::write(sensor.at("decisions.yaml"), "findings: []\n").unwrap();
+    let mut log = File::create(sensor.at("logs/access.log")).unwrap();
+    // Findings of a sensor are resolved when nothing was seen for days, so these are calls of today.
+    let mut second =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() - 60;
+    let mut write = |times: u32| {
+        for _ in 0..times {
+            second += 1;
+            let at = Timestamp::from_secs(i64::try_from(second).unwrap(), 0);
+            writeln!(
+                log,
+                "{{\"time_iso8601\":\"{at}\",\"request_method\":\"GET\",\"request_uri\":\"/v1/rates\",\
+                 \"status\":\"200\",\"host\":\"api.bank.example\",\"remote_addr\":\"10.0.0.1\"}}"
+            )
+            .unwrap();
+        }
+    };
+    write(40);
+    let running = sensor.start();
+    let told = |what: &str| -> Vec<Value> {
+        let output =
+            Command::new(program()).args([what, "--json", "--lake"]).arg(sensor.at("lake")).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    // Waits for the state of the finding that nobody owns the service.
+    let unowned = |state: &str| -> Value {
+        let began = Instant::now();
+        loop {
+            let all = told("findings");
+            match all.into_iter().find(|one| one["kind"] == "unowned") {
+                Some(one) if one["state"] == state => return one,
+                found => assert!(began.elapsed() < PATIENCE, "{state}: {found:?}\n{}", sensor.told()),
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let again = || {
+        let pid = running.0.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    };
+    let open = unowned("open");
+    let id = open["id"].as_str().unwrap();
+    let decided = format!("findings:\n- {{id: '{id}', state: acknowledged, author: anna, reason: asked}}\n");
+    fs::write(sensor.at("decisions.yaml"), decided).unwrap();
+    again();
+    write(1);
+    assert_eq!(unowned("acknowledged")["disposition"]["author"], "anna");
+    // What is wrong is told, and the old goes on.
+    fs::write(sensor.at("owners.yaml"), "services: [").unwrap();
+    again();
+    let began = Instant::now();
+    while !sensor.told().contains("owners.yaml") {
+        assert!(began.elapsed() < PATIENCE, "{}", sensor.told());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    fs::write(sensor.at("owners.yaml"), "services:\n- {hosts: api.bank.example, owner: rates-team}\n")
+        .unwrap();
+    again();
+    write(1);
+    unowned("resolved");
+    let rows = told("inventory");
+    assert_eq!(rows.iter().map(|row| &row["owner"]).collect::<Vec<_>>(), ["rates-team"]);
+    sensor.stop(running);
 }
