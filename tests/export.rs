@@ -1,6 +1,6 @@
 //! The inventory as OpenAPI: valid for others, silent about values, and no news to the traffic it was made of.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod common;
 
@@ -113,7 +113,7 @@ fn payment(n: usize) -> Value {
         "status": one_of(&["ACTIVE", "CLOSED", "IN_REVIEW"]),
         "paymentType": one_of(&["instant", "standing-order"]),
         "currency": one_of(&["EUR", "GBP"]),
-        "reviewStatus": if n % 4 == 0 { Value::Null } else { json!(one_of(&["Open", "Done"])) },
+        "reviewStatus": if n.is_multiple_of(4) { Value::Null } else { json!(one_of(&["Open", "Done"])) },
         "createdAt": format!("2026-01-{day:02}T10:{:02}:00.5+01:00", n % 60),
         "bookingDate": format!("2026-02-{day:02}"),
         "cutOff": format!("1{}:00:00Z", n % 10),
@@ -123,7 +123,7 @@ fn payment(n: usize) -> Value {
         "ip6": format!("2001:db8::{n:x}"),
         "count": n,
         "big": 3_000_000_000_u64 + n as u64,
-        "amount": n as f64 + 0.25,
+        "amount": format!("{n}.25").parse::<f64>().unwrap(),
         "localTime": format!("2026-01-{day:02}T10:00:00"),
         "almost": if n == 77 { "soon".to_owned() } else { format!("2026-03-{day:02}") },
         "emptyAtTimes": if n == 78 { "" } else { "ACTIVE" },
