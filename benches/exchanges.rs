@@ -68,6 +68,7 @@ fn bench(c: &mut Criterion, name: &str, capture: &common::Capture) {
                     inspect_bodies: bodies,
                     rows: RowsWanted::None,
                     tags: false,
+                    constants: false,
                     trusted: Arc::default(),
                     vantages: Arc::default(),
                     methods: Arc::default(),

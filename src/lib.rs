@@ -54,7 +54,8 @@
 //! their shard: they end as a class, a count, a shape or a keyed [`secret::Fingerprint`]. What may be written is
 //! the method, the host, the status, names of headers, parameters and properties, addresses, and a path segment
 //! that a document names or that is a plain word or version. [`inventory::privacy`] decides. Each `.expose()` is a
-//! place to review.
+//! place to review. Words that read like constants of a program are values too: [`classify::constants`] has them in
+//! memory, and only when somebody asks for enumerations.
 //!
 //! # Threads
 //!

@@ -7,8 +7,12 @@
 //! key.
 
 use super::ClassId;
+use super::constants::Constants;
+use super::formats::{self, Broken, Format, Spread};
 use super::keys::KeyVerdict;
 use crate::merge::Merge;
+use crate::payload::JsonType;
+use crate::secret::HashKey;
 use crate::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +38,13 @@ pub struct FieldEvidence {
     /// Whether the value that is being looked at is in the sample.
     #[serde(skip)]
     now_sampled: bool,
+    /// The formats that some value did not have, in the sample or not.
+    broken: Broken,
+    /// Proof that values are distinct.
+    spread: Spread,
+    /// The words it had, where they were asked for. They stay in memory: no state is written with them.
+    #[serde(skip)]
+    pub(crate) constants: Option<Box<Constants>>,
 }
 
 /// What the sample of a field's values came to. Which values are in it is told by their keyed hashes alone, and from
@@ -168,6 +179,55 @@ impl FieldEvidence {
         true
     }
 
+    /// Takes in the format of a value of a body. Every value counts, in the sample or not: one is enough to break a
+    /// format. Most fields have none, which a bit tells.
+    #[inline]
+    pub(crate) fn take_format(&mut self, kind: JsonType, value: &[u8], key: HashKey) {
+        if !self.broken.is_open(kind) {
+            return;
+        }
+        self.broken.take(kind, value);
+        if self.spread.wants() && self.broken.is_open(kind) {
+            self.spread.take(key.spread(value));
+        }
+    }
+
+    /// Whether values of this type may still have a format.
+    #[inline]
+    pub(crate) const fn may_have_format(&self, kind: JsonType) -> bool {
+        self.broken.is_open(kind)
+    }
+
+    /// The same of a value that has no type, as that of a parameter.
+    pub(crate) fn take_format_of_text(&mut self, value: &[u8], key: HashKey) {
+        if !self.broken.is_open_to_text() {
+            return;
+        }
+        self.broken.take_text(value);
+        if self.spread.wants() && self.broken.is_open_to_text() {
+            self.spread.take(key.spread(value));
+        }
+    }
+
+    /// The format that all values of a body had here, of which `values` were of type `kind` and none of another.
+    #[must_use]
+    pub fn format(&self, kind: JsonType, values: u64) -> Option<Format> {
+        formats::told(self.broken, self.spread, kind, values)
+    }
+
+    /// The format that all values had which have no type, as those of a parameter.
+    #[must_use]
+    pub fn format_of_text(&self) -> Option<Format> {
+        let values = self.values.saturating_mul(u64::from(self.sampled_one_in()));
+        formats::told_of_text(self.broken, self.spread, values)
+    }
+
+    /// The words it had, where they were asked for and its key may name constants.
+    #[must_use]
+    pub fn constants(&self) -> Option<&Constants> {
+        self.constants.as_deref()
+    }
+
     /// Lets the sample stand for all values, once it holds enough distinct ones. To be called when all outcomes of a
     /// value are counted.
     pub(crate) fn settle(&mut self) {
@@ -294,6 +354,13 @@ impl Merge for FieldEvidence {
     fn absorb(&mut self, mut other: Self) {
         if self.verdict.is_none() {
             self.verdict = other.verdict.take();
+        }
+        self.broken.absorb(other.broken);
+        self.spread.absorb(other.spread);
+        match (&mut self.constants, other.constants.take()) {
+            (Some(mine), Some(theirs)) => mine.absorb(theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            (Some(_), None) => {}
         }
         if self.sampled_one_in.max(other.sampled_one_in) > 1 {
             // Where the sample stands for all values on one side, it does on the other.

@@ -3,16 +3,19 @@
 //! A [`Classifier`] is built once from signature packs and shared by all shards. It says of a key which
 //! classes it suggests ([`Classifier::key`], once per field) and of a value which it may be
 //! ([`Classifier::classify`], for every value). What comes of it is counted in [`FieldEvidence`], which merges in
-//! any order and keeps no value. [`evidence::judge`] turns the counts of a field into a confidence and a
+//! any order and keeps no value, unless [`constants`] were asked for. [`evidence::judge`] turns the counts of a field into a confidence and a
 //! state; [`Classifier::reason`] says why in words.
 
 pub mod checks;
+pub mod constants;
 pub mod evidence;
+pub mod formats;
 pub mod keys;
 pub mod packs;
 mod scan;
 pub mod tokens;
 
+pub use constants::Constants;
 pub use evidence::{ClassEvidence, Fate, FieldEvidence, FieldTable, Hit, Judgement, Location, State};
 pub use keys::{Candidate, KeyVerdict, Role};
 pub(crate) use scan::is_dull_number;

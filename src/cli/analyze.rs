@@ -276,6 +276,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 (true, true) => RowsWanted::Unredacted,
             },
             tags: args.tags.is_some(),
+            constants: false,
             trusted: Arc::new(TrustedProxies::new(args.trusted_proxy.clone())),
             vantages: Arc::new(vantages),
             methods,

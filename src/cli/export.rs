@@ -35,6 +35,11 @@ pub(super) struct OpenApiArgs {
     #[arg(long, value_name = "HOST")]
     service: Option<String>,
 
+    /// Tell enumerations of words that read like constants of a program: values that were seen. Not from --state, which
+    /// holds none
+    #[arg(long)]
+    enums: bool,
+
     /// The format of the documents
     #[arg(long, value_enum, default_value_t = Format::Yaml)]
     format: Format,
@@ -77,7 +82,12 @@ fn documents(args: &OpenApiArgs) -> Result<Outcome> {
              logs or --state"
         );
     }
-    let Some(learnt) = args.sources.learn()? else { return Ok(Outcome::Nothing) };
+    if args.enums && args.sources.state.is_some() {
+        bail!(
+            "a state holds no values, so no enumerations can be told of it: give --enums with captures or logs"
+        );
+    }
+    let Some(learnt) = args.sources.learn_with(&[], args.enums)? else { return Ok(Outcome::Nothing) };
     let report = learnt.report();
     let mut all = openapi::documents(&report.snapshot.inventory, &learnt.classifier);
     if let Some(wanted) = &args.service {

@@ -38,7 +38,7 @@ pub(super) struct Sources {
 
     /// The state folder of a sensor, which may be running
     #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
 
     /// OpenAPI documents, which go before what is learnt: files, or folders searched for YAML and JSON
     #[arg(long, value_name = "PATH")]
@@ -100,11 +100,12 @@ impl Learnt {
 impl Sources {
     /// Learns; `None` when nothing could be read.
     pub(super) fn learn(&self) -> Result<Option<Learnt>> {
-        self.learn_with(&[])
+        self.learn_with(&[], false)
     }
 
-    /// The same with documents beside those of `--spec`.
-    pub(super) fn learn_with(&self, more: &[PathBuf]) -> Result<Option<Learnt>> {
+    /// The same with documents beside those of `--spec`, and with the words that may be constants when they are asked
+    /// for: no state has them.
+    pub(super) fn learn_with(&self, more: &[PathBuf], constants: bool) -> Result<Option<Learnt>> {
         let mut complaints = Vec::new();
         let specs: Vec<PathBuf> = more.iter().chain(&self.spec).cloned().collect();
         let (documents, methods) = documents::read(&specs, &self.descriptors, &mut complaints)?;
@@ -116,7 +117,9 @@ impl Sources {
         let classifier = signature_packs::load(&self.signatures)?;
         let learnt = match &self.state {
             Some(folder) => Some(of_state(folder, self.key.as_deref(), &classifier)?),
-            None => of_files(self, methods, &classifier)?.map(|delta| (delta, Standings::default())),
+            None => {
+                of_files(self, methods, &classifier, constants)?.map(|delta| (delta, Standings::default()))
+            }
         };
         Ok(learnt.map(|(delta, standings)| Learnt {
             delta,
@@ -146,7 +149,12 @@ fn of_state(folder: &Path, _: Option<&Path>, _: &Classifier) -> Result<(Delta, S
 }
 
 /// What files teach; `None` when none could be read.
-fn of_files(args: &Sources, methods: Arc<Methods>, classifier: &Arc<Classifier>) -> Result<Option<Delta>> {
+fn of_files(
+    args: &Sources,
+    methods: Arc<Methods>,
+    classifier: &Arc<Classifier>,
+    constants: bool,
+) -> Result<Option<Delta>> {
     let limits = Limits::default();
     let catalogue = log_presets::load(&[])?;
     let log_format =
@@ -164,6 +172,7 @@ fn of_files(args: &Sources, methods: Arc<Methods>, classifier: &Arc<Classifier>)
             inspect_bodies: true,
             rows: RowsWanted::None,
             tags: false,
+            constants,
             trusted: Arc::default(),
             vantages: Arc::default(),
             methods,

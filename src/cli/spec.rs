@@ -84,7 +84,7 @@ fn learn(sources: &Sources, document: &std::path::Path) -> Result<Option<Learnt>
     if sources.lake.is_some() {
         bail!("a lake has no shapes of bodies to hold a document against: give captures, logs or --state");
     }
-    let learnt = sources.learn_with(&[document.to_owned()])?;
+    let learnt = sources.learn_with(&[document.to_owned()], false)?;
     if learnt.as_ref().is_some_and(|learnt| learnt.documents.is_empty()) {
         bail!("{}: no OpenAPI document", document.display());
     }

@@ -229,6 +229,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             inspect_bodies: settings.bodies,
             rows: RowsWanted::None,
             tags: false,
+            constants: false,
             trusted: Arc::new(settings.trusted.clone()),
             vantages: Arc::new(settings.vantages.clone()),
             methods: read.methods,

@@ -187,6 +187,11 @@ impl Collector {
         self.inspector.collect_tags(collect);
     }
 
+    /// Whether words that may be constants are gathered, for `--enums`.
+    pub const fn gather_constants(&mut self, gather: bool) {
+        self.inspector.gather_constants(gather);
+    }
+
     /// Counts an exchange where it belongs.
     #[expect(clippy::too_many_lines, reason = "what is counted of an exchange, one thing after the other")]
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {

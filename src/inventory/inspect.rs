@@ -13,7 +13,7 @@ use super::learner::parts::{Part, Parts, kind};
 use super::privacy;
 use super::standing::Change;
 use crate::classify::{
-    ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State,
+    ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State, constants,
     is_dull_number,
 };
 use crate::http::grpc;
@@ -38,6 +38,8 @@ pub struct Inspector {
     limits: Limits,
     hash_key: HashKey,
     collect: bool,
+    /// Whether words that may be constants are gathered.
+    constants: bool,
     /// What is known of the messages of remote calls.
     methods: Arc<Methods>,
     work: Work,
@@ -202,6 +204,7 @@ impl Inspector {
             limits,
             hash_key: HashKey::new(a, b),
             collect: false,
+            constants: false,
             methods: Arc::default(),
             work: Work::default(),
         }
@@ -221,6 +224,11 @@ impl Inspector {
     /// Whether each exchange's tags are collected, for `--tags`. Off, they cost nothing.
     pub const fn collect_tags(&mut self, collect: bool) {
         self.collect = collect;
+    }
+
+    /// Whether words that may be constants are gathered, for `--enums`: see [`constants`]. Off, they cost nothing.
+    pub const fn gather_constants(&mut self, gather: bool) {
+        self.constants = gather;
     }
 
     /// One in how many values is looked at where that is enough. Tags tell of every value.
@@ -581,11 +589,25 @@ impl Inspector {
         value: &[u8],
         facts: &mut EndpointFacts,
     ) {
-        if value.is_empty() {
+        let parameter = matches!(location, Location::RequestQuery | Location::RequestHeader);
+        if value.is_empty() && !parameter {
             return;
         }
         let (one_in, hash_key) = (self.one_in(), self.hash_key);
         let mut evidence = facts.fields.field(location, label, self.limits.loose_fields);
+        if let Some(evidence) = evidence.as_deref_mut().filter(|_| parameter) {
+            evidence.take_format_of_text(value, hash_key);
+            if self.constants && evidence.values() == 0 && constants::may_have(label, verdict) {
+                evidence.constants.get_or_insert_default();
+            }
+            if let Some(constants) = &mut evidence.constants {
+                constants.take(value);
+            }
+        }
+        // An empty value is of no format and no class.
+        if value.is_empty() {
+            return;
+        }
         if let Some(evidence) = &mut evidence
             && !evidence.looks_at(one_in, false, || hash_key.hash(value))
         {
@@ -695,7 +717,7 @@ impl Inspector {
     ) {
         let one_in = self.one_in();
         // What a body did is done again only where every value counts.
-        let repeats = !self.collect && one_in == 1;
+        let repeats = !self.collect && !self.constants && one_in == 1;
         let known = known.filter(|body| repeats && body.len() >= MIN_BODY).map(|body| {
             use std::hash::BuildHasher;
             let hash = self.work.bodies.hasher().hash_one((format as u8, body));
@@ -727,6 +749,7 @@ impl Inspector {
             hash_key: self.hash_key,
             one_in,
             collect: self.collect,
+            constants: self.constants,
             location,
             status,
             xml: format == Format::Xml,
@@ -986,6 +1009,7 @@ struct Walker<'w, 'a> {
     /// One in how many values is looked at where that is enough.
     one_in: u32,
     collect: bool,
+    constants: bool,
     location: Location,
     status: u16,
     xml: bool,
@@ -1147,6 +1171,9 @@ impl<'a> Walker<'_, 'a> {
         };
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.verdict = Some(Arc::clone(&verdict));
+            if self.constants && constants::may_have(own, &verdict) {
+                evidence.constants.get_or_insert_default();
+            }
         }
         verdict
     }
@@ -1183,9 +1210,20 @@ impl<'a> Walker<'_, 'a> {
             recording.step(node, kind as u32);
         }
         let Some(evidence) = self.shape.count(node, kind) else { return };
+        if evidence.may_have_format(kind) {
+            let value = Text::coded(raw, coding).decode(&mut self.work.value);
+            evidence.take_format(kind, value, self.hash_key);
+        }
         if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
             return;
         }
+        let evidence = if self.constants && kind == JsonType::String {
+            self.constant(node, raw, coding);
+            let Some(evidence) = self.shape.evidence_mut(node) else { return };
+            evidence
+        } else {
+            evidence
+        };
         let role = match &evidence.verdict {
             // By far the most values: a known field that neither names nor is named, holding no document.
             Some(verdict)
@@ -1254,6 +1292,16 @@ impl<'a> Walker<'_, 'a> {
             frame.says = Some((rank, text));
         }
         self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
+    }
+
+    /// Takes in a word that may be a constant of a program.
+    fn constant(&mut self, node: NodeId, raw: &'a [u8], coding: Coding) {
+        let name = self.name().unwrap_or(EMPTY);
+        // Whether it may have constants is worked out with what its key says.
+        self.ensure_verdict(node, name);
+        if let Some(constants) = self.shape.evidence_mut(node).and_then(|known| known.constants.as_mut()) {
+            constants.take(Text::coded(raw, coding).decode(&mut self.work.value));
+        }
     }
 
     /// Classifies one value and counts what comes of it at `node`.
@@ -1712,6 +1760,7 @@ mod tests {
     use super::*;
     use crate::merge::Merge;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn inspector() -> Inspector {
         let mut inspector =
@@ -1982,6 +2031,83 @@ mod tests {
         }
         assert!(inspector_of_all.work.bodies.values().flatten().count() == 2, "two bodies came a third time");
         assert_eq!(counted(&one), counted(&apart));
+    }
+
+    #[test]
+    fn formats_are_those_of_every_value_however_it_is_written() {
+        let mut inspector = inspector();
+        let mut facts = EndpointFacts::default();
+        for n in 0..9 {
+            let late = if n == 8 { "soon" } else { "2026-01-02" };
+            let (maybe, empty) = if n % 2 == 0 { ("null", "") } else { ("\"::1\"", "2026-01-02") };
+            let body = format!(
+                r#"{{"at":"2026-01-0{d}T10:00:00Z","link":"https:\/\/bank.example\/{n}","n":{n},"late":"{late}",
+                "maybe":{maybe},"empty":"{empty}","same":"2026-01-02","list":["2026-01-0{d}","2026-02-0{d}"],"word":"x{n}",
+                "attributes":[{{"name":"day","value":"2026-01-0{d}"}}]}}"#,
+                d = n + 1,
+            );
+            let target = format!("/a?page={n}&from=2026-01-0{}&q=x{n}&size=", n + 1);
+            let id = format!("00000000-0000-0000-0000-00000000000{n}");
+            inspector
+                .inspect(&exchange(&target, &[("X-Request-ID", &id)], "application/json", &body), &mut facts);
+        }
+        let mut told = BTreeMap::new();
+        let shape = facts.response_shapes.values().next().unwrap();
+        shape.walk(&mut |path, at| {
+            let (kind, count) = at.types().met().find(|(kind, _)| *kind != JsonType::Null).unwrap();
+            if let Some(format) = at.evidence().unwrap().format(kind, count) {
+                told.insert(path.to_owned(), format.name());
+            }
+        });
+        // Of `maybe` there are too few, of `same` there is one, and one of `late` and some of `empty` are none.
+        let expected = [
+            ("$.at", "date-time"),
+            ("$.attributes[*].value", "date"),
+            ("$.link", "uri"),
+            ("$.list[*]", "date"),
+            ("$.n", "int32"),
+        ];
+        assert_eq!(told, expected.map(|(path, name)| (path.to_owned(), name)).into());
+        let fields = facts.fields.sorted();
+        let text =
+            fields.iter().filter_map(|(_, name, evidence)| Some((*name, evidence.format_of_text()?.name())));
+        assert_eq!(text.collect::<Vec<_>>(), [("from", "date"), ("page", "int32"), ("x-request-id", "uuid")]);
+    }
+
+    #[test]
+    fn words_are_gathered_when_they_are_asked_for_and_never_saved() {
+        for asked in [false, true] {
+            let mut inspector = inspector();
+            inspector.gather_constants(asked);
+            let mut facts = EndpointFacts::default();
+            for n in 0..60 {
+                let (status, name) = [("OPEN", "Anna"), ("CLOSED", "Bob")][n % 2];
+                let body = format!(
+                    r#"{{"firstName":"{name}","items":[{{"status":"{status}"}}],"status":"{status}"}}"#
+                );
+                let target = format!("/a?status={status}&login={name}");
+                inspector.inspect(&exchange(&target, &[], "application/json", &body), &mut facts);
+            }
+            let mut told = Vec::new();
+            let shape = facts.response_shapes.values().next().unwrap();
+            shape.walk(&mut |path, at| {
+                let words = at.evidence().unwrap().constants();
+                told.extend(
+                    words.map(|words| (path.to_owned(), words.told("status", 60).unwrap().join("|"))),
+                );
+            });
+            let words = |path: &str| (path.to_owned(), "CLOSED|OPEN".to_owned());
+            let expected = [words("$.items[*].status"), words("$.status")];
+            assert_eq!(told, if asked { expected.as_slice() } else { &[] });
+            let fields = facts.fields.sorted();
+            let gathered = fields.iter().filter(|(_, _, evidence)| evidence.constants().is_some());
+            assert_eq!(
+                gathered.map(|(_, name, _)| *name).collect::<Vec<_>>(),
+                if asked { &["status"][..] } else { &[] }
+            );
+            let saved = serde_json::to_string(&(&facts.fields, shape)).unwrap();
+            assert!(!saved.contains("OPEN") && !saved.contains("CLOSED"));
+        }
     }
 
     proptest! {

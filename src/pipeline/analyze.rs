@@ -127,6 +127,7 @@ impl Analysis {
                     .with_vantages(&self.shard.vantages)
                     .with_methods(&self.shard.methods);
             collector.collect_tags(self.shard.tags);
+            collector.gather_constants(self.shard.constants);
             collector
         };
         let keys = &self.shard.keys;

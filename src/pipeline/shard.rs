@@ -31,6 +31,8 @@ pub struct ShardSettings {
     pub rows: RowsWanted,
     /// Whether the data classes of each exchange are kept, for `--tags`.
     pub tags: bool,
+    /// Whether words that may be constants are gathered, for `--enums`.
+    pub constants: bool,
     /// The proxies whose word on their clients is believed.
     pub trusted: Arc<TrustedProxies>,
     /// Which input is seen at which vantage.
@@ -396,6 +398,7 @@ mod tests {
             inspect_bodies: true,
             rows: RowsWanted::Unredacted,
             tags: false,
+            constants: false,
             trusted: Arc::default(),
             vantages: Arc::default(),
             methods: Arc::default(),

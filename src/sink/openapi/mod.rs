@@ -4,8 +4,9 @@
 //!  endpoints of a service ─▶ paths, each with its methods ─▶ parameters, bodies, answers, security ─▶ one document
 //! ```
 //!
-//! Names and templates are those that the inventory shows; types come from inferred shapes. No value is written, so there
-//! are no examples and no enumerations. What was counted stands beside it as `x-spanlight`. Only operations of APIs are
+//! Names and templates are those that the inventory shows; types and formats come from inferred shapes. No value is
+//! written, so there are no examples; enumerations stand only where their words were gathered because somebody asked for
+//! them. What was counted stands beside it as `x-spanlight`. Only operations of APIs are
 //! told, not files, scanners, health checks and preflights. The same inventory gives the same bytes, and holding the
 //! traffic against its own document finds nothing undocumented.
 

@@ -6,7 +6,7 @@ use super::tree::Node;
 use super::{Merged, Path, PathParameter};
 use crate::caller::{is_key_header, is_key_parameter};
 use crate::classify::Classifier;
-use crate::classify::evidence::{Location, State};
+use crate::classify::evidence::{FieldEvidence, Location, State};
 use crate::inventory::facts::{BodyShape, EndpointFacts};
 use crate::inventory::inspect::{data_fields, name_class};
 use crate::lake::rows;
@@ -123,21 +123,23 @@ fn operation_id(method: &str, template: &str, taken: &mut BTreeSet<String>) -> S
 
 fn parameters(facts: &EndpointFacts, classifier: &Classifier) -> Vec<Node> {
     let mut all = Vec::new();
-    let parameter = |name: &str, place: &str, required: bool, seen: u64, classes: Vec<Node>| {
+    let callers = facts.callers.estimate();
+    let parameter = |name: &str, place: &str, required: bool, seen: u64, known: Option<&FieldEvidence>| {
         let mut node = Node::map().with("name", name).with("in", place);
         if required {
             node.set("required", true);
         }
         let mut evidence = Node::map().with("seen", seen).with("of", facts.requests);
+        let classes = known.map(|known| classes(known, classifier)).unwrap_or_default();
         if !classes.is_empty() {
             evidence.set("classes", classes);
         }
-        node.with("schema", Node::map().with("type", "string")).with("x-spanlight", evidence)
+        node.with("schema", schema::of_text(name, known, callers, classifier)).with("x-spanlight", evidence)
     };
     let fields = facts.fields.sorted();
-    let classes_of = |place: Location, wanted: &str| {
-        let field = fields.iter().find(|(at, name, _)| *at == place && *name == wanted);
-        field.map(|(_, _, evidence)| classes(evidence, classifier)).unwrap_or_default()
+    let in_query = |wanted: &str| {
+        let field = fields.iter().find(|(at, name, _)| *at == Location::RequestQuery && *name == wanted);
+        field.map(|(_, _, evidence)| *evidence)
     };
     let mut hidden = facts.query_overflow;
     for (name, seen) in &facts.query {
@@ -145,7 +147,7 @@ fn parameters(facts: &EndpointFacts, classifier: &Classifier) -> Vec<Node> {
             // A name that is a value, or may not be shown.
             hidden += seen;
         } else if !is_key_parameter(name.as_bytes()) {
-            all.push(parameter(name, "query", false, *seen, classes_of(Location::RequestQuery, name)));
+            all.push(parameter(name, "query", false, *seen, in_query(name)));
         }
     }
     if hidden > 0 {
@@ -170,13 +172,7 @@ fn parameters(facts: &EndpointFacts, classifier: &Classifier) -> Vec<Node> {
         let enough = seen >= MIN_HEADERS && seen >= facts.requests / HEADER_SHARE;
         if *place == Location::RequestHeader && enough && is_parameter(name) {
             let seen = seen.min(facts.requests);
-            all.push(parameter(
-                name,
-                "header",
-                one_in == 1 && seen == facts.requests,
-                seen,
-                classes(evidence, classifier),
-            ));
+            all.push(parameter(name, "header", one_in == 1 && seen == facts.requests, seen, Some(evidence)));
         }
     }
     all
@@ -202,7 +198,12 @@ pub(super) fn path_classes(path: &Path<'_>, parameter: &PathParameter, classifie
             if location == Location::RequestPath && name == place {
                 names.extend(classes(evidence, classifier).into_iter().filter_map(|node| match node {
                     Node::Text(text) => Some(text),
-                    Node::Flag(_) | Node::Number(_) | Node::Share(_) | Node::List(_) | Node::Map(_) => None,
+                    Node::Null
+                    | Node::Flag(_)
+                    | Node::Number(_)
+                    | Node::Share(_)
+                    | Node::List(_)
+                    | Node::Map(_) => None,
                 }));
             }
         }
@@ -219,10 +220,11 @@ fn has_shape(media: &str) -> bool {
 fn content<'m>(
     media: impl Iterator<Item = (&'m str, u64)>,
     shape: Option<&BodyShape>,
+    callers: u64,
     classifier: &Classifier,
 ) -> Node {
     let mut kinds: BTreeMap<&str, u64> = media.filter(|(name, _)| name.contains('/')).collect();
-    let schema = shape.and_then(|shape| schema::of(shape, classifier));
+    let schema = shape.and_then(|shape| schema::of(shape, callers, classifier));
     if schema.is_some() && !kinds.keys().any(|name| has_shape(name)) {
         // Bodies that were understood without a word on what they are.
         kinds.insert("*/*", shape.map_or(0, BodyShape::bodies));
@@ -240,7 +242,7 @@ fn content<'m>(
 
 fn request(facts: &EndpointFacts, classifier: &Classifier) -> Option<Node> {
     let media = facts.request_media.iter().map(|(name, seen)| (name.as_str(), *seen));
-    let content = content(media, Some(&facts.request_shape), classifier);
+    let content = content(media, Some(&facts.request_shape), facts.callers.estimate(), classifier);
     if content.is_empty() {
         return None;
     }
@@ -260,7 +262,8 @@ fn responses(facts: &EndpointFacts, classifier: &Classifier) -> Node {
         let from = (*status, String::new());
         let media = facts.response_media.range(from..).take_while(|((of, _), _)| of == status);
         let media = media.map(|((_, name), seen)| (name.as_str(), *seen));
-        let content = content(media, facts.response_shapes.get(status).map(|shape| &**shape), classifier);
+        let shape = facts.response_shapes.get(status).map(|shape| &**shape);
+        let content = content(media, shape, facts.callers.estimate(), classifier);
         if !content.is_empty() {
             response.set("content", content);
         }

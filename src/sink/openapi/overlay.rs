@@ -152,6 +152,6 @@ fn as_openapi_3_0(node: &mut Node) {
             }
         }
         Node::List(items) => items.iter_mut().for_each(as_openapi_3_0),
-        Node::Flag(_) | Node::Number(_) | Node::Share(_) | Node::Text(_) => {}
+        Node::Null | Node::Flag(_) | Node::Number(_) | Node::Share(_) | Node::Text(_) => {}
     }
 }

@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 /// A value of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
+    /// No value.
+    Null,
     /// True or false.
     Flag(bool),
     /// A count.
@@ -64,7 +66,7 @@ impl Node {
         match self {
             Self::List(items) => items.is_empty(),
             Self::Map(entries) => entries.is_empty(),
-            Self::Flag(_) | Self::Number(_) | Self::Share(_) | Self::Text(_) => false,
+            Self::Null | Self::Flag(_) | Self::Number(_) | Self::Share(_) | Self::Text(_) => false,
         }
     }
 
@@ -102,6 +104,7 @@ impl Node {
             }
             Self::Map(_)
             | Self::List(_)
+            | Self::Null
             | Self::Flag(_)
             | Self::Number(_)
             | Self::Share(_)
@@ -146,6 +149,7 @@ impl Node {
             }
             Self::Map(_)
             | Self::List(_)
+            | Self::Null
             | Self::Flag(_)
             | Self::Number(_)
             | Self::Share(_)
@@ -158,6 +162,7 @@ impl Node {
     fn scalar(&self, out: &mut String) {
         // Writing to a string cannot fail, here and below.
         _ = match self {
+            Self::Null => write!(out, "null"),
             Self::Flag(flag) => write!(out, "{flag}"),
             Self::Number(number) => write!(out, "{number}"),
             Self::Share(share) => write!(out, "{share:?}"),
@@ -212,6 +217,7 @@ fn quoted(out: &mut String, text: &str) {
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
+            Self::Null => serializer.serialize_unit(),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Number(number) => serializer.serialize_u64(*number),
             Self::Share(share) => serializer.serialize_f64(*share),
