@@ -165,8 +165,8 @@ impl HashKey {
         finish(v)
     }
 
-    /// A hash of which the highest bits are good enough to tell values apart in a set of a handful of bits, where
-    /// taking two for one costs nothing; some times cheaper than [`HashKey::hash`].
+    /// A hash that tells values apart where taking two for one costs little: in a set of a handful of bits by its
+    /// highest, or in a memory of what came before. Some times cheaper than [`HashKey::hash`].
     #[must_use]
     pub fn spread(&self, bytes: &[u8]) -> u64 {
         let Self([first, second]) = self;

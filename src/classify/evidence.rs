@@ -7,6 +7,7 @@
 //! key.
 
 use super::ClassId;
+use super::again::Again;
 use super::constants::Constants;
 use super::formats::{self, Broken, Format, Spread};
 use super::keys::KeyVerdict;
@@ -45,6 +46,9 @@ pub struct FieldEvidence {
     /// The words it had, where they were asked for. They stay in memory: no state is written with them.
     #[serde(skip)]
     pub(crate) constants: Option<Box<Constants>>,
+    /// What its last values came to.
+    #[serde(skip)]
+    again: Again,
 }
 
 /// What the sample of a field's values came to. Which values are in it is told by their keyed hashes alone, and from
@@ -288,6 +292,31 @@ impl FieldEvidence {
             found.sort_by_key(|known| known.class);
         }
         self.verdict = None;
+        self.again.forget();
+    }
+
+    /// A keyed hash of a value, where it may be one whose outcome is remembered.
+    #[inline]
+    pub(crate) fn asks_again(&self, hash: impl FnOnce() -> u64) -> Option<u64> {
+        self.again.asks(self.values).then(hash)
+    }
+
+    /// Adds to `hits` what a value came to, if it is remembered, and gives the hash that tells it from others.
+    #[inline]
+    pub(crate) fn recall(&mut self, kind: JsonType, again: Option<u64>, hits: &mut Vec<Hit>) -> Option<u64> {
+        let outcome = self.again.recall(kind, again?)?;
+        hits.extend(outcome.map(|(hit, _)| hit));
+        Some(outcome.map_or(0, |(_, hash)| hash))
+    }
+
+    /// Remembers what a value came to, unless there are several outcomes.
+    #[inline]
+    pub(crate) fn remember(&mut self, kind: JsonType, again: Option<u64>, hits: &[Hit], hash: u64) {
+        if let Some(again) = again
+            && hits.len() < 2
+        {
+            self.again.remember(kind, again, hits.first().map(|hit| (*hit, hash)));
+        }
     }
 
     /// What was found, by class.

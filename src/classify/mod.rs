@@ -6,6 +6,7 @@
 //! any order and keeps no value, unless [`constants`] were asked for. [`evidence::judge`] turns the counts of a field into a confidence and a
 //! state; [`Classifier::reason`] says why in words.
 
+mod again;
 pub mod checks;
 pub mod constants;
 pub mod evidence;

@@ -1244,14 +1244,22 @@ impl<'a> Walker<'_, 'a> {
                     }
                     return;
                 }
-                let Some(verdict) = &evidence.verdict else { return };
-                self.work.hits.clear();
-                self.classifier.classify(verdict, kind, value, &mut self.work.hits);
-                if self.work.hits.is_empty() {
+                let again = evidence.asks_again(|| hash_key.spread(value));
+                let hits = &mut self.work.hits;
+                hits.clear();
+                let hash = if let Some(hash) = evidence.recall(kind, again, hits) {
+                    hash
+                } else {
+                    let Some(verdict) = &evidence.verdict else { return };
+                    self.classifier.classify(verdict, kind, value, hits);
+                    let hash = if hits.is_empty() { 0 } else { hash_key.hash(value) };
+                    evidence.remember(kind, again, hits, hash);
+                    hash
+                };
+                if hits.is_empty() {
                     evidence.settle();
                     return;
                 }
-                let hash = self.hash_key.hash(value);
                 let mut valid = None;
                 for hit in &self.work.hits {
                     evidence.count(*hit, hash, self.work.now);
