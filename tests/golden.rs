@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{analyze, assert_golden, stdout};
+use common::{analyze, assert_golden, fixture, spanlight, stdout};
 use std::path::Path;
 
 #[test]
@@ -28,4 +28,15 @@ fn the_scenario_shows_what_it_showed() {
     assert_golden("openbanking/golden/summary.txt", &stdout(&output));
     assert_golden("openbanking/golden/inventory.jsonl", &std::fs::read_to_string(inventory).unwrap());
     assert_golden("openbanking/golden/findings.jsonl", &std::fs::read_to_string(findings).unwrap());
+}
+
+#[test]
+fn a_service_of_the_scenario_is_documented_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = spanlight(folder.path());
+    command.args(["export", "openapi", "--quiet", "--enums", "--service", "partner.bank.example", "--key"]);
+    command.arg(fixture("test.key")).arg(fixture("openbanking/scenario.pcap.gz"));
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    assert_golden("openbanking/golden/partner.openapi.yaml", &stdout(&output));
 }

@@ -194,6 +194,10 @@ impl Constants {
             Some("currency") => words
                 .iter()
                 .all(|word| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic())),
+            // Of a chat or of a company its people call it what they like.
+            Some("channel" | "unit") => {
+                words.iter().all(|word| !word.bytes().any(|byte| byte.is_ascii_lowercase()))
+            }
             Some(_) | None => true,
         };
         (alike && fits).then_some(words)
@@ -291,11 +295,13 @@ mod tests {
             ("two hands", "type", vec![("Anna", 30), ("business", 30)]),
             ("states of a country", "state", vec![("CA", 30), ("NY", 30)]),
             ("states spelt out", "state", vec![("Texas", 30), ("Ohio", 30)]),
+            ("rooms", "channel", vec![("anna-and-bob", 30), ("general", 30)]),
             ("no currencies", "currency", vec![("Anna", 30), ("Bob", 30)]),
         ] {
             assert_eq!(told(name, &words), None, "{why}");
         }
         assert_eq!(told("state", &[("OPEN", 30), ("IN_REVIEW", 30)]), some("IN_REVIEW|OPEN"));
+        assert_eq!(told("channel", &[("MOBILE", 30), ("WEB", 30)]), some("MOBILE|WEB"));
         assert_eq!(told("currency", &[("EUR", 30), ("GBP", 30)]), some("EUR|GBP"));
     }
 

@@ -31,9 +31,8 @@ pub struct FieldEvidence {
     pub(crate) values: u64,
     /// By class, in the order of class numbers.
     pub(crate) found: Vec<ClassEvidence>,
-    /// What the values in the sample came to, while all others count too. None when no sample was asked for: all values
-    /// are the sample then.
-    sample: Option<Box<Sample>>,
+    /// What few fields have: apart, since there is a field for each property of each body.
+    aside: Option<Box<Aside>>,
     /// One in how many values counted; 0 and 1 while all did.
     sampled_one_in: u32,
     /// Whether the value that is being looked at is in the sample.
@@ -43,12 +42,20 @@ pub struct FieldEvidence {
     broken: Broken,
     /// Proof that values are distinct.
     spread: Spread,
-    /// The words it had, where they were asked for. They stay in memory: no state is written with them.
-    #[serde(skip)]
-    pub(crate) constants: Option<Box<Constants>>,
     /// What its last values came to.
     #[serde(skip)]
     again: Again,
+}
+
+/// What few fields have.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Aside {
+    /// What the values in the sample came to, while all others count too. None when no sample was asked for: all values
+    /// are the sample then.
+    sample: Option<Sample>,
+    /// The words it had, where they were asked for. They stay in memory: no state is written with them.
+    #[serde(skip)]
+    constants: Option<Constants>,
 }
 
 /// What the sample of a field's values came to. Which values are in it is told by their keyed hashes alone, and from
@@ -229,31 +236,45 @@ impl FieldEvidence {
     /// The words it had, where they were asked for and its key may name constants.
     #[must_use]
     pub fn constants(&self) -> Option<&Constants> {
-        self.constants.as_deref()
+        self.aside.as_ref()?.constants.as_ref()
+    }
+
+    /// The same, to gather them.
+    pub(crate) fn constants_mut(&mut self) -> Option<&mut Constants> {
+        self.aside.as_mut()?.constants.as_mut()
+    }
+
+    /// Begins to gather the words it has, unless that has begun.
+    pub(crate) fn gather_constants(&mut self) {
+        self.aside.get_or_insert_default().constants.get_or_insert_default();
     }
 
     /// Lets the sample stand for all values, once it holds enough distinct ones. To be called when all outcomes of a
     /// value are counted.
     pub(crate) fn settle(&mut self) {
-        let Some(sample) = self.sample.take_if(|sample| sample.hashes.0.len() == HASHES) else { return };
-        (self.values, self.found, self.sampled_one_in) = (sample.values, sample.found, sample.one_in);
+        let enough = |sample: &Sample| sample.hashes.0.len() == HASHES;
+        if self.aside.as_ref().and_then(|aside| aside.sample.as_ref()).is_some_and(enough) {
+            self.only_sample();
+        }
     }
 
     /// The sample of one in `one_in`. What was gathered at another rate or without a sample, as before a change of the
     /// settings, belongs to it as a whole: it must not be forgotten once the sample stands for all.
     fn sample_of(&mut self, one_in: u32) -> &mut Sample {
-        if self.sample.as_ref().is_some_and(|sample| sample.one_in != one_in) {
-            self.sample = None;
+        let aside = self.aside.get_or_insert_default();
+        if aside.sample.as_ref().is_some_and(|sample| sample.one_in != one_in) {
+            aside.sample = None;
         }
-        self.sample.get_or_insert_with(|| {
+        aside.sample.get_or_insert_with(|| {
             let (values, found) = (self.values, self.found.clone());
-            Box::new(Sample { one_in, values, found, hashes: Lowest::default() })
+            Sample { one_in, values, found, hashes: Lowest::default() }
         })
     }
 
     /// Leaves of all values those in the sample, if they are not left already, and tells its rate.
     fn only_sample(&mut self) -> u32 {
-        if let Some(sample) = self.sample.take() {
+        if let Some(sample) = self.aside.as_mut().and_then(|aside| aside.sample.take()) {
+            self.aside.take_if(|aside| aside.constants.is_none());
             (self.values, self.found, self.sampled_one_in) = (sample.values, sample.found, sample.one_in);
         }
         self.sampled_one_in
@@ -272,7 +293,9 @@ impl FieldEvidence {
 
     /// Takes in one outcome of an exchange at `now`; `hash` is the keyed hash of a value that passed.
     pub(crate) fn count(&mut self, hit: Hit, hash: u64, now: Timestamp) {
-        if let Some(sample) = self.sample.as_mut().filter(|_| self.now_sampled) {
+        if self.now_sampled
+            && let Some(sample) = self.aside.as_mut().and_then(|aside| aside.sample.as_mut())
+        {
             count_in(&mut sample.found, hit, hash, now);
         }
         count_in(&mut self.found, hit, hash, now);
@@ -280,7 +303,7 @@ impl FieldEvidence {
 
     /// Gives each class its number in another classifier. What that one does not know is forgotten.
     pub(crate) fn renumber(&mut self, numbers: &[Option<ClassId>]) {
-        let sampled = self.sample.iter_mut().map(|sample| &mut sample.found);
+        let sampled = self.aside.iter_mut().filter_map(|aside| Some(&mut aside.sample.as_mut()?.found));
         for found in std::iter::once(&mut self.found).chain(sampled) {
             found.retain_mut(|known| match numbers.get(usize::from(known.class.0)).copied().flatten() {
                 Some(number) => {
@@ -386,16 +409,16 @@ impl Merge for FieldEvidence {
         }
         self.broken.absorb(other.broken);
         self.spread.absorb(other.spread);
-        match (&mut self.constants, other.constants.take()) {
-            (Some(mine), Some(theirs)) => mine.absorb(theirs),
-            (mine @ None, theirs) => *mine = theirs,
-            (Some(_), None) => {}
+        if let Some(theirs) = other.aside.as_mut().and_then(|aside| aside.constants.take()) {
+            self.aside.get_or_insert_default().constants.get_or_insert_default().absorb(theirs);
         }
         if self.sampled_one_in.max(other.sampled_one_in) > 1 {
             // Where the sample stands for all values on one side, it does on the other.
             self.sampled_one_in = self.only_sample().max(other.only_sample());
         } else {
-            let rate = |one: &Self| one.sample.as_ref().map_or(0, |sample| sample.one_in);
+            let rate = |one: &Self| {
+                one.aside.as_ref().and_then(|aside| aside.sample.as_ref()).map_or(0, |sample| sample.one_in)
+            };
             let one_in = rate(self).max(rate(&other));
             if one_in > 1 {
                 let (mine, theirs) = (self.sample_of(one_in), std::mem::take(other.sample_of(one_in)));
@@ -718,6 +741,12 @@ mod tests {
 
     fn state(evidence: &FieldEvidence) -> (u64, Vec<ClassEvidence>) {
         (evidence.values, evidence.classes().cloned().collect())
+    }
+
+    #[test]
+    fn a_field_takes_little_room() {
+        // There is one for each property of each body of each endpoint.
+        assert_eq!(size_of::<FieldEvidence>(), 64);
     }
 
     #[test]

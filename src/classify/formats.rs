@@ -181,7 +181,6 @@ fn of_number(value: &[u8]) -> u16 {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return 0;
     }
-    // Most are short.
     if digits.len() <= 9 {
         return NUMBERS;
     }

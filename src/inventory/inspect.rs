@@ -598,9 +598,9 @@ impl Inspector {
         if let Some(evidence) = evidence.as_deref_mut().filter(|_| parameter) {
             evidence.take_format_of_text(value, hash_key);
             if self.constants && evidence.values() == 0 && constants::may_have(label, verdict) {
-                evidence.constants.get_or_insert_default();
+                evidence.gather_constants();
             }
-            if let Some(constants) = &mut evidence.constants {
+            if let Some(constants) = evidence.constants_mut() {
                 constants.take(value);
             }
         }
@@ -1172,7 +1172,7 @@ impl<'a> Walker<'_, 'a> {
         if let Some(evidence) = self.shape.evidence_mut(node) {
             evidence.verdict = Some(Arc::clone(&verdict));
             if self.constants && constants::may_have(own, &verdict) {
-                evidence.constants.get_or_insert_default();
+                evidence.gather_constants();
             }
         }
         verdict
@@ -1307,7 +1307,7 @@ impl<'a> Walker<'_, 'a> {
         let name = self.name().unwrap_or(EMPTY);
         // Whether it may have constants is worked out with what its key says.
         self.ensure_verdict(node, name);
-        if let Some(constants) = self.shape.evidence_mut(node).and_then(|known| known.constants.as_mut()) {
+        if let Some(constants) = self.shape.evidence_mut(node).and_then(FieldEvidence::constants_mut) {
             constants.take(Text::coded(raw, coding).decode(&mut self.work.value));
         }
     }
