@@ -78,7 +78,7 @@ impl Again {
 /// By what a value is known, and its place. A number and a text of the same bytes are two.
 fn mark(kind: JsonType, hash: u64) -> (u64, usize) {
     let mark = hash.wrapping_add((kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    (mark, (mark & (PLACES as u64 - 1)) as usize)
+    (mark, usize::try_from(mark % PLACES as u64).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -42,10 +42,29 @@ pub struct FieldEvidence {
     broken: Broken,
     /// Proof that values are distinct.
     spread: Spread,
+    /// Whether its values are more, or longer, than are held as choices.
+    many: bool,
+    /// The values it had, while they are few.
+    choices: Option<Box<Choices>>,
     /// What its last values came to.
     #[serde(skip)]
     again: Again,
 }
+
+/// Which values a field had, by keyed hash: enough to tell whether they are those that a document enumerates.
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Choices(Vec<u64>);
+
+impl fmt::Debug for Choices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Choices({})", self.0.len())
+    }
+}
+
+/// Distinct values that are held as choices.
+pub const MAX_CHOICES: usize = 16;
+/// The longest of them, in bytes.
+pub const MAX_CHOICE: usize = 64;
 
 /// What few fields have.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -318,6 +337,52 @@ impl FieldEvidence {
         self.again.forget();
     }
 
+    /// Takes in a value as one of few.
+    pub(crate) fn take_choice(&mut self, value: &[u8], key: HashKey) {
+        if self.many {
+            return;
+        }
+        if value.len() > MAX_CHOICE {
+            self.choose_no_more();
+        } else {
+            self.choose(key.hash(value));
+        }
+    }
+
+    fn choose(&mut self, hash: u64) {
+        let Choices(all) = &mut **self.choices.get_or_insert_default();
+        if let Err(at) = all.binary_search(&hash) {
+            if all.len() < MAX_CHOICES {
+                all.insert(at, hash);
+            } else {
+                self.choose_no_more();
+            }
+        }
+    }
+
+    fn choose_no_more(&mut self) {
+        self.many = true;
+        self.choices = None;
+    }
+
+    /// The values it had, by keyed hash, while they are at most [`MAX_CHOICES`] of at most [`MAX_CHOICE`] bytes.
+    #[must_use]
+    pub fn choices(&self) -> Option<&[u64]> {
+        self.choices.as_deref().map(|choices| choices.0.as_slice())
+    }
+
+    /// Whether it had more values than that, or a longer one.
+    #[must_use]
+    pub const fn has_many(&self) -> bool {
+        self.many
+    }
+
+    /// Whether some value of the type that a format is for did not have it.
+    #[must_use]
+    pub const fn breaks(&self, format: Format) -> bool {
+        self.broken.has(format)
+    }
+
     /// A keyed hash of a value, where it may be one whose outcome is remembered.
     #[inline]
     pub(crate) fn asks_again(&self, hash: impl FnOnce() -> u64) -> Option<u64> {
@@ -409,6 +474,14 @@ impl Merge for FieldEvidence {
         }
         self.broken.absorb(other.broken);
         self.spread.absorb(other.spread);
+        if other.many {
+            self.choose_no_more();
+        }
+        for hash in other.choices.take().into_iter().flat_map(|choices| choices.0) {
+            if !self.many {
+                self.choose(hash);
+            }
+        }
         if let Some(theirs) = other.aside.as_mut().and_then(|aside| aside.constants.take()) {
             self.aside.get_or_insert_default().constants.get_or_insert_default().absorb(theirs);
         }
@@ -744,9 +817,38 @@ mod tests {
     }
 
     #[test]
+    fn choices_are_held_while_they_are_few_and_short_in_any_order() {
+        let key = HashKey::new(1, 2);
+        let held = |values: &[String]| {
+            let mut evidence = FieldEvidence::default();
+            for value in values {
+                evidence.take_choice(value.as_bytes(), key);
+            }
+            evidence
+        };
+        let told = |evidence: &FieldEvidence| (evidence.choices().map(<[u64]>::to_vec), evidence.has_many());
+        let words: Vec<String> = (0..MAX_CHOICES).map(|n| n.to_string()).collect();
+        let full = held(&words);
+        assert_eq!((full.choices().unwrap().len(), full.has_many()), (MAX_CHOICES, false));
+        for (front, back) in [(&words[..3], &words[2..]), (&words[9..], &words[..9])] {
+            let (mut one, mut other) = (held(front), held(back));
+            one.absorb(held(back));
+            other.absorb(held(front));
+            assert_eq!((told(&one), told(&other)), (told(&full), told(&full)));
+        }
+        for more in ["x".to_owned(), "y".repeat(MAX_CHOICE + 1)] {
+            let (mut one, mut other) = (full.clone(), held(std::slice::from_ref(&more)));
+            one.absorb(held(&[more]));
+            other.absorb(full.clone());
+            assert_eq!((told(&one), told(&other)), ((None, true), (None, true)));
+        }
+        assert_eq!(told(&FieldEvidence::default()), (None, false));
+    }
+
+    #[test]
     fn a_field_takes_little_room() {
         // There is one for each property of each body of each endpoint.
-        assert_eq!(size_of::<FieldEvidence>(), 64);
+        assert_eq!(size_of::<FieldEvidence>(), 80);
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl Format {
     /// The narrower first.
     const NUMBERS: [Self; 2] = [Self::Int32, Self::Int64];
 
+    /// The format that a schema calls so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::STRINGS.into_iter().chain(Self::NUMBERS).find(|format| format.name() == name)
+    }
+
     /// What a schema calls it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -84,6 +90,11 @@ const NUMBERS: u16 = Format::Int32.bit() | Format::Int64.bit();
 pub(crate) struct Broken(u16);
 
 impl Broken {
+    /// Whether some value did not have this format.
+    pub(crate) const fn has(self, format: Format) -> bool {
+        self.0 & format.bit() != 0
+    }
+
     /// Whether values of this type may still have a format.
     #[inline]
     pub(crate) const fn is_open(self, kind: JsonType) -> bool {

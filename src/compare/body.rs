@@ -4,10 +4,15 @@
 //! documented, or below a value of the wrong type, is not looked at: the topmost difference is the finding.
 
 use super::{Options, Seen, counted};
+use crate::classify::FieldEvidence;
+use crate::classify::evidence::{MAX_CHOICE, MAX_CHOICES};
+use crate::classify::formats::Format;
 use crate::finding::{Kind, Register, Severity};
 use crate::inventory::facts::BodyShape;
-use crate::schema::{Cursor, JsonType, Name};
-use crate::spec::{DocumentPlace, DocumentSet, Operation, SchemaRef, StatusPattern};
+use crate::schema::{Cursor, JsonType, Name, TypeCounts};
+use crate::secret::HashKey;
+use crate::spec::{DocumentPlace, DocumentSet, Operation, Schema, SchemaRef, StatusPattern};
+use std::collections::BTreeSet;
 
 /// Judges the bodies. Returns the properties of answers that the document does not name, by status, and the statuses of
 /// whose bodies it says nothing.
@@ -32,12 +37,13 @@ pub(super) fn judge(
         if schemas.iter().all(Option::is_none) {
             silent.push(*status);
         }
-        let unnamed = hold(one, documents, shape, schemas, Direction::Response(*status), register);
+        let unnamed =
+            hold(one, (documents, options.values), shape, schemas, Direction::Response(*status), register);
         undocumented.extend(unnamed.into_iter().map(|path| (*status, path)));
     }
     let schemas: Vec<_> =
         one.operations.iter().map(|(_, operation)| documents.request_schema(operation)).collect();
-    hold(one, documents, &facts.request_shape, schemas, Direction::Request, register);
+    hold(one, (documents, None), &facts.request_shape, schemas, Direction::Request, register);
     form(one, documents, register);
     (undocumented, silent)
 }
@@ -82,7 +88,7 @@ enum Direction {
 /// Holds one shape against its schemas, and returns the properties that they do not name.
 fn hold<'d>(
     one: &Seen<'_>,
-    documents: &'d DocumentSet,
+    (documents, values): (&'d DocumentSet, Option<HashKey>),
     shape: &BodyShape,
     schemas: Vec<Option<SchemaRef<'d>>>,
     direction: Direction,
@@ -92,7 +98,7 @@ fn hold<'d>(
     let Some(schemas) = schemas.into_iter().collect::<Option<Vec<_>>>() else { return Vec::new() };
     let (Some(schema), Some(root)) = (SchemaRef::either(schemas), shape.root()) else { return Vec::new() };
     let mut unnamed = Vec::new();
-    let mut walk = Walk { documents, direction, full: shape.overflow() > 0, drifts: Vec::new() };
+    let mut walk = Walk { documents, values, direction, full: shape.overflow() > 0, drifts: Vec::new() };
     walk.compare(root, &schema, &mut String::from("$"));
     let bodies = shape.bodies();
     for drift in walk.drifts {
@@ -135,8 +141,23 @@ impl Drift {
     }
 }
 
+/// Whether a format means the same to everybody: addresses and links are judged more strictly here than many do.
+const fn is_asserted(format: Format) -> bool {
+    match format {
+        Format::Date
+        | Format::DateTime
+        | Format::Uuid
+        | Format::Ipv4
+        | Format::Ipv6
+        | Format::Int32
+        | Format::Int64 => true,
+        Format::Time | Format::Email | Format::Uri => false,
+    }
+}
+
 struct Walk<'d> {
     documents: &'d DocumentSet,
+    values: Option<HashKey>,
     direction: Direction,
     /// Whether the shape could not hold everything: then what is absent may have been there.
     full: bool,
@@ -144,7 +165,7 @@ struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    fn compare<E>(&mut self, seen: Cursor<'_, E>, promised: &SchemaRef<'d>, path: &mut String) {
+    fn compare(&mut self, seen: Cursor<'_, FieldEvidence>, promised: &SchemaRef<'d>, path: &mut String) {
         let schema = self.documents.schema(promised);
         let types = seen.types();
         if schema.deprecated && self.direction == Direction::Request && path != "$" {
@@ -167,6 +188,10 @@ impl<'d> Walk<'d> {
                     schema.types.words()
                 );
                 self.add(Kind::ResponseTypeMismatch, path, (count, types.total()), words, promised);
+            }
+            if let Some(evidence) = seen.evidence() {
+                self.format(types, evidence, &schema, promised, path);
+                self.choice(types, evidence, &schema, promised, path);
             }
         }
         if schema.types.has(JsonType::Array)
@@ -209,16 +234,83 @@ impl<'d> Walk<'d> {
         }
     }
 
-    fn inside<E>(&mut self, seen: Cursor<'_, E>, promise: &SchemaRef<'d>, path: &mut String, suffix: &str) {
+    /// Whether all values have the format that is promised. How many do not is not counted.
+    fn format(
+        &mut self,
+        types: TypeCounts,
+        evidence: &FieldEvidence,
+        schema: &Schema<'d>,
+        promised: &SchemaRef<'d>,
+        path: &str,
+    ) {
+        let Some(format) = schema.format.and_then(Format::named).filter(|format| is_asserted(*format)) else {
+            return;
+        };
+        let kind = if format.is_of_numbers() { JsonType::Integer } else { JsonType::String };
+        let values = types.of(kind);
+        if values > 0 && schema.types.has(kind) && evidence.breaks(format) {
+            let words =
+                format!("not all of {} have the format `{}`", counted(values, "value"), format.name());
+            self.add(Kind::ResponseFormatMismatch, path, (1, values), words, promised);
+        }
+    }
+
+    /// Whether all values are among those that are enumerated.
+    fn choice(
+        &mut self,
+        types: TypeCounts,
+        evidence: &FieldEvidence,
+        schema: &Schema<'d>,
+        promised: &SchemaRef<'d>,
+        path: &str,
+    ) {
+        let (Some(key), Some(words)) = (self.values, schema.words()) else { return };
+        // What is of another type is told as that.
+        if types.met().any(|(kind, _)| !schema.types.has(kind)) {
+            return;
+        }
+        let known: BTreeSet<u64> = words.iter().map(|word| key.hash(word.as_bytes())).collect();
+        let enumerated = counted(words.len() as u64, "word");
+        if let Some(choices) = evidence.choices() {
+            let strange = choices.iter().filter(|hash| !known.contains(hash)).count() as u64;
+            if strange > 0 {
+                let all = choices.len() as u64;
+                let words = format!(
+                    "{strange} of {} {} not among the {enumerated} that the document enumerates",
+                    counted(all, "distinct value"),
+                    if strange == 1 { "is" } else { "are" }
+                );
+                self.add(Kind::ResponseEnumMismatch, path, (strange, all), words, promised);
+            }
+        } else if evidence.has_many()
+            && words.len() <= MAX_CHOICES
+            && words.iter().all(|word| word.len() <= MAX_CHOICE)
+        {
+            let values = types.total();
+            let words = format!(
+                "not all of {} are among the {enumerated} that the document enumerates",
+                counted(values, "value")
+            );
+            self.add(Kind::ResponseEnumMismatch, path, (1, values), words, promised);
+        }
+    }
+
+    fn inside(
+        &mut self,
+        seen: Cursor<'_, FieldEvidence>,
+        promise: &SchemaRef<'d>,
+        path: &mut String,
+        suffix: &str,
+    ) {
         let length = path.len();
         path.push_str(suffix);
         self.compare(seen, promise, path);
         path.truncate(length);
     }
 
-    fn required<E>(
+    fn required(
         &mut self,
-        seen: Cursor<'_, E>,
+        seen: Cursor<'_, FieldEvidence>,
         name: &str,
         objects: u64,
         schema: &crate::spec::Schema<'d>,

@@ -31,6 +31,7 @@ pub use unseen::{Part, Unseen, unseen};
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::facts::EndpointFacts;
 use crate::inventory::{Endpoint, EndpointClass, Inventory};
+use crate::secret::HashKey;
 use crate::spec::{DocumentPlace, DocumentSet, Operation, OperationId, RouteId, Routed};
 use crate::time::Timestamp;
 use crate::tls::service::Services;
@@ -130,6 +131,8 @@ pub struct Options<'a> {
     pub error_bodies: bool,
     /// Whether operators tell who owns what: then what has no owner is a finding.
     pub governed: bool,
+    /// The key of the hashes by which fields hold their values; without it none are held against enumerations.
+    pub values: Option<HashKey>,
 }
 
 impl std::fmt::Debug for Options<'_> {
@@ -144,7 +147,14 @@ impl std::fmt::Debug for Options<'_> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { data: &NothingKnown, sensitive_tier: 3, services: None, error_bodies: false, governed: false }
+        Self {
+            data: &NothingKnown,
+            sensitive_tier: 3,
+            services: None,
+            error_bodies: false,
+            governed: false,
+            values: None,
+        }
     }
 }
 

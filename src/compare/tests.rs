@@ -12,6 +12,7 @@ use crate::inventory::policy::Policy;
 use crate::inventory::versions;
 use crate::merge::Merge;
 use crate::schema::{JsonType, NodeId};
+use crate::secret::HashKey;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -35,6 +36,10 @@ fn document(paths: &Value) -> DocumentSet {
     )])
 }
 
+fn value_key() -> HashKey {
+    HashKey::new(1, 2)
+}
+
 fn grow(shape: &mut BodyShape, at: NodeId, value: &Value) {
     let kind = match value {
         Value::Null => JsonType::Null,
@@ -46,6 +51,11 @@ fn grow(shape: &mut BodyShape, at: NodeId, value: &Value) {
         Value::Object(_) => JsonType::Object,
     };
     shape.count(at, kind);
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if let (JsonType::String | JsonType::Integer, Some(evidence)) = (kind, shape.evidence_mut(at)) {
+        evidence.take_format(kind, text.as_bytes(), value_key());
+        evidence.take_choice(text.as_bytes(), value_key());
+    }
     for (name, inner) in value.as_object().into_iter().flatten() {
         let child = match name.strip_prefix('{') {
             Some(what) => shape.wildcard(at, what.trim_end_matches('}'), 1_000),
@@ -98,7 +108,8 @@ fn inventory_of(endpoints: Vec<Endpoint>, documents: &DocumentSet, spans: Spans)
 }
 
 fn found(endpoints: Vec<Endpoint>, documents: &DocumentSet) -> Vec<Finding> {
-    compare(&inventory_of(endpoints, documents, Spans::default()), documents, &Options::default())
+    let options = Options { values: Some(value_key()), ..Options::default() };
+    compare(&inventory_of(endpoints, documents, Spans::default()), documents, &options)
 }
 
 /// Kind, method, path and detail of each finding in few letters, sorted.
@@ -758,6 +769,77 @@ fn environments_are_compared_where_they_are_of_one_api() {
         ),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn formats_and_enumerations_that_answers_do_not_keep_are_found() {
+    let string = |more: Value| {
+        let mut schema = json!({"type": "string"});
+        schema.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        schema
+    };
+    let set = document(
+        &json!({"/a": {"get": {"responses": {"200": {"description": "", "content": {"application/json": {
+            "schema": {"type": "object", "properties": {
+                "status": string(json!({"enum": ["OPEN", "CLOSED"]})),
+                "kept": string(json!({"enum": ["OPEN", "CLOSED"]})),
+                "many": string(json!({"enum": ["0", "1"]})),
+                "either": {"anyOf": [string(json!({"enum": ["A"]})), string(json!({}))]},
+                "level": {"type": ["integer", "null"], "enum": [1, 2, null]},
+                "wrong": {"type": "integer", "enum": [1]},
+                "day": string(json!({"format": "date"})),
+                "at": string(json!({"format": "date-time"})),
+                "small": {"type": "integer", "format": "int32"},
+                "link": string(json!({"format": "uri"})),
+                "other": string(json!({"format": "bank-account"})),
+            }}
+        }}}}}}}),
+    );
+    let bodies: Vec<Value> = (0..20)
+        .map(|n| {
+            json!({
+                "status": if n == 7 { "PENDING" } else { "OPEN" }, "kept": "CLOSED", "many": n.to_string(), "either": "B",
+                "level": if n == 3 { json!(null) } else { json!(1 + n % 3) }, "wrong": "x",
+                "day": if n == 9 { "2026-02-30" } else { "2026-02-28" }, "at": "2026-02-28T10:00:00Z",
+                "small": 3_000_000_000_u64, "link": "nowhere", "other": "7",
+            })
+        })
+        .collect();
+    let mut facts = facts(&[(200, 20)]);
+    facts.response_shapes.insert(200, Box::new(shape(&bodies)));
+    let all = found(vec![get("/v1/a", facts.clone())], &set);
+    let told = |kind: Kind| -> Vec<String> {
+        let all = all.iter().filter(|one| one.kind == kind);
+        let mut all: Vec<String> = all
+            .map(|one| format!("{} {} of {}: {}", one.detail, one.count, one.of, one.explanation))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(
+        told(Kind::ResponseEnumMismatch),
+        [
+            "$.level 1 of 3: 1 of 3 distinct values is not among the 2 words that the document enumerates; 20 answers of status 200 read",
+            "$.many 1 of 20: not all of 20 values are among the 2 words that the document enumerates; 20 answers of status 200 read",
+            "$.status 1 of 2: 1 of 2 distinct values is not among the 2 words that the document enumerates; 20 answers of status 200 read",
+        ]
+    );
+    assert_eq!(
+        told(Kind::ResponseFormatMismatch),
+        [
+            "$.day 1 of 20: not all of 20 values have the format `date`; 20 answers of status 200 read",
+            "$.small 1 of 20: not all of 20 values have the format `int32`; 20 answers of status 200 read",
+        ]
+    );
+    assert_eq!(told(Kind::ResponseTypeMismatch).len(), 1, "{all:#?}");
+    assert!(
+        all.iter().all(|one| one.kind.name().ends_with("mismatch") && one.document.is_some()),
+        "{all:#?}"
+    );
+    // Who has no key knows no values.
+    let inventory = inventory_of(vec![get("/v1/a", facts)], &set, Spans::default());
+    let blind = compare(&inventory, &set, &Options::default());
+    assert!(blind.iter().all(|one| one.kind != Kind::ResponseEnumMismatch));
 }
 
 /// The facts of so many answers that state these policies.

@@ -87,11 +87,15 @@ pub enum Kind {
     SensitiveDataCacheable,
     /// A level of service that was agreed on and is not kept.
     SlaMissed,
+    /// A value in answers that lacks the format which the document says it has.
+    ResponseFormatMismatch,
+    /// A value in answers that is none of those which the document enumerates.
+    ResponseEnumMismatch,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -134,6 +138,8 @@ impl Kind {
         Self::PolicyGap,
         Self::SensitiveDataCacheable,
         Self::SlaMissed,
+        Self::ResponseFormatMismatch,
+        Self::ResponseEnumMismatch,
     ];
 
     /// The stable name: snake case.
@@ -182,6 +188,8 @@ impl Kind {
             Self::PolicyGap => "policy_gap",
             Self::SensitiveDataCacheable => "sensitive_data_cacheable",
             Self::SlaMissed => "sla_missed",
+            Self::ResponseFormatMismatch => "response_format_mismatch",
+            Self::ResponseEnumMismatch => "response_enum_mismatch",
         }
     }
 
@@ -218,7 +226,10 @@ impl Kind {
                 &["OWASP-API3:2023", "CWE-915"]
             }
             Self::UndocumentedResponseProperty => &["OWASP-API3:2023", "CWE-213"],
-            Self::ResponseTypeMismatch | Self::MissingRequiredProperty => &["OWASP-API9:2023"],
+            Self::ResponseTypeMismatch
+            | Self::ResponseFormatMismatch
+            | Self::ResponseEnumMismatch
+            | Self::MissingRequiredProperty => &["OWASP-API9:2023"],
             Self::SecurityNotEnforced | Self::UnauthenticatedSensitiveData => &["OWASP-API2:2023", "CWE-306"],
             Self::SensitiveDataInUrl => &["OWASP-API8:2023", "CWE-598"],
             Self::GatewayBypass => &["OWASP-API9:2023", "OWASP-API5:2023", "CWE-288"],

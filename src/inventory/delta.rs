@@ -7,6 +7,7 @@
 
 use super::capability::capability;
 use super::facts::EndpointFacts;
+use super::inspect;
 use super::learner::{
     self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Ruling, ScannerSource, Segment,
     SegmentAccount, ValuePaths,
@@ -22,7 +23,7 @@ use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
 use crate::caller::AuthScheme;
 use crate::classify::{ClassId, Classifier};
 use crate::merge::Merge;
-use crate::secret::{FingerprintKey, Purpose};
+use crate::secret::{FingerprintKey, HashKey, Purpose};
 use crate::spec::{DocumentSet, HostMatch, PathSegment, RouteId};
 use crate::time::Timestamp;
 use crate::tls::service::Services;
@@ -35,6 +36,7 @@ use std::time::Duration;
 /// What was learnt. See the module's doc.
 #[derive(Clone, Debug)]
 pub struct Delta {
+    value_key: HashKey,
     pub(super) learner: Learner<EndpointFacts>,
     pub(super) issuers: BTreeMap<Arc<str>, u64>,
     pub(super) all_callers: CallerSketch,
@@ -128,6 +130,7 @@ impl Delta {
     #[must_use]
     pub fn new(key: &FingerprintKey) -> Self {
         Self {
+            value_key: inspect::value_key(key),
             learner: Learner::new(learner::LearnerLimits::default(), rank_key(key)),
             issuers: BTreeMap::new(),
             all_callers: CallerSketch::default(),
@@ -145,6 +148,7 @@ impl Delta {
     #[must_use]
     pub fn take(&mut self) -> Self {
         Self {
+            value_key: self.value_key,
             learner: self.learner.take(),
             issuers: std::mem::take(&mut self.issuers),
             all_callers: std::mem::take(&mut self.all_callers),
@@ -161,6 +165,12 @@ impl Delta {
     /// Takes in what connections told of services behind TLS.
     pub fn take_in_services(&mut self, services: Services) {
         self.services.absorb(services);
+    }
+
+    /// The key of the hashes that tell values of a field apart.
+    #[must_use]
+    pub const fn value_key(&self) -> HashKey {
+        self.value_key
     }
 
     /// The services behind TLS.
@@ -360,6 +370,7 @@ impl Delta {
     pub fn restore(saved: Saved<EndpointFacts>, key: &FingerprintKey, classifier: &Classifier) -> Self {
         let limits = learner::LearnerLimits::default();
         let mut delta = Self {
+            value_key: inspect::value_key(key),
             learner: Learner::restore(limits, rank_key(key), saved.learner),
             issuers: saved.issuers,
             all_callers: saved.all_callers,

@@ -192,17 +192,23 @@ const MAX_KEYS: usize = 8_192;
 /// The longest text that is taken for a key.
 const MAX_KEY: usize = 96;
 
+/// The key of the hashes that tell values of a field apart.
+#[must_use]
+pub fn value_key(key: &FingerprintKey) -> HashKey {
+    let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
+    let [a, b] = [derived.first_chunk(), derived.last_chunk()]
+        .map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
+    HashKey::new(a, b)
+}
+
 impl Inspector {
     /// An inspector whose hashes are made with `key`.
     #[must_use]
     pub fn new(classifier: Arc<Classifier>, limits: Limits, key: &FingerprintKey) -> Self {
-        let derived = *key.fingerprint(Purpose::Value, b"distinct values").bytes();
-        let [a, b] = [derived.first_chunk(), derived.last_chunk()]
-            .map(|half| half.map_or(0, |half: &[u8; 8]| u64::from_le_bytes(*half)));
         Self {
             classifier,
             limits,
-            hash_key: HashKey::new(a, b),
+            hash_key: value_key(key),
             collect: false,
             constants: false,
             methods: Arc::default(),
@@ -1254,6 +1260,10 @@ impl<'a> Walker<'_, 'a> {
                     self.classifier.classify(verdict, kind, value, hits);
                     let hash = if hits.is_empty() { 0 } else { hash_key.hash(value) };
                     evidence.remember(kind, again, hits, hash);
+                    // What is remembered was taken in before.
+                    if self.one_in == 1 {
+                        evidence.take_choice(value, hash_key);
+                    }
                     hash
                 };
                 if hits.is_empty() {
@@ -1339,6 +1349,11 @@ impl<'a> Walker<'_, 'a> {
             self.work.skipped(evidence);
             self.work.value = buffer;
             return;
+        }
+        if one_in == 1
+            && let Some(evidence) = self.shape.evidence_mut(node)
+        {
+            evidence.take_choice(value, hash_key);
         }
         if kind == JsonType::String && value.len() > 8 && !self.xml && self.embedded(node, name, value) {
             self.work.value = buffer;

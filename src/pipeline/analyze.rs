@@ -320,6 +320,7 @@ pub fn conclude<'a>(delta: &'a Delta, told: &Told<'a>) -> Report<'a> {
         data: &carried,
         services: Some(delta.services()),
         governed: !ownership.is_empty(),
+        values: Some(delta.value_key()),
         ..compare::Options::default()
     };
     let mut findings = compare(&snapshot.inventory, documents, &options);

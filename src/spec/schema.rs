@@ -113,6 +113,13 @@ pub struct Schema<'a> {
 }
 
 impl Schema<'_> {
+    /// The words that a value may be, as they are written, where they are enumerated and all are scalars. Null is a type.
+    #[must_use]
+    pub fn words(&self) -> Option<Vec<String>> {
+        let words = self.words.as_ref()?.iter().filter(|word| !word.is_null());
+        words.map(|word| word.word()).collect()
+    }
+
     /// A schema of which nothing is said.
     const fn anything() -> Self {
         Self {

@@ -101,7 +101,7 @@ pub(super) struct ToldFinding {
 }
 
 /// The name and version of the format. A version that cannot be read begins anew.
-const MAGIC: &[u8; 16] = b"spanlight stat19";
+const MAGIC: &[u8; 16] = b"spanlight stat20";
 const DIGEST: usize = 32;
 /// The name of the file.
 const FILE: &str = "inventory.state";
