@@ -435,10 +435,17 @@ fn owners_and_decisions_are_read_again_while_it_runs() {
     let open = unowned("open");
     let id = open["id"].as_str().unwrap();
     let decided = format!("findings:\n- {{id: '{id}', state: acknowledged, author: anna, reason: asked}}\n");
-    fs::write(sensor.at("decisions.yaml"), decided).unwrap();
+    fs::write(sensor.at("decisions.yaml"), &decided).unwrap();
     again();
     write(1);
     assert_eq!(unowned("acknowledged")["disposition"]["author"], "anna");
+    // Taken out of the file it holds no more, and put back it does.
+    fs::write(sensor.at("decisions.yaml"), "findings: []\n").unwrap();
+    again();
+    assert!(unowned("open")["disposition"].is_null());
+    fs::write(sensor.at("decisions.yaml"), &decided).unwrap();
+    again();
+    unowned("acknowledged");
     // What is wrong is told, and the old goes on.
     fs::write(sensor.at("owners.yaml"), "services: [").unwrap();
     again();

@@ -121,12 +121,25 @@ impl Snapshot for FindingRow {
         if !self.author.is_empty() {
             return;
         }
-        self.author.clone_from(&older.author);
-        self.reason.clone_from(&older.reason);
-        self.until = older.until;
+        // A file of decisions tells them again with each row, so one that is told no more was taken back. A command tells
+        // its decision once, and the rows after it take over its record to say whose it is.
+        let is_kept = older.author.is_empty() || older.record == Self::DECISION;
+        if is_kept {
+            self.author.clone_from(&older.author);
+            self.reason.clone_from(&older.reason);
+            self.until = older.until;
+            self.record.clone_from(&older.record);
+        }
         if self.state == State::Open.name() {
-            let was = State::named(&older.state).unwrap_or_default();
-            let is = if was == State::Resolved { State::Reopened } else { was };
+            let is = match State::named(&older.state).unwrap_or_default() {
+                State::Resolved => State::Reopened,
+                was if is_kept => was,
+                State::Open
+                | State::Acknowledged
+                | State::Accepted
+                | State::FalsePositive
+                | State::Reopened => State::Open,
+            };
             is.name().clone_into(&mut self.state);
         }
     }
@@ -559,6 +572,53 @@ mod tests {
         assert_eq!(states(6, 3), expected, "not seen while the sensor went on");
         let rows = latest_findings(lake.path(), day(6), Duration::MAX).unwrap().rows;
         assert_eq!((&*rows[0].row.author, rows[0].row.last_seen), ("anna", Some(day(5))));
+    }
+
+    #[test]
+    fn a_decision_of_a_file_ends_when_it_is_taken_out_and_one_of_a_command_stays() {
+        let lake = tempfile::tempdir().unwrap();
+        let write = |day: i64, id: &str, state: State, author: &str, record: &str| {
+            let row = FindingRow {
+                id: id.into(),
+                state: state.name().into(),
+                author: author.into(),
+                last_seen: Some(Timestamp::from_secs(day * 86_400, 0)),
+                record: record.into(),
+                ..FindingRow::default()
+            };
+            Writer::new(lake.path(), origin(&format!("{day}-{id}"), day * 86_400))
+                .unwrap()
+                .write(vec![row])
+                .unwrap();
+        };
+        let (evidence, decision) = ("evidence", FindingRow::DECISION);
+        for id in ["by-command", "by-file", "by-file-then-command", "gone-and-back"] {
+            write(1, id, State::Open, "", evidence);
+        }
+        write(2, "by-command", State::Acknowledged, "anna", decision);
+        write(2, "by-file", State::FalsePositive, "ben", evidence);
+        write(2, "by-file-then-command", State::FalsePositive, "ben", evidence);
+        write(3, "by-file-then-command", State::Acknowledged, "anna", decision);
+        write(2, "gone-and-back", State::Accepted, "ben", evidence);
+        write(3, "gone-and-back", State::Resolved, "ben", evidence);
+        // Twice, for what is kept must outlast more than the next row.
+        for day in [4, 5] {
+            for id in ["by-command", "by-file", "by-file-then-command", "gone-and-back"] {
+                write(day, id, State::Open, "", evidence);
+            }
+        }
+        let rows =
+            latest_findings(lake.path(), Timestamp::from_secs(6 * 86_400, 0), Duration::MAX).unwrap().rows;
+        let mut told: Vec<_> =
+            rows.iter().map(|stored| (&*stored.row.id, &*stored.row.state, &*stored.row.author)).collect();
+        told.sort_unstable();
+        let expected = [
+            ("by-command", "acknowledged", "anna"),
+            ("by-file", "open", ""),
+            ("by-file-then-command", "acknowledged", "anna"),
+            ("gone-and-back", "reopened", ""),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]
