@@ -100,7 +100,15 @@ fn told(
     };
     line("sensor", &settings.sensor);
     if settings.interfaces.is_empty() {
-        line("interfaces", "none: name them with -i when the sensor starts");
+        let words = if settings.access_logs.is_empty() {
+            "none: name them with -i when the sensor starts"
+        } else {
+            "none: it reads access logs"
+        };
+        line("interfaces", words);
+    }
+    for log in &settings.access_logs {
+        line("access log", &log.source.name);
     }
     for interface in &settings.interfaces {
         line("interface", &interface_told(interface, settings.shards.get() as u64));

@@ -46,7 +46,7 @@ use std::time::{Duration, Instant};
 /// Arguments. What is given here goes before what the file says.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "SIGNALS\n  HUP        read the file, the documents, the templates, the ownership and the signatures again; when anything is wrong with them, go on with the old\n  TERM, INT  empty the rings, write everything, end\n\nEXIT STATUS\n  0  ended when asked to, everything written\n  2  could not start, or could not write everything in time"
+    after_help = "SIGNALS\n  HUP        read the file, the documents, the templates, the ownership, the dispositions and the signatures again; when anything is wrong with them, go on with the old\n  TERM, INT  empty the rings, write everything, end\n\nEXIT STATUS\n  0  ended when asked to, everything written\n  2  could not start, or could not write everything in time"
 )]
 pub(super) struct Args {
     /// The sensor's file; /etc/spanlight/spanlight.yaml is an example of one, and none is needed with -i
