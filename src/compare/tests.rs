@@ -772,6 +772,85 @@ fn environments_are_compared_where_they_are_of_one_api() {
 }
 
 #[test]
+fn required_parameters_that_are_not_asked_for_are_found() {
+    let parameter = |name: &str, required: bool| json!({"name": name, "in": "query", "required": required});
+    let set = document(&json!({"/a": {"get": {
+        "parameters": [parameter("from", true), parameter("ids", true), parameter("page", false), parameter("size", true)],
+        "responses": {"200": {"description": ""}, "400": {"description": ""}}
+    }}}));
+    let called = |query: &[(&str, u64)]| {
+        let mut facts = facts(&[(200, 10), (400, 5)]);
+        facts.query = query.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        facts
+    };
+    let told = |facts: EndpointFacts| -> Vec<(String, u64, u64)> {
+        let all = found(vec![get("/v1/a", facts)], &set).into_iter();
+        let all = all.filter(|one| one.kind == Kind::MissingRequiredParameter);
+        all.map(|one| (one.detail, one.count, one.of)).collect()
+    };
+    // Five were refused, so that twelve of fifteen may have been all that were answered.
+    let calls = called(&[("from", 12), ("ids[]", 7), ("ids[0]", 5)]);
+    assert_eq!(told(calls.clone()), [("size".to_owned(), 10, 10)]);
+    assert_eq!(told(called(&[("from", 7), ("ids", 15), ("size", 15)])), [("from".to_owned(), 3, 10)]);
+    // What was not kept, or is not shown, may be any.
+    assert_eq!(told(EndpointFacts { query_overflow: 1, ..calls }), []);
+    assert_eq!(told(called(&[("{name}", 1)])), []);
+}
+
+#[test]
+fn credentials_of_another_kind_than_the_document_asks_for_are_found() {
+    let told = |security: &Value, auth: &[(AuthScheme, u64)]| -> Vec<String> {
+        let document = json!({
+            "openapi": "3.1.0", "servers": [{"url": format!("https://{HOST}/v1")}],
+            "components": {"securitySchemes": {
+                "token": {"type": "http", "scheme": "Bearer"}, "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+                "any": {"type": "apiKey", "in": "header", "name": "authorization"}, "tls": {"type": "mutualTLS"},
+                "odd": {"type": "odd"}
+            }},
+            "paths": {"/a": {"get": {"security": security, "responses": {"200": {"description": ""}, "401": {"description": ""}}}}}
+        });
+        let mut facts = facts(&[(200, 10), (401, 2)]);
+        facts.auth = auth.iter().copied().collect();
+        let all = found(vec![get("/v1/a", facts)], &documents(&[("bank.json", document)])).into_iter();
+        let all = all.filter(|one| one.kind == Kind::SecuritySchemeMismatch);
+        all.map(|one| format!("{} {} of {}: {}", one.detail, one.count, one.of, one.explanation)).collect()
+    };
+    let (token, key) = (json!([{"token": []}]), json!([{"key": []}]));
+    assert_eq!(
+        told(&token, &[(AuthScheme::Basic, 5), (AuthScheme::Bearer, 7)]),
+        [""; 0],
+        "each of the five may be one of the seven, or refused"
+    );
+    assert_eq!(
+        told(&token, &[(AuthScheme::Basic, 12)]),
+        [
+            "basic 10 of 12: at least 10 of 12 requests proved who they are by Basic and were answered with success; the \
+          document asks for a bearer token"
+        ]
+    );
+    assert_eq!(
+        told(&key, &[(AuthScheme::Jwt, 6), (AuthScheme::Bearer, 6)]),
+        [
+            "bearer 10 of 12: at least 10 of 12 requests proved who they are by a bearer token and were answered with success; \
+          the document asks for a key"
+        ]
+    );
+    for (security, scheme) in [
+        (&token, AuthScheme::Jwt),
+        (&key, AuthScheme::ApiKey),
+        (&json!([{"any": []}]), AuthScheme::Basic),
+        (&json!([{"tls": []}]), AuthScheme::Bearer),
+        (&json!([{"odd": []}]), AuthScheme::Basic),
+        (&json!([{"token": []}, {}]), AuthScheme::Basic),
+        (&json!([]), AuthScheme::Basic),
+        // Beside the documented one.
+        (&json!([{"token": [], "key": []}]), AuthScheme::Bearer),
+    ] {
+        assert_eq!(told(security, &[(scheme, 12)]), [""; 0], "{security} {scheme:?}");
+    }
+}
+
+#[test]
 fn formats_and_enumerations_that_answers_do_not_keep_are_found() {
     let string = |more: Value| {
         let mut schema = json!({"type": "string"});

@@ -91,11 +91,15 @@ pub enum Kind {
     ResponseFormatMismatch,
     /// A value in answers that is none of those which the document enumerates.
     ResponseEnumMismatch,
+    /// A query parameter that requests must have and lacked, and were answered with success.
+    MissingRequiredParameter,
+    /// Credentials of another kind than the document asks for, with which requests were answered with success.
+    SecuritySchemeMismatch,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 46] = [
         Self::ShadowEndpoint,
         Self::UndocumentedHost,
         Self::UndocumentedMethod,
@@ -140,6 +144,8 @@ impl Kind {
         Self::SlaMissed,
         Self::ResponseFormatMismatch,
         Self::ResponseEnumMismatch,
+        Self::MissingRequiredParameter,
+        Self::SecuritySchemeMismatch,
     ];
 
     /// The stable name: snake case.
@@ -190,6 +196,8 @@ impl Kind {
             Self::SlaMissed => "sla_missed",
             Self::ResponseFormatMismatch => "response_format_mismatch",
             Self::ResponseEnumMismatch => "response_enum_mismatch",
+            Self::MissingRequiredParameter => "missing_required_parameter",
+            Self::SecuritySchemeMismatch => "security_scheme_mismatch",
         }
     }
 
@@ -229,7 +237,9 @@ impl Kind {
             Self::ResponseTypeMismatch
             | Self::ResponseFormatMismatch
             | Self::ResponseEnumMismatch
+            | Self::MissingRequiredParameter
             | Self::MissingRequiredProperty => &["OWASP-API9:2023"],
+            Self::SecuritySchemeMismatch => &["OWASP-API2:2023"],
             Self::SecurityNotEnforced | Self::UnauthenticatedSensitiveData => &["OWASP-API2:2023", "CWE-306"],
             Self::SensitiveDataInUrl => &["OWASP-API8:2023", "CWE-598"],
             Self::GatewayBypass => &["OWASP-API9:2023", "OWASP-API5:2023", "CWE-288"],

@@ -1,6 +1,7 @@
 //! Files become documents, documents operations, operations routes.
 
 use super::constraint::{self, Patterns};
+use super::credential::Credential;
 use super::descriptors::{Described, Descriptors};
 use super::gateway::{self, Gateways};
 use super::operation::{Generation, Reader};
@@ -105,9 +106,8 @@ impl DocumentSet {
     }
 
     fn read_document(&mut self, file: usize, referred: bool, problems: &mut Problems) {
-        let Self {
-            sources, documents, operations, subtypes, key_parameters, authorization, gateways, ..
-        } = self;
+        let Self { sources, documents, operations, subtypes, key_parameters, credentials, gateways, .. } =
+            self;
         let (Some(root), Some(source)) = (sources.root(file), sources.files().get(file)) else { return };
         let mut told = Told::default();
         let generation = generation(&root, referred, &mut told);
@@ -147,15 +147,12 @@ impl DocumentSet {
             for scheme in [schemes, root.get("securityDefinitions")].iter().flatten().flat_map(Place::members)
             {
                 let (name, Ok(scheme)) = (scheme.0, scheme.1.followed()) else { continue };
-                match scheme.text("type") {
-                    Some("http" | "basic" | "oauth2" | "openIdConnect") => {
-                        authorization.insert((file, name.to_owned()));
-                    }
-                    Some("apiKey") if scheme.text("in") == Some("query") => {
-                        let name = scheme.text("name").unwrap_or_default().to_owned();
-                        key_parameters.entry(file).or_default().insert(name);
-                    }
-                    Some(_) | None => {}
+                if scheme.text("type") == Some("apiKey") && scheme.text("in") == Some("query") {
+                    let name = scheme.text("name").unwrap_or_default().to_owned();
+                    key_parameters.entry(file).or_default().insert(name);
+                }
+                if let Some(known) = Credential::of(&scheme) {
+                    credentials.insert((file, name.to_owned()), known);
                 }
             }
         }

@@ -14,6 +14,7 @@
 //! problems told of one file.
 
 mod constraint;
+mod credential;
 mod descriptors;
 mod gateway;
 pub(crate) mod lines;
@@ -29,6 +30,7 @@ mod told;
 pub(crate) mod tree;
 pub(crate) mod wrong;
 
+pub use credential::Credential;
 pub use descriptors::Descriptors;
 pub use gateway::{Catalogue, Fit, Gateways, Route};
 pub use methods::{Method, Methods};
@@ -84,8 +86,8 @@ pub struct DocumentSet {
     subtypes: Subtypes,
     /// Names that an API key may have in the query, by document.
     key_parameters: BTreeMap<usize, BTreeSet<String>>,
-    /// Security schemes that travel in `Authorization`, by document and name.
-    authorization: BTreeSet<(usize, String)>,
+    /// Security schemes, by document and name.
+    credentials: BTreeMap<(usize, String), Credential>,
     gateways: Gateways,
 }
 
@@ -275,9 +277,22 @@ impl DocumentSet {
         operation.security.as_ref().is_some_and(|alternatives| {
             !alternatives.is_empty()
                 && alternatives.iter().all(|schemes| {
-                    schemes.iter().any(|name| self.authorization.contains(&(operation.file, name.clone())))
+                    let known = |name: &String| self.credentials.get(&(operation.file, name.clone()));
+                    schemes.iter().filter_map(known).any(|one| one.is_in_authorization())
                 })
         })
+    }
+
+    /// The credentials that any alternative of the security requirements asks for; `None` when nothing is said, when
+    /// none is needed, or when a scheme is not known.
+    #[must_use]
+    pub fn credentials(&self, operation: &Operation) -> Option<BTreeSet<Credential>> {
+        let alternatives = operation.security.as_ref().filter(|all| !all.is_empty())?;
+        if alternatives.iter().any(Vec::is_empty) {
+            return None;
+        }
+        let known = |name: &String| self.credentials.get(&(operation.file, name.clone())).copied();
+        alternatives.iter().flatten().map(known).collect()
     }
 
     fn media_schema(&self, operation: &Operation, all: &[Media]) -> Option<SchemaRef<'_>> {
