@@ -1,8 +1,8 @@
 //! Statuses, query parameters, media types and credentials: what an exchange has around its bodies.
 
-use super::{Seen, counted, paths, place_of, posture};
+use super::{Seen, counted, paths, place_of, posture, seen_together};
 use crate::caller::AuthScheme;
-use crate::finding::{Kind, Register, Severity};
+use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::privacy;
 use crate::spec::{Credential, DocumentSet, Operation};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,6 @@ pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, register: &mut Regi
     response_media(one, documents, register);
     request_media(one, documents, register);
     credentials(one, documents, register);
-    other_credentials(one, documents, register);
     required(one, documents, register);
 }
 
@@ -188,52 +187,82 @@ fn request_media(one: &Seen<'_>, documents: &DocumentSet, register: &mut Registe
     }
 }
 
-/// Credentials of a kind that no document asks for, with which requests were answered with success.
-fn other_credentials(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
-    let facts = &one.endpoint.facts;
-    let asked: Option<Vec<_>> =
-        one.operations.iter().map(|(_, operation)| documents.credentials(operation)).collect();
-    let asked: BTreeSet<Credential> = asked.into_iter().flatten().flatten().collect();
-    // A certificate may be asked for beside whatever else, and a key in `Authorization` may look like anything.
-    if asked.is_empty()
-        || asked.contains(&Credential::KeyInAuthorization)
-        || asked.contains(&Credential::MutualTls)
-    {
-        return;
-    }
-    let failed = facts.requests.saturating_sub(facts.answered_with_success(false));
-    for (seen, schemes) in [
-        (Credential::Bearer, &[AuthScheme::Bearer, AuthScheme::Jwt][..]),
-        (Credential::Basic, &[AuthScheme::Basic]),
-    ] {
-        let count: u64 = schemes.iter().filter_map(|scheme| facts.auth.get(scheme)).sum();
-        // Requests may bring several: only what none of the documented would explain counts.
-        let explained: u64 = facts
-            .auth
-            .iter()
-            .filter(|(scheme, _)| asked.iter().any(|known| is_of(**scheme, *known)))
-            .map(|(_, count)| count)
-            .sum();
-        let least = count.saturating_sub(explained).saturating_sub(failed);
-        if asked.contains(&seen) || least == 0 {
-            continue;
+/// Credentials of a kind that no document asks for, with which requests were answered with success: one finding for each
+/// host and kind where several operations are called so, as it is the host that takes them.
+pub(super) fn other_credentials(seen: &[Seen<'_>], documents: &DocumentSet, register: &mut Register) {
+    let mut hosts: BTreeMap<(&str, Credential), Vec<(&Seen<'_>, u64)>> = BTreeMap::new();
+    for one in seen.iter().filter(|one| !one.operations.is_empty()) {
+        for (credential, least) in undocumented_credentials(one, documents) {
+            hosts.entry((&one.endpoint.key.host, credential)).or_default().push((one, least));
         }
-        let mut finding = one.finding(
-            Kind::SecuritySchemeMismatch,
-            Severity::Medium,
-            schemes.first().map_or("", |scheme| scheme.name()),
-            (least, facts.requests),
-        );
-        let documented: Vec<&str> = asked.iter().map(|known| known.words()).collect();
+    }
+    for ((host, credential), all) in hosts {
+        let Some((first, _)) = all.first() else { continue };
+        let detail = if credential == Credential::Basic { "basic" } else { "bearer" };
+        let least: u64 = all.iter().map(|(_, least)| least).sum();
+        let requests: u64 = all.iter().map(|(one, _)| one.endpoint.facts.requests).sum();
+        let (kind, severity) = (Kind::SecuritySchemeMismatch, Severity::Medium);
+        let mut finding = if all.len() == 1 {
+            first.finding(kind, severity, detail, (least, requests))
+        } else {
+            let subject = Subject { host, method: "", path_template: "" };
+            let mut finding = Finding::new(kind, severity, subject, detail);
+            (finding.count, finding.of) = (least, requests);
+            seen_together(&mut finding, all.iter().map(|(one, _)| &one.endpoint.facts));
+            finding
+        };
+        let asked: BTreeSet<&str> =
+            all.iter().flat_map(|(one, _)| asked(one, documents)).map(Credential::words).collect();
+        let operations = match all.len() {
+            1 => String::new(),
+            several => format!(" to {}", counted(several as u64, "operation")),
+        };
         finding.explanation = format!(
-            "at least {least} of {} proved who they are by {} and were answered with success; the document asks for {}",
-            counted(facts.requests, "request"),
-            seen.words(),
-            documented.join(" or ")
+            "at least {least} of {}{operations} proved who they are by {} and were answered with success; the document \
+             asks for {}",
+            counted(requests, "request"),
+            credential.words(),
+            asked.into_iter().collect::<Vec<_>>().join(" or ")
         );
-        finding.document = place_of(documents, one.operation());
+        finding.document = place_of(documents, first.operation());
         register.add(finding);
     }
+}
+
+/// What the documents of an operation ask for; nothing where one of them does not tell.
+fn asked(one: &Seen<'_>, documents: &DocumentSet) -> BTreeSet<Credential> {
+    let all: Option<Vec<_>> =
+        one.operations.iter().map(|(_, operation)| documents.credentials(operation)).collect();
+    all.into_iter().flatten().flatten().collect()
+}
+
+/// The credentials that are not asked for, and how many requests at least brought them and succeeded.
+fn undocumented_credentials(one: &Seen<'_>, documents: &DocumentSet) -> Vec<(Credential, u64)> {
+    let facts = &one.endpoint.facts;
+    let asked = asked(one, documents);
+    // A certificate may be asked for beside whatever else, and a key in `Authorization` may look like anything.
+    let open =
+        [Credential::KeyInAuthorization, Credential::MutualTls].iter().any(|known| asked.contains(known));
+    if asked.is_empty() || open {
+        return Vec::new();
+    }
+    let failed = facts.requests.saturating_sub(facts.answered_with_success(false));
+    // Requests may bring several: only what none of the documented would explain counts.
+    let explained: u64 = facts
+        .auth
+        .iter()
+        .filter(|(scheme, _)| asked.iter().any(|known| is_of(**scheme, *known)))
+        .map(|(_, count)| count)
+        .sum();
+    let count = |schemes: &[AuthScheme]| -> u64 {
+        let all: u64 = schemes.iter().filter_map(|scheme| facts.auth.get(scheme)).sum();
+        all.saturating_sub(explained).saturating_sub(failed)
+    };
+    let seen = [
+        (Credential::Bearer, count(&[AuthScheme::Bearer, AuthScheme::Jwt])),
+        (Credential::Basic, count(&[AuthScheme::Basic])),
+    ];
+    seen.into_iter().filter(|(credential, least)| *least > 0 && !asked.contains(credential)).collect()
 }
 
 /// Whether a credential that was seen may be one that is documented.

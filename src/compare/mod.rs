@@ -182,6 +182,7 @@ pub fn compare(inventory: &Inventory, documents: &DocumentSet, options: &Options
     service_level::judge(&seen, &mut register);
     if !documents.is_empty() {
         paths::judge(&seen, documents, &mut register);
+        exchange::other_credentials(&seen, documents, &mut register);
         for one in seen.iter().filter(|one| !one.operations.is_empty()) {
             exchange::judge(one, documents, &mut register);
             let (undocumented, silent) = body::judge(one, documents, options, &mut register);

@@ -800,6 +800,7 @@ fn required_parameters_that_are_not_asked_for_are_found() {
 #[test]
 fn credentials_of_another_kind_than_the_document_asks_for_are_found() {
     let told = |security: &Value, auth: &[(AuthScheme, u64)]| -> Vec<String> {
+        let operation = json!({"security": security, "responses": {"200": {"description": ""}, "401": {"description": ""}}});
         let document = json!({
             "openapi": "3.1.0", "servers": [{"url": format!("https://{HOST}/v1")}],
             "components": {"securitySchemes": {
@@ -807,12 +808,24 @@ fn credentials_of_another_kind_than_the_document_asks_for_are_found() {
                 "any": {"type": "apiKey", "in": "header", "name": "authorization"}, "tls": {"type": "mutualTLS"},
                 "odd": {"type": "odd"}
             }},
-            "paths": {"/a": {"get": {"security": security, "responses": {"200": {"description": ""}, "401": {"description": ""}}}}}
+            "paths": {"/a": {"get": operation, "post": operation}}
         });
         let mut facts = facts(&[(200, 10), (401, 2)]);
         facts.auth = auth.iter().copied().collect();
-        let all = found(vec![get("/v1/a", facts)], &documents(&[("bank.json", document)])).into_iter();
-        let all = all.filter(|one| one.kind == Kind::SecuritySchemeMismatch);
+        let again = endpoint(HOST, "POST", "/v1/a", facts.clone());
+        let set = documents(&[("bank.json", document)]);
+        let both = found(vec![get("/v1/a", facts.clone()), again], &set);
+        let told: Vec<_> = both.iter().filter(|one| one.kind == Kind::SecuritySchemeMismatch).collect();
+        let all = found(vec![get("/v1/a", facts)], &set).into_iter();
+        let all: Vec<_> = all.filter(|one| one.kind == Kind::SecuritySchemeMismatch).collect();
+        // Of a host that takes it at several operations it is told once.
+        assert_eq!(told.len(), all.len());
+        for (one, of_one) in told.iter().zip(&all) {
+            assert_eq!((&*one.path_template, &*of_one.path_template), ("", "/v1/a"));
+            assert_eq!((one.count, one.of), (2 * of_one.count, 2 * of_one.of));
+            assert!(one.explanation.contains("requests to 2 operations"), "{}", one.explanation);
+        }
+        let all = all.into_iter();
         all.map(|one| format!("{} {} of {}: {}", one.detail, one.count, one.of, one.explanation)).collect()
     };
     let (token, key) = (json!([{"token": []}]), json!([{"key": []}]));
