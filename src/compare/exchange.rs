@@ -4,7 +4,7 @@ use super::{Seen, counted, paths, place_of, posture, seen_together};
 use crate::caller::AuthScheme;
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::privacy;
-use crate::spec::{Credential, DocumentSet, Operation};
+use crate::spec::{Credential, DocumentSet};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn judge(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
@@ -99,14 +99,19 @@ fn required(one: &Seen<'_>, documents: &DocumentSet, register: &mut Register) {
         return;
     }
     let success = facts.answered_with_success(false);
-    let requires = |operation: &Operation, name: &str| {
-        let (names, _) = documents.query_names(operation);
-        names.contains_key(name)
-            && paths::query_parameters(operation).any(|one| one.required && one.name == name)
-    };
+    let required: Vec<BTreeSet<&str>> = one
+        .operations
+        .iter()
+        .map(|(_, operation)| {
+            // Of an object that is spelt out the properties stand in the query, not its name.
+            let (names, _) = documents.query_names(operation);
+            let required = paths::query_parameters(operation).filter(|one| one.required);
+            required.map(|one| one.name.as_str()).filter(|name| names.contains_key(name)).collect()
+        })
+        .collect();
     for parameter in paths::query_parameters(operation) {
         let name = parameter.name.as_str();
-        if !one.operations.iter().all(|(_, operation)| requires(operation, name)) {
+        if !required.iter().all(|names| names.contains(name)) {
             continue;
         }
         let shown = privacy::shown_name(name.as_bytes());

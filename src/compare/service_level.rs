@@ -66,16 +66,15 @@ fn availability(level: &ServiceLevel, endpoints: &[&Seen<'_>]) -> Option<Missed>
     if !is_missed(short, of, 1.0 - asked / 100.0) {
         return None;
     }
-    let mut worst: Vec<(u64, &Seen<'_>)> = endpoints
+    let worst = endpoints
         .iter()
         .map(|one| (one.endpoint.facts.statuses.range(500..).map(|(_, count)| count).sum(), *one))
         .collect();
-    worst.sort_by_key(|(count, one)| (std::cmp::Reverse(*count), one.endpoint.id));
     let explanation = format!(
         "{:.3} % available, {asked} % agreed on: {short} of {} were faults of the server; {}",
         percent(of - short, of),
         counted(of, "answer"),
-        most(&worst)
+        most(worst)
     );
     Some(Missed { short, of, explanation })
 }
@@ -90,10 +89,13 @@ fn latency(level: &ServiceLevel, endpoints: &[&Seen<'_>]) -> Option<Missed> {
             (slow + if is_slow { count } else { 0 }, all + count)
         })
     };
-    let mut worst: Vec<(u64, &Seen<'_>)> = endpoints.iter().map(|one| (slower(one).0, *one)).collect();
-    worst.sort_by_key(|(count, one)| (std::cmp::Reverse(*count), one.endpoint.id));
+    let (mut of, mut worst) = (0, Vec::new());
+    for one in endpoints {
+        let (slow, all) = slower(one);
+        of += all;
+        worst.push((slow, *one));
+    }
     let short: u64 = worst.iter().map(|(count, _)| count).sum();
-    let of: u64 = endpoints.iter().map(|one| slower(one).1).sum();
     if !is_missed(short, of, SLOWER) {
         return None;
     }
@@ -101,13 +103,14 @@ fn latency(level: &ServiceLevel, endpoints: &[&Seen<'_>]) -> Option<Missed> {
         "{:.1} % of {} took more than the {asked} ms that 95 % may take; {}",
         percent(short, of),
         counted(of, "timed call"),
-        most(&worst)
+        most(worst)
     );
     Some(Missed { short, of, explanation })
 }
 
-/// Which endpoint has most of what falls short.
-fn most(worst: &[(u64, &Seen<'_>)]) -> String {
-    let Some((count, one)) = worst.first() else { return String::new() };
+/// Which endpoint has most of what falls short, of several the first by its id.
+fn most(worst: Vec<(u64, &Seen<'_>)>) -> String {
+    let most = worst.into_iter().min_by_key(|(count, one)| (std::cmp::Reverse(*count), one.endpoint.id));
+    let Some((count, one)) = most else { return String::new() };
     format!("most at {} {} ({count})", one.endpoint.key.method, one.template)
 }
