@@ -168,13 +168,26 @@ impl HashKey {
     /// A hash that tells values apart where taking two for one costs little: in a set of a handful of bits by its
     /// highest, or in a memory of what came before. Some times cheaper than [`HashKey::hash`].
     #[must_use]
+    #[inline]
     pub fn spread(&self, bytes: &[u8]) -> u64 {
-        let Self([first, second]) = self;
-        let (words, tail) = bytes.as_chunks::<8>();
-        let tail = tail.iter().fold(bytes.len() as u64, |word, byte| word << 8 | u64::from(*byte));
-        let all = words.iter().map(|word| u64::from_le_bytes(*word)).chain([tail]);
-        let mixed = all.fold(*first, |mixed, word| (mixed ^ word).rotate_left(29).wrapping_mul(second | 1));
-        (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let Self([first, second]) = *self;
+        let mix = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            #[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+            let halves = (product as u64, (product >> 64) as u64);
+            halves.0 ^ halves.1
+        };
+        // Of a short value front and end, which overlap, are all of it.
+        let (front, end) = ends(bytes);
+        let mut mixed = first ^ (bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if bytes.len() > 16 {
+            let (pairs, _) = bytes.as_chunks::<16>();
+            for pair in pairs {
+                let (a, b) = ends(pair);
+                mixed = mix(mixed ^ a, second ^ b);
+            }
+        }
+        mix(mix(mixed ^ front, second ^ end), 0x9e37_79b9_7f4a_7c15)
     }
 
     /// The hash of two hashes as one value.
@@ -186,6 +199,18 @@ impl HashKey {
         absorb(&mut v, 16 << 56);
         finish(v)
     }
+}
+
+/// The first and the last eight bytes, or what there is of them.
+#[inline]
+fn ends(bytes: &[u8]) -> (u64, u64) {
+    if let (Some(front), Some(end)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return (u64::from_le_bytes(*front), u64::from_le_bytes(*end));
+    }
+    if let (Some(front), Some(end)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return (u32::from_le_bytes(*front).into(), u32::from_le_bytes(*end).into());
+    }
+    (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
 }
 
 impl fmt::Debug for HashKey {

@@ -10,7 +10,7 @@ use crate::payload::JsonType;
 /// Values of a field from which on it remembers.
 const FROM: u64 = 32;
 /// Values that are remembered; a hash has one place.
-const PLACES: usize = 4;
+const PLACES: usize = 8;
 /// How many may come for the first time before it asks no more.
 const CREDIT: u16 = 64;
 /// What one that comes again adds: to ask costs a tenth of what it saves.
@@ -25,11 +25,13 @@ pub(crate) struct Again(Option<Box<Known>>);
 #[derive(Debug)]
 struct Known {
     credit: u16,
-    places: [Option<(u64, Outcome)>; PLACES],
+    /// The marks of the values, 0 where there is none.
+    marks: [u64; PLACES],
+    outcomes: [Outcome; PLACES],
 }
 
 /// What a value came to: at most one hit, with the hash that values are told apart by.
-pub(super) type Outcome = Option<(Hit, u64)>;
+pub(crate) type Outcome = Option<(Hit, u64)>;
 
 impl Clone for Again {
     fn clone(&self) -> Self {
@@ -52,20 +54,22 @@ impl Again {
     pub(super) fn recall(&mut self, kind: JsonType, hash: u64) -> Option<Outcome> {
         let known = self.0.as_deref_mut()?;
         let (mark, place) = mark(kind, hash);
-        let found = known.places.get(place).copied().flatten().filter(|(known, _)| *known == mark);
-        known.credit = match found {
-            Some(_) => known.credit.saturating_add(EARNED),
-            None => known.credit.saturating_sub(1),
-        };
-        found.map(|(_, outcome)| outcome)
+        if known.marks.get(place) != Some(&mark) {
+            known.credit = known.credit.saturating_sub(1);
+            return None;
+        }
+        known.credit = known.credit.saturating_add(EARNED);
+        known.outcomes.get(place).copied()
     }
 
     /// Remembers what a value came to.
     pub(super) fn remember(&mut self, kind: JsonType, hash: u64, outcome: Outcome) {
-        let known = self.0.get_or_insert_with(|| Box::new(Known { credit: CREDIT, places: [None; PLACES] }));
+        let known = self.0.get_or_insert_with(|| {
+            Box::new(Known { credit: CREDIT, marks: [0; PLACES], outcomes: [None; PLACES] })
+        });
         let (mark, place) = mark(kind, hash);
-        if let Some(slot) = known.places.get_mut(place) {
-            *slot = Some((mark, outcome));
+        if let (Some(slot), Some(known)) = (known.marks.get_mut(place), known.outcomes.get_mut(place)) {
+            (*slot, *known) = (mark, outcome);
         }
     }
 
@@ -75,9 +79,10 @@ impl Again {
     }
 }
 
-/// By what a value is known, and its place. A number and a text of the same bytes are two.
+/// By what a value is known, which is not 0, and its place. A number and a text of the same bytes are two.
+#[inline]
 fn mark(kind: JsonType, hash: u64) -> (u64, usize) {
-    let mark = hash.wrapping_add((kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mark = hash.wrapping_add((kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).max(1);
     (mark, usize::try_from(mark % PLACES as u64).unwrap_or_default())
 }
 

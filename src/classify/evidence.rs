@@ -7,7 +7,7 @@
 //! key.
 
 use super::ClassId;
-use super::again::Again;
+use super::again::{Again, Outcome};
 use super::constants::Constants;
 use super::formats::{self, Broken, Format, Spread};
 use super::keys::KeyVerdict;
@@ -90,10 +90,7 @@ struct Sample {
 
 /// Whether the value with this keyed hash is in a sample of one in `one_in`.
 const fn in_sample(hash: u64, one_in: u32) -> bool {
-    match hash.checked_rem(one_in as u64) {
-        Some(rest) => rest == 0,
-        None => true,
-    }
+    ((hash >> 32) * one_in as u64) >> 32 == 0
 }
 
 /// What speaks for and against one class in one field.
@@ -186,12 +183,18 @@ pub struct Hit {
 }
 
 impl FieldEvidence {
-    /// Counts a value whose keyed hash `hash` gives, and tells whether it is to be looked at: once a sample of one
-    /// in `one_in` is enough, only values in it are. A value that another one names is `always` looked at.
-    pub(crate) fn looks_at(&mut self, one_in: u32, always: bool, hash: impl FnOnce() -> u64) -> bool {
+    /// Counts a value, and tells whether it is to be looked at: once a sample of one in `one_in` is enough, only values in
+    /// it are. The keyed hash that `spread` gives says which these are, the one of `hash` tells them apart. A value that another one names is `always` looked at.
+    #[inline]
+    pub(crate) fn looks_at(
+        &mut self,
+        one_in: u32,
+        always: bool,
+        spread: impl FnOnce() -> u64,
+        hash: impl FnOnce() -> u64,
+    ) -> bool {
         if one_in > 1 {
-            let hash = hash();
-            let sampled = always || in_sample(hash, one_in);
+            let sampled = always || in_sample(spread(), one_in);
             if self.sampled_one_in > 1 {
                 self.values += u64::from(sampled);
                 return sampled;
@@ -201,7 +204,7 @@ impl FieldEvidence {
             if sampled {
                 sample.values += 1;
                 if !always {
-                    sample.hashes.insert(hash);
+                    sample.hashes.insert(hash());
                 }
             }
         }
@@ -222,10 +225,16 @@ impl FieldEvidence {
         }
     }
 
-    /// Whether values of this type may still have a format.
+    /// Whether another value of this type, which is no class, would tell nothing but that it is one more.
     #[inline]
-    pub(crate) const fn may_have_format(&self, kind: JsonType) -> bool {
-        self.broken.is_open(kind)
+    pub(crate) const fn has_learnt(&self, kind: JsonType) -> bool {
+        self.many && !self.broken.is_open(kind)
+    }
+
+    /// Counts a value that is looked at like all others.
+    #[inline]
+    pub(crate) const fn seen(&mut self) {
+        self.values += 1;
     }
 
     /// The same of a value that has no type, as that of a parameter.
@@ -389,12 +398,10 @@ impl FieldEvidence {
         self.again.asks(self.values).then(hash)
     }
 
-    /// Adds to `hits` what a value came to, if it is remembered, and gives the hash that tells it from others.
+    /// What a value came to, if it is remembered.
     #[inline]
-    pub(crate) fn recall(&mut self, kind: JsonType, again: Option<u64>, hits: &mut Vec<Hit>) -> Option<u64> {
-        let outcome = self.again.recall(kind, again?)?;
-        hits.extend(outcome.map(|(hit, _)| hit));
-        Some(outcome.map_or(0, |(_, hash)| hash))
+    pub(crate) fn recall(&mut self, kind: JsonType, again: Option<u64>) -> Option<Outcome> {
+        self.again.recall(kind, again?)
     }
 
     /// Remembers what a value came to, unless there are several outcomes.
@@ -864,6 +871,7 @@ mod tests {
         assert_eq!(evidence.judgement(ClassId(1)).map(|judgement| judgement.state), Some(State::Confirmed));
     }
 
+    /// The sample of values with these hashes, reversed, is those whose hashes can be divided by it.
     const ONE_IN: u32 = 4;
 
     /// The evidence of values with these hashes, of which every third fails, and how many were looked at.
@@ -871,7 +879,7 @@ mod tests {
         let mut evidence = FieldEvidence::default();
         let mut looked = 0;
         for hash in hashes {
-            if evidence.looks_at(ONE_IN, false, || *hash) {
+            if evidence.looks_at(ONE_IN, false, || hash.reverse_bits(), || *hash) {
                 looked += 1;
                 let fate = if hash.is_multiple_of(3) { Fate::Failed } else { Fate::Valid };
                 evidence.count(hit(1, 90, fate), *hash, Timestamp::EPOCH);
@@ -900,8 +908,8 @@ mod tests {
     #[test]
     fn what_speaks_against_a_sampled_class_is_still_noticed() {
         let (mut evidence, _) = sampled(&(0..4_000).collect::<Vec<u64>>());
-        for hash in 4_000..400_000 {
-            if evidence.looks_at(ONE_IN, false, || hash) {
+        for hash in 4_000..400_000_u64 {
+            if evidence.looks_at(ONE_IN, false, || hash.reverse_bits(), || hash) {
                 evidence.count(hit(1, 60, Fate::Failed), hash, Timestamp::EPOCH);
                 evidence.count(hit(2, 90, Fate::Valid), hash, Timestamp::EPOCH);
             }
@@ -917,7 +925,7 @@ mod tests {
         let before = |one_in: u32, hashes: std::ops::Range<u64>| {
             let mut evidence = FieldEvidence::default();
             for hash in hashes {
-                assert!(evidence.looks_at(one_in, false, || hash));
+                assert!(evidence.looks_at(one_in, false, || hash.reverse_bits(), || hash));
                 evidence.count(hit(2, 90, Fate::Valid), hash, Timestamp::EPOCH);
                 evidence.settle();
             }
@@ -939,8 +947,8 @@ mod tests {
         after.absorb(sample.clone());
         assert_eq!((valid(&after, 2), after.sampled_one_in()), (30, ONE_IN));
         let mut after = before(0, 0..30);
-        for hash in 0..4_000 {
-            if after.looks_at(ONE_IN, false, || hash) {
+        for hash in 0..4_000_u64 {
+            if after.looks_at(ONE_IN, false, || hash.reverse_bits(), || hash) {
                 after.count(hit(1, 90, Fate::Valid), hash, Timestamp::EPOCH);
             }
             after.settle();

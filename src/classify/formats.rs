@@ -10,6 +10,7 @@
 use super::checks::Check;
 use crate::payload::JsonType;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use wide::u8x16;
 
 /// Values from which on what all of them have is told.
 pub const MIN_VALUES: u64 = 5;
@@ -292,12 +293,26 @@ fn is_date_time(value: &[u8]) -> bool {
     is_date(date) && is_time(time)
 }
 
+/// Four groups and one, with hyphens between.
 fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36
-        && value.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    if value.len() != 36 {
+        return false;
+    }
+    // Sixteen bytes at a time, the last of them once more: where hyphens are, and the rest is hexadecimal.
+    let part = |bytes: Option<&[u8; 16]>, hyphens: u32| {
+        let Some(bytes) = bytes.map(|bytes| u8x16::new(*bytes)) else { return false };
+        let within = |bytes: u8x16, first: u8, last: u8| {
+            let offset = bytes - u8x16::splat(first);
+            offset.simd_eq(offset.min(u8x16::splat(last - first)))
+        };
+        let letters = within(bytes | u8x16::splat(0x20), b'a', b'f');
+        let hex = (within(bytes, b'0', b'9') | letters).to_bitmask();
+        bytes.simd_eq(u8x16::splat(b'-')).to_bitmask() == hyphens && hex == 0xffff & !hyphens
+    };
+    let (front, rest) = value.split_at(16);
+    part(front.first_chunk(), 1 << 8 | 1 << 13)
+        && part(rest.first_chunk(), 1 << 2 | 1 << 7)
+        && part(value.last_chunk(), 1 << 3)
 }
 
 /// `https://bank.example/terms?lang=en`. Hosts in brackets count as none.
@@ -462,6 +477,19 @@ mod tests {
                 prop_assert_eq!(merged.0, whole.0);
                 prop_assert_eq!(told(merged.0, merged.1, kind, count), expected);
             }
+        }
+
+        /// Sixteen at a time is as one by one.
+        #[test]
+        fn a_uuid_is_what_it_is_byte_by_byte(text in "[0-9a-fA-F]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", at in 0..36_usize, byte in any::<u8>()) {
+            let mut value = text.into_bytes();
+            prop_assert!(is_uuid(&value));
+            value[at] = byte;
+            let expected = value.iter().enumerate().all(|(at, byte)| match at {
+                8 | 13 | 18 | 23 => *byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            });
+            prop_assert_eq!(is_uuid(&value), expected);
         }
 
         /// Arbitrary bytes are survived, and what is told of them is what each of them has.

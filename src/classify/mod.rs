@@ -19,7 +19,7 @@ pub mod tokens;
 pub use constants::Constants;
 pub use evidence::{ClassEvidence, Fate, FieldEvidence, FieldTable, Hit, Judgement, Location, State};
 pub use keys::{Candidate, KeyVerdict, Role};
-pub(crate) use scan::is_dull_number;
+pub(crate) use scan::{is_dull_number, tells_nothing};
 
 use crate::payload::JsonType;
 use crate::problem::Problems;

@@ -75,8 +75,14 @@ fn kinds_in(bytes: &[u8]) -> u16 {
     // Values are short: what is left over is read from the end once more, rather than byte by byte.
     if let (Some(front), Some(end)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         if let Some(end) = bytes.last_chunk::<16>() {
-            let (whole, _) = bytes.as_chunks::<16>();
-            return whole.iter().chain([end]).fold(0, |kinds, part| kinds | kinds_of(*part));
+            let (mut kinds, mut rest) = (kinds_of(*end), bytes);
+            while let Some((part, behind)) =
+                rest.split_first_chunk::<16>().filter(|(_, rest)| !rest.is_empty())
+            {
+                kinds |= kinds_of(*part);
+                rest = behind;
+            }
+            return kinds;
         }
         let both = u128::from(u64::from_le_bytes(*front)) | u128::from(u64::from_le_bytes(*end)) << 64;
         return kinds_of(both.to_le_bytes());
@@ -114,6 +120,22 @@ fn kinds_of(bytes: [u8; 16]) -> u16 {
     folded | if slash.any() { kind::SLASH } else { 0 } | if other.any() { kind::OTHER } else { 0 }
 }
 
+/// The shortest text that tells what it is without a key.
+const MIN_TELLING: usize = 6;
+
+/// Whether a value of so many bytes can be no class at all, whatever it is: its key suggests nothing, and it is too short,
+/// or one of the most numbers, which are no format that tells by itself and have no blanks around them.
+#[inline]
+pub(crate) const fn tells_nothing(verdict: &KeyVerdict, kind: JsonType, len: usize) -> bool {
+    let dull = match kind {
+        JsonType::Null | JsonType::Boolean => return true,
+        JsonType::Number => true,
+        JsonType::Integer => is_dull_number(len),
+        JsonType::String | JsonType::Object | JsonType::Array => len < MIN_TELLING,
+    };
+    dull && verdict.candidates.is_empty()
+}
+
 /// Whether a value whose key suggests nothing can be no class at all: it has neither the front, nor the
 /// characters, nor the length of any format that tells by itself. Most values are such.
 #[inline]
@@ -125,7 +147,7 @@ fn says_nothing(kind: JsonType, value: &[u8], kinds: u16, other: bool) -> bool {
             Some(b'e' | b'B' | b'b' | b'A' | b'g' | b'x' | b's' | b'r' | b'w' | b'-' | b'%' | b';')
         ) || matches!(value, [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', ..])
             || (value.len() == 17 && matches!(value.get(2), Some(b':' | b'-')));
-        if value.len() >= 6 && (front || kinds & kind::AT != 0) {
+        if value.len() >= MIN_TELLING && (front || kinds & kind::AT != 0) {
             return false;
         }
         if kinds & kind::SPACE != 0 && number && value.len() >= 16 {
@@ -162,24 +184,18 @@ const MAX_TEXT: usize = 64 << 10;
 impl Classifier {
     /// Adds to `hits` what `value` may be, under a key with `verdict`.
     pub fn classify(&self, verdict: &KeyVerdict, kind: JsonType, value: &[u8], hits: &mut Vec<Hit>) {
-        let unnamed = verdict.candidates.is_empty();
-        // Most numbers are no format that tells by itself, and have no blanks around them.
-        let dull = match kind {
-            JsonType::Null | JsonType::Boolean => return,
-            JsonType::Number => true,
-            JsonType::Integer => is_dull_number(value.len()),
-            JsonType::String | JsonType::Object | JsonType::Array => value.len() < 2,
-        };
-        if unnamed && dull {
+        if tells_nothing(verdict, kind, value.len()) {
             return;
         }
+        let unnamed = verdict.candidates.is_empty();
         let value = value.trim_ascii();
         let before = hits.len();
         let kinds = summary(value);
         if unnamed && says_nothing(kind, value, kinds, verdict.other) {
             return;
         }
-        if kind == JsonType::String && value.len() >= 6 && self.distinctive(value, kinds, verdict, hits) {
+        let long = kind == JsonType::String && value.len() >= MIN_TELLING;
+        if long && self.distinctive(value, kinds, verdict, hits) {
             return;
         }
         if let Some(best) = verdict.candidates.first() {
@@ -343,20 +359,15 @@ impl Classifier {
                 });
             }
         };
-        let mut at = 0;
-        while let Some(rest) = value.get(at..) {
-            match rest.first() {
-                None => break,
-                Some(byte) if byte.is_ascii_whitespace() => {
-                    at += 1;
-                    continue;
-                }
-                Some(_) => {}
+        let mut words = Words::new(value);
+        while let Some(at) = words.next() {
+            let rest = value.get(at..).unwrap_or_default();
+            if !may_begin(rest, mail) || (!mail && is_short_number(rest)) {
+                continue;
             }
-            // The next word: to the next space, without the punctuation around it.
+            // The word: to the next space, without the punctuation around it.
             let end = word_end(rest);
             let raw = rest.get(..end).unwrap_or_default();
-            at += end;
             if !may_tell(raw, mail) {
                 continue;
             }
@@ -370,7 +381,7 @@ impl Classifier {
                 if Check::Iban.passes(word) || whole.is_some_and(|(text, _)| Check::Iban.passes(text)) {
                     push(Check::Iban);
                     if let Some((_, used)) = whole.filter(|_| !Check::Iban.passes(word)) {
-                        at += used.saturating_sub(end);
+                        words.go_on(at + used.max(end));
                     }
                 }
                 continue;
@@ -398,7 +409,7 @@ impl Classifier {
                     let number = number.strip_suffix(b".").unwrap_or(number);
                     if checks::phone_international(number) {
                         push(Check::Phone);
-                        at += number.len().saturating_sub(end);
+                        words.go_on(at + number.len().max(end));
                     }
                 }
                 [b'0'..=b'9', ..] => {
@@ -409,7 +420,7 @@ impl Classifier {
                     let number = rest.get(..used.min(24)).unwrap_or_default().trim_ascii_end();
                     if number.len() >= 14 && (Check::Pan.passes(number) || Check::Pan.passes(word)) {
                         push(Check::Pan);
-                        at += number.len().saturating_sub(end);
+                        words.go_on(at + number.len().max(end));
                     }
                 }
                 _ => {}
@@ -480,25 +491,91 @@ fn word_end(text: &[u8]) -> usize {
     }
 }
 
-/// Whether a word may be what is looked for in texts. Most begin with a letter and go on with small ones.
+/// Where the words of a text begin, found sixteen bytes at a time.
+struct Words<'a> {
+    text: &'a [u8],
+    /// The bytes that were looked at are those before.
+    read: usize,
+    /// Where words begin in the last sixteen of them, as bits, the first byte lowest.
+    starts: u32,
+    /// Whether what is before the next byte ends a word.
+    apart: bool,
+}
+
+impl<'a> Words<'a> {
+    const fn new(text: &'a [u8]) -> Self {
+        Self { text, read: 0, starts: 0, apart: true }
+    }
+
+    /// Goes on as if a word began at `at`.
+    const fn go_on(&mut self, at: usize) {
+        (self.read, self.starts, self.apart) = (at, 0, true);
+    }
+}
+
+impl Iterator for Words<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.starts == 0 {
+            let rest = self.text.get(self.read..).filter(|rest| !rest.is_empty())?;
+            let blanks = if let Some(part) = rest.first_chunk() {
+                blanks(*part)
+            } else {
+                let mut part = [b' '; 16];
+                part.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+                blanks(part)
+            };
+            self.starts = !blanks & (blanks << 1 | u32::from(self.apart)) & 0xffff;
+            self.apart = blanks >> 15 & 1 == 1;
+            self.read += 16;
+        }
+        let first = self.starts.trailing_zeros() as usize;
+        self.starts &= self.starts - 1;
+        Some(self.read - 16 + first)
+    }
+}
+
+/// Which of sixteen bytes are whitespace, as bits.
 #[inline]
-fn may_tell(word: &[u8], mail: bool) -> bool {
-    let [first, second, third, _, ..] = word else { return false };
-    if first.is_ascii_digit() || *first == b'+' {
-        return true;
-    }
-    if word.len() < 6 && !third.is_ascii_digit() {
-        return false;
-    }
+fn blanks(bytes: [u8; 16]) -> u32 {
+    let bytes = u8x16::new(bytes);
+    let is = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
+    (is(b' ') | is(b'\n') | is(b'\t') | is(b'\r') | is(0x0c)).to_bitmask()
+}
+
+/// Whether a word may be what is looked for in texts, by how it begins: most begin with a letter and go on with small
+/// ones. `text` may go on behind the word.
+#[inline]
+fn may_begin(text: &[u8], mail: bool) -> bool {
+    let [first, second, third, _, ..] = text else { return false };
     match first {
-        b'A' | b'x' => true,
+        b'0'..=b'9' | b'+' => true,
+        b'A' => mail || second.is_ascii_uppercase(),
         b'B'..=b'Z' => mail || third.is_ascii_digit(),
         b'e' => mail || *second == b'y',
         b'g' => mail || *second == b'h',
         b's' | b'r' => mail || *second == b'k',
+        b'x' => mail || matches!(second, b'o' | b'a'),
         b'a'..=b'z' => mail,
         _ => true,
     }
+}
+
+/// Whether a text begins with a number in groups that is too short for a card's.
+#[inline]
+fn is_short_number(text: &[u8]) -> bool {
+    let first = text.first().is_some_and(u8::is_ascii_digit);
+    first && text.iter().take(14).position(|byte| !byte.is_ascii_digit() && !b" -".contains(byte)).is_some()
+}
+
+/// The same by its length, too.
+#[inline]
+fn may_tell(word: &[u8], mail: bool) -> bool {
+    let [first, _, third, _, ..] = word else { return false };
+    let number = matches!(first, b'0'..=b'9' | b'+');
+    may_begin(word, mail) && (number || word.len() >= 6 || third.is_ascii_digit())
 }
 
 fn trim_punctuation(word: &[u8]) -> &[u8] {
@@ -525,6 +602,18 @@ mod tests {
         fn a_word_ends_at_whitespace(text in "[a-z\t\n\u{b}\u{1f} é]{0,40}") {
             let expected = text.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
             prop_assert_eq!(word_end(text.as_bytes()), expected);
+        }
+
+        #[test]
+        fn words_begin_behind_whitespace(text in "[a-z\t\n\u{b}\u{1f}\u{c} é]{0,60}", from in 0..60_usize) {
+            let bytes = text.as_bytes();
+            let begins = |at: &usize| {
+                !bytes[*at].is_ascii_whitespace() && (*at == from || at.checked_sub(1).is_none_or(|before| bytes[before].is_ascii_whitespace()))
+            };
+            let mut words = Words::new(bytes);
+            words.go_on(from);
+            let expected: Vec<usize> = (from..bytes.len()).filter(begins).collect();
+            prop_assert_eq!(words.collect::<Vec<_>>(), expected);
         }
 
         /// What a word is passed over for is none of the formats that texts are searched for.

@@ -14,7 +14,7 @@ use super::privacy;
 use super::standing::Change;
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State, constants,
-    is_dull_number,
+    is_dull_number, tells_nothing,
 };
 use crate::http::grpc;
 use crate::http::h2::Toward;
@@ -29,6 +29,7 @@ use crate::time::Timestamp;
 use crate::transaction::dialogue::Dialogue;
 use crate::transaction::{Fields, Transaction};
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// One shard's inspector. See the module's doc.
@@ -449,7 +450,7 @@ impl Inspector {
                     if let Some(evidence) =
                         facts.fields.field(Location::RequestPath, label, self.limits.loose_fields)
                     {
-                        evidence.looks_at(one_in, false, || hash_key.hash(value));
+                        evidence.looks_at(one_in, false, || hash_key.spread(value), || hash_key.hash(value));
                         evidence.settle();
                     }
                     self.work.value = buffer;
@@ -615,7 +616,7 @@ impl Inspector {
             return;
         }
         if let Some(evidence) = &mut evidence
-            && !evidence.looks_at(one_in, false, || hash_key.hash(value))
+            && !evidence.looks_at(one_in, false, || hash_key.spread(value), || hash_key.hash(value))
         {
             self.work.skipped(evidence);
             return;
@@ -763,13 +764,13 @@ impl Inspector {
             numbered: false,
             form: matches!(format, Format::Form | Format::Multipart),
             shape,
-            frames: Vec::with_capacity(16),
+            frames: SmallVec::new(),
             container: None,
             in_array: false,
+            after: None,
             next: Some(root),
             next_name: None,
             next_coding: Coding::Plain,
-            root_done: false,
             held: Vec::new(),
             work: &mut self.work,
         };
@@ -992,6 +993,8 @@ struct Frame<'a> {
     array: bool,
     /// The property it is the value of; items of arrays have the array's.
     name: Option<Text<'a>>,
+    /// What came before it in the container around it.
+    after: Option<NodeId>,
     /// How many values of the walker's `held` belong to containers around it.
     held: usize,
     /// What a property says of its siblings, and how strongly.
@@ -1025,17 +1028,18 @@ struct Walker<'w, 'a> {
     numbered: bool,
     form: bool,
     shape: &'w mut BodyShape,
-    frames: Vec<Frame<'a>>,
+    frames: SmallVec<[Frame<'a>; 12]>,
     /// The node of the innermost container, and whether that is an array: of the last frame, kept at hand.
     container: Option<NodeId>,
     in_array: bool,
-    /// Where the next value goes.
+    /// The property of it that came last.
+    after: Option<NodeId>,
+    /// Where the next value goes: of items it stays.
     next: Option<NodeId>,
     /// What a key has named last, and how it is written there: apart, since a text that is stored byte by byte and
     /// read as a whole is waited for.
     next_name: Option<&'a [u8]>,
     next_coding: Coding,
-    root_done: bool,
     held: Vec<Held<'a>>,
     work: &'w mut Work,
 }
@@ -1044,17 +1048,13 @@ impl<'a> Walker<'_, 'a> {
     /// The node of the next value: what a key has named, or the items of the innermost array.
     #[inline]
     fn place(&mut self) -> Option<NodeId> {
-        if self.in_array {
-            return self.container.and_then(|node| self.shape.item(node, self.limits.shape_nodes));
+        if !self.in_array {
+            return self.next.take();
         }
-        // Before the body's own value no container is open.
-        if self.container.is_none() && self.frames.is_empty() {
-            if self.root_done {
-                return None;
-            }
-            self.root_done = true;
+        if self.next.is_none() {
+            self.next = self.container.and_then(|node| self.shape.item(node, self.limits.shape_nodes));
         }
-        self.next.take()
+        self.next
     }
 
     /// The name of the value that [`Walker::place`] found a node for.
@@ -1081,13 +1081,16 @@ impl<'a> Walker<'_, 'a> {
             self.shape.count(node, kind);
             self.step(node, kind as u32);
         }
-        self.frames.push(Frame { node, array, name, held: self.held.len(), says: None });
+        let after = self.after.take();
+        self.frames.push(Frame { node, array, name, after, held: self.held.len(), says: None });
         (self.container, self.in_array) = (node, array);
         self.next = None;
     }
 
     fn leave(&mut self) {
         let Some(frame) = self.frames.pop() else { return };
+        let frame_node = frame.node;
+        self.after = frame.after;
         if self.held.len() > frame.held {
             let mut says = None;
             let chosen = frame.says.map(|(_, text)| text);
@@ -1125,7 +1128,7 @@ impl<'a> Walker<'_, 'a> {
         }
         (self.container, self.in_array) =
             self.frames.last().map_or((None, false), |frame| (frame.node, frame.array));
-        self.next = None;
+        self.next = frame_node.filter(|_| self.in_array);
         self.next_name = None;
     }
 
@@ -1187,22 +1190,23 @@ impl<'a> Walker<'_, 'a> {
     /// The node of a property that is not where it was, or is written otherwise than it is called.
     fn other_key(&mut self, parent: NodeId, name: Text<'a>) -> Option<NodeId> {
         let max = self.limits.shape_nodes;
+        let place = (parent, self.after);
         let mut buffer = std::mem::take(&mut self.work.name);
         let node = if self.xml {
             buffer.clear();
             buffer.extend_from_slice(if name.is_attribute() { b"/@" } else { b"/" });
             buffer.extend_from_slice(name.raw());
-            self.shape.property_bytes(parent, &buffer, max, name_class_after_slash)
+            self.shape.property_bytes(place, &buffer, max, name_class_after_slash)
         } else {
             let bytes = name.decode(&mut buffer);
             let classifier = self.classifier;
             if self.chosen_names {
-                self.shape.property_bytes(parent, bytes, max, |name| chosen_name_class(name, classifier))
+                self.shape.property_bytes(place, bytes, max, |name| chosen_name_class(name, classifier))
             } else if name.is_number_of_field() {
                 // The number of a field is a name, not a value.
-                self.shape.property_bytes(parent, bytes, max, |_| None)
+                self.shape.property_bytes(place, bytes, max, |_| None)
             } else {
-                self.shape.property_bytes(parent, bytes, max, name_class)
+                self.shape.property_bytes(place, bytes, max, name_class)
             }
         };
         self.work.name = buffer;
@@ -1212,15 +1216,11 @@ impl<'a> Walker<'_, 'a> {
     /// A value that holds no other. Its text comes in two, which fits registers.
     fn leaf(&mut self, kind: JsonType, raw: &'a [u8], coding: Coding) {
         let Some(node) = self.place() else { return };
-        if let Some(recording) = &mut self.work.recording {
-            recording.step(node, kind as u32);
-        }
+        self.step(node, kind as u32);
         let Some(evidence) = self.shape.count(node, kind) else { return };
-        if evidence.may_have_format(kind) {
-            let value = Text::coded(raw, coding).decode(&mut self.work.value);
-            evidence.take_format(kind, value, self.hash_key);
-        }
         if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
+            // An empty text has no format.
+            evidence.take_format(kind, raw, self.hash_key);
             return;
         }
         let evidence = if self.constants && kind == JsonType::String {
@@ -1238,62 +1238,69 @@ impl<'a> Walker<'_, 'a> {
                 if let Some(recording) = &mut self.work.recording {
                     recording.step(node, VALUE);
                 }
+                // Whatever it is, it is one more of them.
+                if self.one_in == 1 && evidence.has_learnt(kind) && tells_nothing(verdict, kind, raw.len()) {
+                    evidence.seen();
+                    return;
+                }
                 let value = if coding == Coding::Plain {
                     raw
                 } else {
                     Text::coded(raw, coding).decode(&mut self.work.value)
                 };
                 let hash_key = self.hash_key;
-                if !evidence.looks_at(self.one_in, false, || hash_key.hash(value)) {
-                    for class in evidence.known_classes() {
-                        self.work.classes.insert(class);
+                if self.one_in == 1 {
+                    evidence.seen();
+                } else {
+                    evidence.take_format(kind, value, hash_key);
+                    if !evidence.looks_at(
+                        self.one_in,
+                        false,
+                        || hash_key.spread(value),
+                        || hash_key.hash(value),
+                    ) {
+                        for class in evidence.known_classes() {
+                            self.work.classes.insert(class);
+                        }
+                        return;
                     }
-                    return;
                 }
                 let again = evidence.asks_again(|| hash_key.spread(value));
-                let hits = &mut self.work.hits;
-                hits.clear();
-                let hash = if let Some(hash) = evidence.recall(kind, again, hits) {
-                    hash
-                } else {
-                    let Some(verdict) = &evidence.verdict else { return };
-                    self.classifier.classify(verdict, kind, value, hits);
-                    let hash = if hits.is_empty() { 0 } else { hash_key.hash(value) };
-                    evidence.remember(kind, again, hits, hash);
-                    // What is remembered was taken in before.
-                    if self.one_in == 1 {
-                        evidence.take_choice(value, hash_key);
+                if let Some(outcome) = evidence.recall(kind, again) {
+                    if let Some((hit, hash)) = outcome {
+                        self.count(node, hit, hash);
                     }
-                    hash
-                };
-                if hits.is_empty() {
-                    evidence.settle();
                     return;
                 }
-                let mut valid = None;
-                for hit in &self.work.hits {
-                    evidence.count(*hit, hash, self.work.now);
-                    if let Some(recording) = &mut self.work.recording {
-                        recording.hits.push((node, *hit, hash));
-                    }
-                    if hit.fate == Fate::Valid {
-                        self.work.classes.insert(hit.class);
-                        valid = Some(hit.class);
-                    }
+                // What is remembered was taken in before.
+                if self.one_in == 1 && !evidence.has_learnt(kind) {
+                    evidence.take_format(kind, value, hash_key);
+                    evidence.take_choice(value, hash_key);
                 }
-                evidence.settle();
-                if self.collect && valid.is_some() {
-                    let hits = std::mem::take(&mut self.work.hits);
-                    let name = self.name().unwrap_or(EMPTY);
-                    for hit in hits.iter().filter(|hit| hit.fate == Fate::Valid) {
-                        self.found(hit.class, Some(name));
-                    }
-                    self.work.hits = hits;
+                let Some(verdict) = &evidence.verdict else { return };
+                self.work.hits.clear();
+                self.classifier.classify(verdict, kind, value, &mut self.work.hits);
+                let hash = if self.work.hits.is_empty() { 0 } else { hash_key.hash(value) };
+                evidence.remember(kind, again, &self.work.hits, hash);
+                let mut at = 0;
+                while let Some(hit) = self.work.hits.get(at).copied() {
+                    self.count(node, hit, hash);
+                    at += 1;
+                }
+                if self.one_in > 1
+                    && let Some(evidence) = self.shape.evidence_mut(node)
+                {
+                    evidence.settle();
                 }
                 return;
             }
-            Some(verdict) => verdict.role,
+            Some(verdict) => {
+                let role = verdict.role;
+                self.format(node, kind, raw, coding);
+                role
+            }
             None => {
+                self.format(node, kind, raw, coding);
                 let name = self.name().unwrap_or(EMPTY);
                 self.ensure_verdict(node, name).role
             }
@@ -1310,6 +1317,27 @@ impl<'a> Walker<'_, 'a> {
             frame.says = Some((rank, text));
         }
         self.held.push(Held { node: Some(node), name, kind, text, said: role == Role::Said });
+    }
+
+    /// Counts what a value of the field that is being looked at came to.
+    #[inline]
+    fn count(&mut self, node: NodeId, hit: Hit, hash: u64) {
+        let Some(evidence) = self.shape.evidence_mut(node) else { return };
+        evidence.count(hit, hash, self.work.now);
+        if let Some(recording) = &mut self.work.recording {
+            recording.hits.push((node, hit, hash));
+        }
+        if hit.fate == Fate::Valid {
+            self.found(hit.class, self.name());
+        }
+    }
+
+    /// Takes in the format of a value.
+    fn format(&mut self, node: NodeId, kind: JsonType, raw: &'a [u8], coding: Coding) {
+        if let Some(evidence) = self.shape.evidence_mut(node) {
+            let value = Text::coded(raw, coding).decode(&mut self.work.value);
+            evidence.take_format(kind, value, self.hash_key);
+        }
     }
 
     /// Takes in a word that may be a constant of a program.
@@ -1344,18 +1372,21 @@ impl<'a> Walker<'_, 'a> {
         let (one_in, hash_key) = (self.one_in, self.hash_key);
         // What a pair is called may be said once in thousands: its value is always looked at.
         if let Some(evidence) = self.shape.evidence_mut(node)
-            && !evidence.looks_at(one_in, instead.is_some(), || hash_key.hash(value))
+            && !evidence.looks_at(
+                one_in,
+                instead.is_some(),
+                || hash_key.spread(value),
+                || hash_key.hash(value),
+            )
         {
             self.work.skipped(evidence);
             self.work.value = buffer;
             return;
         }
-        if one_in == 1
-            && let Some(evidence) = self.shape.evidence_mut(node)
-        {
-            evidence.take_choice(value, hash_key);
-        }
         if kind == JsonType::String && value.len() > 8 && !self.xml && self.embedded(node, name, value) {
+            if let Some(evidence) = self.shape.evidence_mut(node).filter(|_| one_in == 1) {
+                evidence.take_choice(value, hash_key);
+            }
             self.work.value = buffer;
             return;
         }
@@ -1363,22 +1394,29 @@ impl<'a> Walker<'_, 'a> {
         hits.clear();
         self.step(node, VALUE);
         if let Some(evidence) = self.shape.evidence_mut(node) {
-            match (instead, &evidence.verdict) {
-                (Some(verdict), _) | (None, Some(verdict)) => {
+            // What is said of a value is not always the same.
+            let again = if instead.is_none() { evidence.asks_again(|| hash_key.spread(value)) } else { None };
+            let hash = if let Some(outcome) = evidence.recall(kind, again) {
+                hits.extend(outcome.map(|(hit, _)| hit));
+                outcome.map_or(0, |(_, hash)| hash)
+            } else {
+                if one_in == 1 {
+                    evidence.take_choice(value, hash_key);
+                }
+                if let Some(verdict) = instead.or(evidence.verdict.as_ref()) {
                     self.classifier.classify(verdict, kind, value, &mut hits);
                 }
-                (None, None) => {}
-            }
-            if !hits.is_empty() {
-                let hash = self.hash_key.hash(value);
-                for hit in &hits {
-                    // What running text and pairs hold beside it does not speak against a value.
-                    let loose = instead.is_some() && hit.strength == 0;
-                    let hit = Hit { embedded: hit.embedded || loose, ..*hit };
-                    evidence.count(hit, hash, self.work.now);
-                    if let Some(recording) = &mut self.work.recording {
-                        recording.hits.push((node, hit, hash));
-                    }
+                let hash = if hits.is_empty() { 0 } else { hash_key.hash(value) };
+                evidence.remember(kind, again, &hits, hash);
+                hash
+            };
+            for hit in &hits {
+                // What running text and pairs hold beside it does not speak against a value.
+                let loose = instead.is_some() && hit.strength == 0;
+                let hit = Hit { embedded: hit.embedded || loose, ..*hit };
+                evidence.count(hit, hash, self.work.now);
+                if let Some(recording) = &mut self.work.recording {
+                    recording.hits.push((node, hit, hash));
                 }
             }
             evidence.settle();
@@ -1523,13 +1561,25 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
     fn key(&mut self, name: Text<'a>) {
         (self.next_name, self.next_coding) = (Some(name.raw()), name.coding());
         self.next = match self.container {
-            Some(parent) if name.is_plain() && !self.xml => match self.shape.guess(parent, name.raw()) {
-                Some(known) => Some(known),
-                None => self.other_key(parent, name),
-            },
+            Some(parent) if name.is_plain() && !self.xml => {
+                let known = self.shape.guess(parent, self.after, name.raw());
+                if known.is_some() { known } else { self.other_key(parent, name) }
+            }
             Some(parent) => self.other_key(parent, name),
             None => None,
         };
+        if self.next.is_some() {
+            self.after = self.next;
+        }
+    }
+
+    #[inline]
+    fn expected(&mut self, rest: &'a [u8]) -> usize {
+        let Some(parent) = self.container else { return 0 };
+        let Some((node, len)) = self.shape.expected(parent, self.after, rest) else { return 0 };
+        (self.next_name, self.next_coding) = (rest.get(1..len - 1), Coding::Plain);
+        (self.next, self.after) = (Some(node), Some(node));
+        len
     }
 
     #[inline]
@@ -1545,8 +1595,7 @@ impl<'a> Visitor<'a> for Walker<'_, 'a> {
             label.unwrap_or_default(),
             0,
         );
-        if !self.root_done {
-            self.root_done = true;
+        if self.next.take().is_some() {
             self.shape.count(NodeId::ROOT, JsonType::String);
             self.step(NodeId::ROOT, JsonType::String as u32);
         }

@@ -118,6 +118,12 @@ pub trait Visitor<'a> {
     fn leave_array(&mut self);
     /// The name of what comes next in the innermost object.
     fn key(&mut self, name: Text<'a>);
+    /// Takes the name of what comes next when it is one that is expected here and `rest` begins with it in quotes, and
+    /// gives their length. 0 when it is not, or is written otherwise: then it is read and told as any other.
+    #[inline]
+    fn expected(&mut self, _rest: &'a [u8]) -> usize {
+        0
+    }
     /// A value that holds no other.
     fn scalar(&mut self, kind: JsonType, text: Text<'a>);
     /// A value in running text, with the label that stood before it, if any. Labels are not properties.
@@ -155,6 +161,8 @@ pub fn detect(content_type: Option<&[u8]>, body: &[u8]) -> Format {
     let has = |needle: &[u8]| memchr::memmem::find(essence, needle).is_some();
     let told = if essence.is_empty() {
         None
+    } else if essence == b"application/json" {
+        Some(Format::Json)
     } else if has(b"ndjson")
         || has(b"jsonl")
         || has(b"json-seq")
@@ -379,6 +387,8 @@ pub(crate) mod record {
     #[derive(Default)]
     pub(crate) struct Record {
         pub(crate) lines: Vec<String>,
+        /// Names that it takes as expected wherever they come.
+        pub(crate) expected: Vec<String>,
         names: Vec<Option<String>>,
         pending: Option<String>,
     }
@@ -422,6 +432,14 @@ pub(crate) mod record {
         fn key(&mut self, name: Text<'a>) {
             self.pending = Some(String::from_utf8_lossy(name.decode(&mut Vec::new())).into_owned());
         }
+        fn expected(&mut self, rest: &'a [u8]) -> usize {
+            let known = self.expected.iter().find(|name| rest.starts_with(format!("\"{name}\"").as_bytes()));
+            let Some(name) = known.cloned() else { return 0 };
+            let len = name.len() + 2;
+            self.pending = Some(name);
+            len
+        }
+
         fn scalar(&mut self, kind: JsonType, text: Text<'a>) {
             let value = String::from_utf8_lossy(text.decode(&mut Vec::new())).into_owned();
             self.lines.push(format!("{}={}:{value}", self.path(), kind.name()));

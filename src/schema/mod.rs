@@ -117,10 +117,12 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         if u64::from_ne_bytes(*a_front) != u64::from_ne_bytes(*b_front) {
             return false;
         }
-        if a.len() > 16 {
-            return a == b;
-        }
-        return a.last_chunk::<8>() == b.last_chunk::<8>();
+        let ends = |text: &[u8]| text.last_chunk::<16>().map(|end| u128::from_ne_bytes(*end));
+        return match a.len() {
+            ..=16 => a.last_chunk::<8>() == b.last_chunk::<8>(),
+            17..=24 => ends(a) == ends(b),
+            _ => a == b,
+        };
     }
     a.iter().zip(b).all(|(a, b)| a == b)
 }
@@ -128,6 +130,9 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 /// Nodes of a shape that was merged of many. A walker's own limit is far below; only names that differ from body to
 /// body, over months, come to so many, and then it may depend on the order of merging which of them stay.
 const MAX_NODES: usize = 16_384;
+
+/// Children that are tried before one is searched for.
+const AHEAD: usize = 4;
 
 /// Nodes up to which children are looked for one after the other.
 const SMALL: usize = 64;
@@ -137,10 +142,10 @@ struct Node<E> {
     name: Name,
     first_child: u32,
     next_sibling: u32,
-    /// The child that was found last: bodies repeat their order, so its sibling is the best guess.
-    recent_child: u32,
     last_child: u32,
     parent: u32,
+    /// Whether it is a property whose name is written in JSON as it is.
+    verbatim: bool,
     types: TypeCounts,
     evidence: E,
 }
@@ -184,13 +189,15 @@ impl<E: Default> Shape<E> {
     }
 
     fn fresh(name: Name) -> Node<E> {
+        let escaped = |byte: u8| matches!(byte, b'"' | b'\\');
+        let verbatim = matches!(&name, Name::Property(text) if !text.bytes().any(escaped));
         Node {
             name,
             first_child: NONE,
             next_sibling: NONE,
-            recent_child: NONE,
             last_child: NONE,
             parent: NONE,
+            verbatim,
             types: TypeCounts::default(),
             evidence: E::default(),
         }
@@ -208,16 +215,16 @@ impl<E: Default> Shape<E> {
         )
     }
 
-    /// The child of `parent` for the property `name`, given as bytes. A name that is not known yet and that
-    /// `class_of` takes for a value goes to the wildcard of that class, written with braces: `{iban}`.
+    /// The child of `parent` for the property `name`, given as bytes, which came behind `after`. A name that is not known
+    /// yet and that `class_of` takes for a value goes to the wildcard of that class, written with braces: `{iban}`.
     pub fn property_bytes(
         &mut self,
-        parent: NodeId,
+        (parent, after): (NodeId, Option<NodeId>),
         name: &[u8],
         max_nodes: usize,
         class_of: impl FnOnce(&[u8]) -> Option<&'static str>,
     ) -> Option<NodeId> {
-        if let Some(id) = self.guess(parent, name) {
+        if let Some(id) = self.guess(parent, after, name) {
             return Some(id);
         }
         match class_of(name) {
@@ -226,23 +233,50 @@ impl<E: Default> Shape<E> {
         }
     }
 
-    /// The property `name` of `parent` when it is where it was in the body before.
+    /// The property `name` of `parent` when it is where it was in bodies before: soon behind `after`, which came before
+    /// it, or first.
     #[inline]
-    pub fn guess(&mut self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
-        let above = self.nodes.get(parent.index())?;
-        let guess =
-            self.nodes.get(above.recent_child as usize).map_or(above.first_child, |node| node.next_sibling);
-        // Behind the last property the first comes again.
-        for id in [guess, above.first_child] {
-            let found = self.nodes.get(id as usize).is_some_and(
-                |node| matches!(&node.name, Name::Property(text) if same(text.as_bytes(), name)),
-            );
-            if found {
-                self.nodes.get_mut(parent.index())?.recent_child = id;
-                return Some(NodeId(id));
+    #[must_use]
+    pub fn guess(&self, parent: NodeId, after: Option<NodeId>, name: &[u8]) -> Option<NodeId> {
+        for (id, node) in self.soon(parent, after) {
+            if matches!(&node.name, Name::Property(text) if same(text.as_bytes(), name)) {
+                return Some(id);
             }
         }
         None
+    }
+
+    /// The property of `parent` with whose name in quotes `text` begins, when it is where it was, and the length of both.
+    #[inline]
+    #[must_use]
+    pub fn expected(&self, parent: NodeId, after: Option<NodeId>, text: &[u8]) -> Option<(NodeId, usize)> {
+        let (_, text) = text.split_first()?;
+        for (id, node) in self.soon(parent, after) {
+            if let Name::Property(name) = &node.name
+                && let Some((front, [b'"', ..])) = text.split_at_checked(name.len())
+                && same(name.as_bytes(), front)
+                && node.verbatim
+            {
+                return Some((id, name.len() + 2));
+            }
+        }
+        None
+    }
+
+    /// The children of `parent` among which the next is found without a search: those behind `after`, and behind the last
+    /// the first again. Bodies repeat their order, and leave things out.
+    #[inline]
+    fn soon(&self, parent: NodeId, after: Option<NodeId>) -> impl Iterator<Item = (NodeId, &Node<E>)> {
+        let first = self.nodes.get(parent.index()).map_or(NONE, |node| node.first_child);
+        let behind = after.and_then(|before| self.nodes.get(before.index()));
+        let mut next = behind.map_or(NONE, |node| node.next_sibling);
+        let each = std::iter::from_fn(move || {
+            let id = if next == NONE { first } else { next };
+            let node = self.nodes.get(id as usize)?;
+            next = node.next_sibling;
+            Some((NodeId(id), node))
+        });
+        each.take(AHEAD)
     }
 
     /// Every node's evidence.
@@ -280,12 +314,11 @@ impl<E: Default> Shape<E> {
         max_nodes: usize,
     ) -> Option<NodeId> {
         let above = self.nodes.get(parent.index())?;
-        let (first, recent, newest) = (above.first_child, above.recent_child, above.last_child);
-        let guess = self.nodes.get(recent as usize).map_or(first, |node| node.next_sibling);
+        let (first, newest) = (above.first_child, above.last_child);
         let is = |id: u32| self.nodes.get(id as usize).is_some_and(|node| same(&node.name));
         let key = (parent.0, self.index.hasher().hash_one(spelling));
-        let found = if is(guess) {
-            Some(guess)
+        let found = if is(first) {
+            Some(first)
         } else if self.nodes.len() > SMALL {
             // Two names of one hash: the later is looked for among its siblings, which an accident never needs.
             self.index
@@ -322,7 +355,6 @@ impl<E: Default> Shape<E> {
                 id
             }
         };
-        self.nodes.get_mut(parent.index())?.recent_child = id;
         Some(NodeId(id))
     }
 
@@ -576,6 +608,40 @@ mod tests {
         body(&mut shape, &["c", "a"]);
         let expected = [("$", 2), ("$.a", 2), ("$.b", 1), ("$.c", 2)];
         assert_eq!(paths(&shape), expected.map(|(path, count)| (path.to_owned(), count)));
+    }
+
+    #[test]
+    fn a_name_is_expected_behind_the_one_it_came_behind() {
+        let mut shape: Shape<u64> = Shape::default();
+        body(&mut shape, &["a", "ab", "creditorAccountNumber", "a\"b", "c\\d", "z"]);
+        let root = NodeId::ROOT;
+        let id = |shape: &mut Shape<u64>, name: &str| shape.property(root, name, 100).expect("room");
+        let (a, ab, long) =
+            (id(&mut shape, "a"), id(&mut shape, "ab"), id(&mut shape, "creditorAccountNumber"));
+        let z = id(&mut shape, "z");
+        assert_eq!(shape.expected(root, None, br#""a":1"#), Some((a, 3)));
+        assert_eq!(shape.expected(root, None, br#""ab" : 1"#), Some((ab, 4)), "what may be left out");
+        assert_eq!(shape.expected(root, Some(ab), br#""creditorAccountNumber":"#), Some((long, 23)));
+        assert_eq!(
+            shape.expected(root, Some(z), br#""a":1"#),
+            Some((a, 3)),
+            "behind the last comes the first"
+        );
+        for other in [
+            &br#""creditorAccountNumbe":"#[..],
+            br#""creditorAccountNumbers":"#,
+            br#""b":"#,
+            br#""a"#,
+            b"\"",
+            b"",
+        ] {
+            assert_eq!(shape.expected(root, Some(a), other), None, "{}", other.escape_ascii());
+        }
+        // Written in JSON these have a backslash; what looks like them as it is, is broken or another name.
+        assert_eq!(shape.expected(root, Some(long), br#""a"b":1"#), Some((a, 3)));
+        assert_eq!(shape.expected(root, Some(long), br#""c\d":1"#), None);
+        let other = id(&mut shape, "c\\d");
+        assert_eq!(shape.guess(root, Some(long), b"c\\d"), Some(other));
     }
 
     #[test]
