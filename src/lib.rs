@@ -17,7 +17,7 @@
 //!
 //! | n | modules | what they are for |
 //! |---|---|---|
-//! | 0 | [`time`], [`secret`], [`merge`], [`anomaly`], [`limits`], [`problem`] | packet time; values that must not leave, and their keyed fingerprints; the law of merging; oddities of the wire; every bound on what a peer can make us keep; what is wrong with an input, and where |
+//! | 0 | [`time`], [`secret`], [`merge`], [`anomaly`], [`limits`], [`problem`], [`short`] | packet time; values that must not leave, and their keyed fingerprints; the law of merging; oddities of the wire; every bound on what a peer can make us keep; what is wrong with an input, and where; looking for bytes in short texts |
 //! | 1 | [`packet`] | a captured frame becomes a TCP segment: link types, tunnels, fragments |
 //! | 2 | [`flow`] | segments become the bytes of two streams, in order, with gaps of known length |
 //! | 3 | [`http`], [`tls`] | stream bytes become heads, bodies and ends; the one decompressor, capped. TLS records become hellos, and with keys the bytes inside |
@@ -91,6 +91,7 @@ pub mod problem;
 pub mod sandbox;
 pub mod schema;
 pub mod secret;
+pub mod short;
 pub mod sink;
 pub mod source;
 pub mod spec;

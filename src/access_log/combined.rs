@@ -8,8 +8,9 @@
 //! time in seconds), and a quoted list of addresses (`X-Forwarded-For`).
 
 use super::BadReason;
-use super::fields::{Scratch, Value, Word, address, digits, split_at_byte};
+use super::fields::{Scratch, Value, Word, address, digits, leading_number, split_at_byte};
 use super::instant;
+use crate::short;
 use crate::transaction::Transaction;
 use std::borrow::Cow;
 
@@ -27,30 +28,22 @@ const MOMENT: usize = 26;
 /// Reads a line as nearly all are: nothing escaped, one blank between tokens, nobody logged in, a request in origin form,
 /// and nothing behind that has a name. `None` for any other, of which nothing may be kept.
 fn plain(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Option<()> {
-    // All quotes, as long as no backslash comes between.
-    let mut marks = memchr::memchr2_iter(b'"', b'\\', line);
-    let mut quoted = || {
-        let (from, to) = (marks.next()?, marks.next()?);
-        let text = line.get(from + 1..to).filter(|_| line.get(to) == Some(&b'"'))?;
-        (line.get(from) == Some(&b'"')).then_some((text, line.get(to + 1..)?))
-    };
-    let (request, behind) = quoted()?;
-    let (client, rest) = scratch.first_word(line)?;
+    let (client, rest) = Scratch::first_word(line)?;
     let rest = rest.strip_prefix(b"- - [")?;
     let (time, rest) = match rest.split_at_checked(MOMENT) {
         Some((time, [b']', rest @ ..])) => (time, rest),
         Some(_) | None => split_at_byte(rest, b']')?,
     };
-    // The request is the first that is quoted, and nothing stands between.
-    if !rest.starts_with(b" \"") || rest.len() != request.len() + behind.len() + 3 {
-        return None;
-    }
+    let (request, behind) = quoted(rest.strip_prefix(b" ")?)?;
     let ([b' ', status @ .., b' '], rest) = behind.split_first_chunk::<5>()? else { return None };
     let status = digits(status).and_then(|status| u16::try_from(status).ok()).filter(|status| *status > 0)?;
-    let (size, mut rest) = split_at_byte(rest, b' ').unwrap_or((rest, b""));
-    let bytes = if size == b"-" { 0 } else { digits(size)? };
+    let (bytes, rest) = match rest {
+        [b'-', behind @ ..] => (0, behind),
+        _ => leading_number(rest)?,
+    };
+    let mut rest = if rest.is_empty() { rest } else { rest.strip_prefix(b" ")? };
     if let Word::Text(client) = client
-        && (client.is_empty() || client.iter().any(|byte| matches!(byte, b'"' | b'[' | b'\t')))
+        && (client.is_empty() || client.iter().any(|byte| matches!(byte, b'"' | b'[' | b'\t' | b'\\')))
     {
         return None;
     }
@@ -69,8 +62,8 @@ fn plain(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Option<(
             break;
         }
         let (text, behind) = match rest {
-            [b'"', ..] => quoted()?,
-            _ => return None,
+            [b'"', b'-', b'"', behind @ ..] => (&b"-"[..], behind),
+            _ => quoted(rest)?,
         };
         if !matches!(text, b"" | b"-") {
             into.request.fields.push(name, text);
@@ -90,6 +83,13 @@ fn plain(line: &[u8], scratch: &mut Scratch, into: &mut Transaction) -> Option<(
     }
     extra(rest, scratch, into);
     Some(())
+}
+
+/// Cuts a text that begins with a quote at the next, as long as no backslash comes before.
+fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [b'"', inside @ ..] = text else { return None };
+    let (text, behind) = inside.split_at_checked(short::either(inside, b'"', b'\\')?)?;
+    Some((text, behind.strip_prefix(b"\"")?))
 }
 
 /// Reads a line of any kind that the format allows.

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use wide::u8x16;
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,6 @@ pub(super) struct Scratch {
     /// A buffer for the exchange's host.
     spare: String,
     has: Ranks,
-    addresses: Addresses,
 }
 
 /// The first word of a line, which is mostly an address.
@@ -59,30 +59,6 @@ pub(super) enum Word<'a> {
     Address(Ipv4Addr),
     /// Anything else.
     Text(&'a [u8]),
-}
-
-/// IPv4 addresses by how they are written: clients come again.
-#[derive(Debug, Default)]
-struct Addresses(Vec<(u128, Ipv4Addr)>);
-
-/// Addresses that are remembered; one has one place and takes it from the one before.
-const ADDRESSES: usize = 4_096;
-
-impl Addresses {
-    /// The address that the bytes of `text` are, which `word` holds, the first in its lowest byte.
-    fn get(&mut self, word: u128, text: &[u8]) -> Option<Ipv4Addr> {
-        if self.0.is_empty() {
-            self.0.resize(ADDRESSES, (0, Ipv4Addr::UNSPECIFIED));
-        }
-        let [low, high] =
-            [word, word >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or(0));
-        let mixed = (low ^ high.rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
-        let slot = usize::try_from(mixed).ok().and_then(|at| self.0.get_mut(at))?;
-        if slot.0 != word {
-            *slot = (word, dotted(text)?);
-        }
-        Some(slot.1)
-    }
 }
 
 /// The instant that was read last, and how it was written: busy servers log many lines in a second.
@@ -359,24 +335,9 @@ impl Scratch {
     }
 
     /// Cuts a line at its first blank. `None` when it has none.
-    pub(super) fn first_word<'a>(&mut self, line: &'a [u8]) -> Option<(Word<'a>, &'a [u8])> {
-        // In each byte a blank, and the lowest and the highest bit.
-        const BLANKS: u128 = u128::from_ne_bytes([b' '; 16]);
-        const LOW: u128 = u128::from_ne_bytes([1; 16]);
-        const HIGH: u128 = u128::from_ne_bytes([0x80; 16]);
-        if let Some(front) = line.first_chunk::<16>() {
-            let word = u128::from_le_bytes(*front);
-            let other = word ^ BLANKS;
-            // The lowest bit set is that of the first byte that is a blank.
-            let blanks = other.wrapping_sub(LOW) & !other & HIGH;
-            let len = blanks.trailing_zeros() / 8;
-            if len > 0
-                && blanks != 0
-                && let Some((text, rest)) = line.split_at_checked(len as usize)
-                && let Some(address) = self.addresses.get(word & !(u128::MAX << (8 * len)), text)
-            {
-                return Some((Word::Address(address), rest.get(1..)?));
-            }
+    pub(super) fn first_word(line: &[u8]) -> Option<(Word<'_>, &[u8])> {
+        if let Some((address, len)) = line.first_chunk().and_then(dotted_front) {
+            return Some((Word::Address(address), line.get(len + 1..)?));
         }
         let (text, rest) = split_at_byte(line, b' ')?;
         Some((Word::Text(text), rest))
@@ -609,6 +570,48 @@ fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
     (dots == 3 && digits > 0 && octet < 256).then(|| Ipv4Addr::from_bits(bits << 8 | octet))
 }
 
+/// The IPv4 address at the front of some bytes, and its length, if a blank follows. It is what [`dotted`] makes of it, found
+/// without a look at each byte by itself.
+fn dotted_front(front: &[u8; 16]) -> Option<(Ipv4Addr, usize)> {
+    let bytes = u8x16::new(*front);
+    let are = |byte: u8| bytes.simd_eq(u8x16::splat(byte)).to_bitmask();
+    let digits = bytes - u8x16::splat(b'0');
+    let digits = digits.simd_eq(digits.min(u8x16::splat(9))).to_bitmask();
+    let len = are(b' ').trailing_zeros();
+    let text = !(u32::MAX.checked_shl(len)?);
+    let dots = are(b'.') & text;
+    if dots | digits & text != text {
+        return None;
+    }
+    let but_the_first = |bits: u32| bits & bits.wrapping_sub(1);
+    let [second, third] = [but_the_first(dots), but_the_first(but_the_first(dots))];
+    if third == 0 || but_the_first(third) != 0 {
+        return None;
+    }
+    let word = u128::from_le_bytes(*front);
+    let [first, second, third] = [dots, second, third].map(u32::trailing_zeros);
+    let mut bits = 0;
+    for (start, end) in [(0, first), (first + 1, second), (second + 1, third), (third + 1, len)] {
+        // A leading nought may mean an octal number: no address.
+        let (count, least) = match end - start {
+            1 => (1, 0),
+            2 => (2, 10),
+            3 => (3, 100),
+            _ => return None,
+        };
+        let [hundreds, tens, ones, ..] = (word >> (8 * start)).to_le_bytes();
+        let written = u32::from_le_bytes([hundreds, tens, ones, 0]) & 0x000f_0f0f;
+        // The last digit comes to stand where the ones are, and what is before the first is nought.
+        let [hundreds, tens, ones, _] = (written << (8 * (3 - count))).to_le_bytes().map(u32::from);
+        let octet = hundreds * 100 + tens * 10 + ones;
+        if octet < least || octet > 255 {
+            return None;
+        }
+        bits = bits << 8 | octet;
+    }
+    Some((Ipv4Addr::from_bits(bits), len as usize))
+}
+
 fn push(fields: &mut crate::transaction::Fields, name: &str, value: &[u8]) {
     if !name.is_empty() && !value.is_empty() {
         fields.push(name.as_bytes(), value);
@@ -659,6 +662,13 @@ fn integer(value: Value<'_>) -> Option<u64> {
         Value::Float(number) => to_integer(number),
         Value::Bool(_) => None,
     }
+}
+
+/// The number that up to 19 digits at the front make, and what follows them.
+pub(super) fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let len = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at_checked(len)?;
+    Some((digits(number)?, rest))
 }
 
 /// The number that up to 19 digits make.
@@ -726,6 +736,22 @@ fn micros(value: Value<'_>, unit: Unit) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// An address at the front of a line is that of its first word.
+        #[test]
+        fn an_address_is_read_the_same_in_one_look(
+            word in "([0-9]{1,3}\\.){3}[0-9]{1,3}|[0-9.]{0,15}|(0|1|25)[0-9]?\\.[0-9a.]{1,9}\\.[0-9]{1,3}",
+            behind in "[0-9. ]{0,16}",
+        ) {
+            let line = format!("{word} {behind}");
+            let expected = dotted(word.as_bytes()).map(|address| (address, word.len()));
+            if let Some(front) = line.as_bytes().first_chunk() {
+                prop_assert_eq!(dotted_front(front), expected);
+            }
+        }
+    }
 
     #[test]
     fn a_request_line_may_be_odd() {

@@ -2,6 +2,7 @@
 //!
 //! Only names of headers are looked at, and the front of the path.
 
+use crate::short;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -136,6 +137,10 @@ impl Banking {
     pub(super) fn path(&mut self, path: &[u8]) {
         const BASE: &[u8] = b"/open-banking/v";
         static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(BASE));
+        // Few paths hold so much as its middle.
+        if !short::has_pair(path, b'n', b'-') {
+            return;
+        }
         let version = FINDER.find(path).and_then(|at| path.get(at + BASE.len()));
         if version.is_some_and(u8::is_ascii_digit) {
             self.speak(Dialect::UkObie);

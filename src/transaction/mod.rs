@@ -17,6 +17,7 @@ pub use crate::http::grpc::{CallProtocol, Messages, Told};
 use crate::anomaly::AnomalySet;
 use crate::merge::Merge;
 use crate::secret::Sensitive;
+use crate::short;
 use crate::time::Timestamp;
 use dialogue::{Dialogue, Tally};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -508,7 +509,7 @@ impl Transaction {
     #[must_use]
     pub fn path_and_query(&self) -> (Sensitive<&[u8]>, Option<Sensitive<&[u8]>>) {
         let (_, rest) = split_target(self.request.target.expose());
-        match memchr::memchr2(b'?', b'#', rest) {
+        match short::either(rest, b'?', b'#') {
             None => (Sensitive::new(rest), None),
             Some(end) if rest.get(end) == Some(&b'?') => {
                 let (path, query) = rest.split_at_checked(end).unwrap_or((rest, &[]));

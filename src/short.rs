@@ -1,0 +1,72 @@
+//! Looking for bytes in short texts, such as a path or a line of a log, where setting out on a search costs more than the
+//! search.
+
+use wide::u8x16;
+
+/// Bytes that are looked at together.
+const LANES: usize = 16;
+
+/// Where the first byte is that is one of two.
+#[must_use]
+#[inline]
+pub fn either(text: &[u8], one: u8, other: u8) -> Option<usize> {
+    let hits = |bytes: &[u8; LANES]| {
+        let bytes = u8x16::new(*bytes);
+        (bytes.simd_eq(u8x16::splat(one)) | bytes.simd_eq(u8x16::splat(other))).to_bitmask()
+    };
+    let (blocks, rest) = text.as_chunks::<LANES>();
+    for (at, block) in blocks.iter().enumerate() {
+        let hits = hits(block);
+        if hits != 0 {
+            return Some(at * LANES + hits.trailing_zeros() as usize);
+        }
+    }
+    match text.last_chunk::<LANES>() {
+        // What was looked at before holds none.
+        Some(last) => {
+            let hits = hits(last);
+            (hits != 0).then(|| text.len() - LANES + hits.trailing_zeros() as usize)
+        }
+        None => rest.iter().position(|byte| *byte == one || *byte == other),
+    }
+}
+
+/// Whether somewhere a byte is followed by another.
+#[must_use]
+#[inline]
+pub fn has_pair(text: &[u8], one: u8, other: u8) -> bool {
+    const WINDOW: usize = LANES + 1;
+    let holds = |window: &[u8; WINDOW]| {
+        let (Some(front), Some(back)) = (window.first_chunk(), window.last_chunk()) else { return false };
+        let pairs = u8x16::new(*front).simd_eq(u8x16::splat(one)) & u8x16::new(*back).simd_eq(u8x16::splat(other));
+        pairs.to_bitmask() != 0
+    };
+    let mut rest = text;
+    while let Some(window) = rest.first_chunk() {
+        if holds(window) {
+            return true;
+        }
+        rest = rest.get(LANES..).unwrap_or_default();
+    }
+    match text.last_chunk() {
+        Some(last) => holds(last),
+        None => text.windows(2).any(|pair| *pair == [one, other]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is found is what a look at each byte finds.
+        #[test]
+        fn the_first_is_found(text in proptest::collection::vec(prop_oneof![20 => Just(b'a'), 1 => Just(b'?'), 1 => Just(b'#')], 0..90)) {
+            let expected = text.iter().position(|byte| matches!(byte, b'?' | b'#'));
+            prop_assert_eq!(either(&text, b'?', b'#'), expected);
+            let pair = text.windows(2).any(|pair| pair == b"?#");
+            prop_assert_eq!(has_pair(&text, b'?', b'#'), pair);
+        }
+    }
+}
