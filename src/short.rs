@@ -31,6 +31,26 @@ pub fn either(text: &[u8], one: u8, other: u8) -> Option<usize> {
     }
 }
 
+/// Whether two texts are the same.
+#[must_use]
+#[inline]
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    /// Both ends of each, which meet where there are no more than twice so many bytes.
+    fn ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+        one.first_chunk::<N>() == other.first_chunk::<N>() && one.last_chunk::<N>() == other.last_chunk::<N>()
+    }
+    one.len() == other.len()
+        && match one.len() {
+            0 => true,
+            1 => one.first() == other.first(),
+            2..=3 => ends::<2>(one, other),
+            4..=7 => ends::<4>(one, other),
+            8..=16 => ends::<8>(one, other),
+            17..=32 => ends::<16>(one, other),
+            _ => one == other,
+        }
+}
+
 /// Whether somewhere a byte is followed by another.
 #[must_use]
 #[inline]
@@ -38,7 +58,8 @@ pub fn has_pair(text: &[u8], one: u8, other: u8) -> bool {
     const WINDOW: usize = LANES + 1;
     let holds = |window: &[u8; WINDOW]| {
         let (Some(front), Some(back)) = (window.first_chunk(), window.last_chunk()) else { return false };
-        let pairs = u8x16::new(*front).simd_eq(u8x16::splat(one)) & u8x16::new(*back).simd_eq(u8x16::splat(other));
+        let pairs =
+            u8x16::new(*front).simd_eq(u8x16::splat(one)) & u8x16::new(*back).simd_eq(u8x16::splat(other));
         pairs.to_bitmask() != 0
     };
     let mut rest = text;
@@ -67,6 +88,19 @@ mod tests {
             prop_assert_eq!(either(&text, b'?', b'#'), expected);
             let pair = text.windows(2).any(|pair| pair == b"?#");
             prop_assert_eq!(has_pair(&text, b'?', b'#'), pair);
+        }
+
+        /// Texts are the same when no byte differs.
+        #[test]
+        fn the_same_is_the_same(text in proptest::collection::vec(any::<u8>(), 0..70), at in 0_usize..70) {
+            prop_assert!(same(&text, &text.clone()));
+            let mut other = text.clone();
+            if let Some(byte) = other.get_mut(at) {
+                *byte ^= 1;
+                prop_assert!(!same(&text, &other));
+            }
+            other.pop();
+            prop_assert_eq!(same(&text, &other), text.is_empty());
         }
     }
 }

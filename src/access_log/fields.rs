@@ -8,6 +8,7 @@ use super::keys::{Keys, Told};
 use super::names::{Meaning, Unit};
 use super::{BadReason, har, instant};
 use crate::anomaly::Anomaly;
+use crate::short;
 use crate::time::Timestamp;
 use crate::transaction::{Completeness, Protocol, Transaction};
 use base64::Engine as _;
@@ -75,7 +76,7 @@ const MAX_TIME: usize = 40;
 
 impl LastTime {
     fn read(&mut self, text: &[u8], clock: &Clock) -> Option<Timestamp> {
-        if *self.text == *text {
+        if short::same(&self.text, text) {
             return self.read;
         }
         let read = clock.read(text);

@@ -18,7 +18,9 @@ mod read;
 pub use banking::{Banking, Dialect, Sign};
 pub use client::{BadNetwork, Client, Forwarding, Network, TrustedProxies};
 pub use psd2::{Provider, TppRole};
-pub use read::{Caller, CallerReader, is_key_header, is_key_parameter, is_session_cookie};
+pub use read::{
+    Caller, CallerReader, is_credential_parameter, is_key_header, is_key_parameter, is_session_cookie,
+};
 
 /// How a request authenticates, as far as the wire tells. Several may apply to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

@@ -162,6 +162,12 @@ pub fn is_key_parameter(name: &[u8]) -> bool {
     KEY_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
+/// Whether a query parameter of this name carries a credential: a key, or a token (RFC 6750 section 2.3).
+#[must_use]
+pub fn is_credential_parameter(name: &[u8]) -> bool {
+    is_key_parameter(name) || name.eq_ignore_ascii_case(b"access_token")
+}
+
 /// Whether a cookie of this name holds a session. Tokens against cross-site forgery prove nothing about the caller.
 #[must_use]
 pub fn is_session_cookie(name: &[u8]) -> bool {
@@ -189,7 +195,7 @@ impl CallerReader {
         }
     }
 
-    /// Reads the credentials of a request with this path and query; without any, the caller is known by the fingerprint `address`. A
+    /// Reads the credentials of a request with this path and, unless no credential stands in it, this query; without any, the caller is known by the fingerprint `address`. A
     /// certificate that `client` forwards of others counts only when its word is believed.
     pub fn read(
         &mut self,

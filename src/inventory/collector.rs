@@ -14,6 +14,7 @@ use super::learner::{self, Learner, Sighting};
 use super::operations::{By, Namer, is_there};
 use super::policy;
 use super::privacy;
+use super::query_names::QueryNames;
 use super::retirement;
 use super::sketch::{Seat, Seats};
 use super::vantage::{MAX_WAITING, Vantage, Vantages, sighting};
@@ -26,6 +27,7 @@ use crate::merge::Merge as _;
 use crate::operation;
 use crate::schema::{Cursor, Name};
 use crate::secret::{Fingerprint, FingerprintKey, Purpose, Sensitive};
+use crate::short;
 use crate::spec::Methods;
 use crate::transaction::dialogue::DialogueKind;
 use crate::transaction::{Call, Completeness, Part, Provenance, Transaction};
@@ -89,6 +91,7 @@ pub struct Collector {
     namer: Namer,
     media: HashMap<Box<[u8]>, Media, RandomState>,
     parts: Parts,
+    names: QueryNames,
     host: String,
     /// The `Host` field that `host` was read from, or without one what a log tells; empty when it came from elsewhere.
     sent_host: Vec<u8>,
@@ -107,6 +110,9 @@ const MAX_OPEN: usize = 65_536;
 impl Open {
     /// The classes that an exchange was not known to carry before.
     fn fresh(&mut self, exchange: &Transaction, classes: ClassSet) -> ClassSet {
+        if exchange.part == Part::Whole {
+            return classes;
+        }
         let place = exchange.provenance;
         match exchange.part {
             Part::Whole => classes,
@@ -150,6 +156,7 @@ impl Collector {
             namer: Namer::new(classifier, key),
             media: HashMap::with_hasher(RandomState::default()),
             parts: Parts::default(),
+            names: QueryNames::default(),
             host: String::new(),
             sent_host: Vec::new(),
             host_logged: false,
@@ -200,8 +207,10 @@ impl Collector {
         let address = address_seen.map(|address| self.address(address));
         let (path, query) = exchange.path_and_query();
         self.parts.begin();
+        self.names.read(query.map(|query| *query.expose()), self.limits.query_parameters);
         let known_by = address.map(|address| address.caller);
-        let caller = self.callers.read(exchange, (path, query), &client, known_by);
+        let identifying = query.filter(|_| self.names.may_identify());
+        let caller = self.callers.read(exchange, (path, identifying), &client, known_by);
         let mut observed = Observed {
             caller: caller.fingerprint,
             client: client.address,
@@ -219,9 +228,10 @@ impl Collector {
         }
         let at = exchange.started();
         stretch(&mut self.delta.span, at);
-        self.read_host(exchange);
+        let bare = is_bare(exchange);
+        self.read_host(exchange, bare);
         let status = exchange.response.status;
-        let (request_media, response_media) = self.media(exchange);
+        let (request_media, response_media) = if bare { (None, None) } else { self.media(exchange) };
         let client = match address {
             Some(address) => address.client,
             // A source without addresses still tells one program from another.
@@ -266,7 +276,8 @@ impl Collector {
                 (facts, issuers, vantage.is_outermost(), vantage.is_outermost() || !room)
             }
         };
-        let held = learner::Facts::held(facts);
+        let embodied = is_embodied(exchange);
+        let held = held(facts, embodied);
         if hourly {
             facts.running(at.hour(), status).count(exchange, at);
         } else {
@@ -282,7 +293,9 @@ impl Collector {
         let told = request_media.as_ref().and_then(|media| media.version.as_deref());
         let told = told.or_else(|| response_media.as_ref().and_then(|media| media.version.as_deref()));
         facts.servers.insert(exchange.server);
-        versions::read(exchange, query, told, &mut facts.versions);
+        if !bare || self.names.may_tell_version() {
+            versions::read(exchange, query, told, &mut facts.versions);
+        }
         // A log without headers cannot say that there was no credential.
         let blind = exchange.completeness == Completeness::Logged && caller.schemes.is_empty();
         let mut seen_seat = None;
@@ -300,18 +313,23 @@ impl Collector {
             count_issuer(issuers, issuer, 1);
         }
         count_banking(facts, &caller);
-        query_names(query, (facts, at.hour()), self.limits.query_parameters);
+        query_names(&self.names, (facts, at.hour()), self.limits.query_parameters);
         retirement::read(exchange, &mut facts.retirement);
         policy::read(exchange, &mut facts.policies);
         if self.inspect {
             let inspection = self.inspector.inspect_with(exchange, (path, &mut self.parts), query, facts);
             observed.tags.extend_from_slice(inspection.tags);
             let classes = self.open.fresh(exchange, inspection.classes);
-            facts.carry(classes, (at.hour(), hourly), &self.classifier);
-            let by = By { seat: seen_seat, schemes: (!blind).then_some(caller.schemes) };
-            operations(exchange, query, facts, by, (&mut self.namer, &mut self.inspector), &self.limits);
+            if !classes.is_empty() {
+                facts.carry(classes, (at.hour(), hourly), &self.classifier);
+            }
+            let asking = query.filter(|_| self.names.may_call());
+            if embodied || asking.is_some() {
+                let by = By { seat: seen_seat, schemes: (!blind).then_some(caller.schemes) };
+                operations(exchange, asking, facts, by, (&mut self.namer, &mut self.inspector), &self.limits);
+            }
         }
-        self.grown += learner::Facts::held(facts).saturating_sub(held);
+        self.grown += self::held(facts, embodied).saturating_sub(held);
         self.delta.thin(&mut self.grown);
         observed
     }
@@ -328,13 +346,13 @@ impl Collector {
     }
 
     /// Reads the host of an exchange, which is mostly that of the one before.
-    fn read_host(&mut self, exchange: &Transaction) {
+    fn read_host(&mut self, exchange: &Transaction, bare: bool) {
         let plain = exchange.request.target.expose().first() == Some(&b'/');
-        let sent = exchange.request.fields.get("host").map_or(&[][..], |host| *host.expose());
+        let sent = if bare { None } else { exchange.request.fields.get("host") };
+        let sent = sent.map_or(&[][..], |host| *host.expose());
         let logged = sent.is_empty();
         let told = if logged { exchange.logged_host.as_deref().unwrap_or_default().as_bytes() } else { sent };
-        // Comparing nothing costs: what is empty has no address that is fit for vectors.
-        let same = told.len() == self.sent_host.len() && (told.is_empty() || *told == *self.sent_host);
+        let same = short::same(told, &self.sent_host);
         if plain && logged == self.host_logged && same {
             return;
         }
@@ -415,6 +433,23 @@ fn operations(
             super::operations::count_classes(exchange, facts, classes, inspector.classifier());
         }
     }
+}
+
+/// Whether the heads tell nothing but the program that calls, as most lines of logs do.
+fn is_bare(exchange: &Transaction) -> bool {
+    exchange.response.fields.is_empty()
+        && exchange.request.fields.iter().all(|(name, _)| name == b"User-Agent")
+}
+
+/// Whether anything of what an exchange carried besides its heads is at hand.
+fn is_embodied(exchange: &Transaction) -> bool {
+    let (request, response) = (&exchange.request.body.bytes, &exchange.response.body.bytes);
+    !request.expose().is_empty() || !response.expose().is_empty() || exchange.dialogue.is_some()
+}
+
+/// How many names of fields are held, of those that such an exchange can add to.
+fn held(facts: &EndpointFacts, embodied: bool) -> usize {
+    if embodied { learner::Facts::held(facts) } else { facts.query.len() + facts.fields.size() }
 }
 
 /// What is odd in what was said of a client.
@@ -578,31 +613,19 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
-/// Counts the names of query parameters, each once, and notes the hour in which each first came.
-fn query_names(query: Option<Sensitive<&[u8]>>, (facts, hour): (&mut EndpointFacts, i64), most: usize) {
-    let Some(query) = query else { return };
+/// Counts the names of query parameters and notes the hour in which each first came.
+fn query_names(names: &QueryNames, (facts, hour): (&mut EndpointFacts, i64), most: usize) {
     // What comes late may be the first, though it is not the first that is counted.
     let late = hour < facts.last_seen.hour();
-    let query = *query.expose();
-    let name_of = |pair: &'_ [u8]| pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-    for (at, pair) in query.split(|byte| *byte == b'&').enumerate().take(most) {
-        let Some(name) = pair.get(..name_of(pair)).filter(|name| !name.is_empty()) else { continue };
-        let again = query
-            .split(|byte| *byte == b'&')
-            .take(at)
-            .any(|earlier| earlier.get(..name_of(earlier)) == Some(name));
-        if again {
-            continue;
-        }
-        let shown = privacy::shown_name(name);
-        if let Some(known) = facts.query.get_mut(&*shown) {
+    for shown in names.shown() {
+        if let Some(known) = facts.query.get_mut(shown) {
             *known += 1;
             if late {
-                facts.firsts.note(Trait::Parameter(&shown), hour);
+                facts.firsts.note(Trait::Parameter(shown), hour);
             }
         } else if facts.query.len() < most {
-            facts.firsts.note(Trait::Parameter(&shown), hour);
-            facts.query.insert(shown.into_owned(), 1);
+            facts.firsts.note(Trait::Parameter(shown), hour);
+            facts.query.insert(shown.to_owned(), 1);
         } else {
             facts.query_overflow += 1;
         }

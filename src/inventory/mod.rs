@@ -24,6 +24,7 @@ pub mod ownership;
 mod parameter;
 pub mod policy;
 pub mod privacy;
+mod query_names;
 mod retirement;
 pub mod rulings;
 mod running;

@@ -119,7 +119,8 @@ impl Merge for Versions {
     }
 }
 
-/// Counts what an exchange tells of the version it is for. `media` is what the types of its bodies told.
+/// Counts what an exchange tells of the version it is for. `media` is what the types of its bodies told; the query may be
+/// left out when none of its parameters [tells](is_parameter) any.
 pub(super) fn read(
     exchange: &Transaction,
     query: Option<Sensitive<&[u8]>>,
@@ -191,10 +192,17 @@ fn of_header(name: &[u8], value: &[u8]) -> Option<(String, Box<str>)> {
     Some((name, version))
 }
 
+/// Parameters of a query that may tell an API's version.
+const PARAMETERS: [&str; 6] = ["api-version", "api_version", "apiversion", "version", "ver", "v"];
+
+/// Whether a parameter of a query may tell a version.
+pub(super) fn is_parameter(name: &[u8]) -> bool {
+    PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// The name and the version that a parameter of a query tells.
 fn of_parameter(name: &[u8], value: &[u8]) -> Option<(&'static str, Box<str>)> {
-    const NAMES: [&str; 6] = ["api-version", "api_version", "apiversion", "version", "ver", "v"];
-    let name = NAMES.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+    let name = PARAMETERS.into_iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
     let version = canonical(value)?;
     // A bare `version` is mostly a resource's own, and a `v` may be anything: they must read like an API's.
     let likely = match name {

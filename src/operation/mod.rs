@@ -176,7 +176,8 @@ const MAX_MEMBERS: usize = 32;
 /// The longest name of an operation.
 const MAX_NAME: usize = 256;
 
-/// The operations that an exchange asks for; empty for nearly every one.
+/// The operations that an exchange asks for, in its body or in this query, which may be left out when none of its parameters
+/// [does](is_parameter); empty for nearly every one.
 #[must_use]
 pub fn read<'a>(
     exchange: &'a Transaction,
@@ -365,10 +366,20 @@ fn graphql_call<'a>(
     Some(call)
 }
 
+/// Parameters of a query by which a GraphQL request is known.
+const PARAMETERS: [&[u8]; 3] = [b"query", b"extensions", b"documentId"];
+
+/// Whether a query parameter of this name may ask for an operation.
+#[must_use]
+pub fn is_parameter(name: &[u8]) -> bool {
+    PARAMETERS.contains(&name)
+}
+
 /// A GraphQL request in a query: `?query=…&operationName=…&variables=…&extensions=…`.
 fn graphql_by_query<'a>(exchange: &'a Transaction, query: &'a [u8], limits: &Limits) -> Vec<Call<'a>> {
-    let names: [&[u8]; 3] = [b"query=", b"extensions=", b"documentId="];
-    let begins = |pair: &[u8]| names.iter().any(|name| pair.starts_with(name));
+    let begins = |pair: &[u8]| {
+        PARAMETERS.iter().any(|name| pair.strip_prefix(*name).is_some_and(|rest| rest.starts_with(b"=")))
+    };
     let mut others = memchr::memchr_iter(b'&', query).filter_map(|at| query.get(at + 1..));
     if !begins(query) && !others.any(begins) {
         return Vec::new();

@@ -449,7 +449,13 @@ impl Transaction {
     /// The request's method as text; `None` when no request was seen or it is not text.
     #[must_use]
     pub fn method(&self) -> Option<&str> {
-        std::str::from_utf8(&self.request.method).ok().filter(|method| !method.is_empty())
+        match self.request.method.as_slice() {
+            b"" => None,
+            b"GET" => Some("GET"),
+            b"POST" => Some("POST"),
+            b"PUT" => Some("PUT"),
+            other => std::str::from_utf8(other).ok(),
+        }
     }
 
     /// The authority of the request as sent: from an absolute target, else `Host`, else the log's word.

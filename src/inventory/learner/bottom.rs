@@ -205,6 +205,10 @@ pub(super) struct Distinct(Vec<u64>);
 
 impl Distinct {
     pub(super) fn insert(&mut self, rank: u64, limit: usize) {
+        // Of many values most have no room.
+        if self.0.len() >= limit && self.0.last().is_some_and(|last| rank > *last) {
+            return;
+        }
         if let Err(at) = self.0.binary_search(&rank)
             && at < limit
         {

@@ -33,6 +33,9 @@ const NAMES: [&str; 25] = [
     "OTHER",
 ];
 
+/// Places for what is remembered by method.
+pub(super) const METHOD_SLOTS: usize = 8;
+
 impl Method {
     pub(super) const GET: Self = Self(0);
     pub(super) const HEAD: Self = Self(1);
@@ -47,8 +50,20 @@ impl Method {
 
     /// The number of a method's name; case matters (RFC 9110, 9.1).
     pub(super) fn of(name: &str) -> Self {
+        // Nearly all are one of these.
+        match name {
+            "GET" => return Self::GET,
+            "POST" => return Self::POST,
+            "PUT" => return Self::PUT,
+            _ => {}
+        }
         let at = NAMES.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
         at.map_or(Self::OTHER, Self)
+    }
+
+    /// One of [`METHOD_SLOTS`] places: those that are used most have one of their own.
+    pub(super) fn slot(self) -> usize {
+        usize::from(self.0) % METHOD_SLOTS
     }
 
     pub(super) fn number(self) -> u64 {

@@ -7,6 +7,7 @@
 //! `messages:batchGet`) is split off first.
 
 use super::bigram;
+use wide::u8x16;
 
 /// From these log-odds on a segment is a value wherever it stands.
 pub(super) const HARD: f64 = 4.99;
@@ -578,6 +579,18 @@ pub(super) fn is_uuid(bytes: &[u8]) -> bool {
         && bytes.iter().enumerate().all(|(at, byte)| {
             if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
         })
+}
+
+/// Whether hexadecimal digits and dashes make a UUID.
+pub(super) fn has_dashes_of_uuid(bytes: &[u8]) -> bool {
+    let Ok(bytes) = <&[u8; 36]>::try_from(bytes) else { return false };
+    let dashes = |sixteen: Option<&[u8; 16]>| {
+        sixteen.map_or(0, |bytes| u8x16::new(*bytes).simd_eq(u8x16::splat(b'-')).to_bitmask())
+    };
+    let middle = bytes.get(16..).and_then(<[u8]>::first_chunk);
+    // At 8, 13, 18 and 23, and nowhere else.
+    (dashes(bytes.first_chunk()), dashes(middle), dashes(bytes.last_chunk()))
+        == (1 << 8 | 1 << 13, 1 << 2 | 1 << 7, 1 << 3)
 }
 
 /// `2024-05`, `2024-05-01`, `2024-05-01T10:00:00Z`.

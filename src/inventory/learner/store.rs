@@ -21,7 +21,7 @@ use hashbrown::HashTable;
 
 use super::bottom::{Distinct, Handful, Span};
 use super::hosts;
-use super::method::Method;
+use super::method::{METHOD_SLOTS, Method};
 use super::noise::{Hostility, same};
 use super::parts::{Part, Parts, kind};
 use super::rank::RankKey;
@@ -187,6 +187,8 @@ struct Node<F> {
     constants_below: Option<u64>,
     distinct: Distinct,
     operations: Vec<Operation<F>>,
+    /// Where among its operations each method was last.
+    places: [u8; METHOD_SLOTS],
     /// Whether one operation here or below was called so often that the node is kept whatever its rank.
     lasting: bool,
     /// Whether it was found to have so many calls that it keeps its room among its siblings.
@@ -314,6 +316,7 @@ impl<F: Default + Merge> Store<F> {
             constants_below: None,
             distinct: Distinct::default(),
             operations: Vec::new(),
+            places: [0; METHOD_SLOTS],
             lasting: false,
             settled: false,
         };
@@ -369,7 +372,7 @@ impl<F: Default + Merge> Store<F> {
                     full.then_some(Shape::Int)
                 }
                 DIGIT_OR_HEX if end >= 16 => Some(Shape::Hex),
-                HEX_AND_DASH | UUID if segment::is_uuid(segment) => Some(Shape::Uuid),
+                HEX_AND_DASH | UUID if segment::has_dashes_of_uuid(segment) => Some(Shape::Uuid),
                 UPPER_AND_DIGIT if segment::is_iban(segment) => Some(Shape::Iban),
                 _ => None,
             };
@@ -481,8 +484,22 @@ impl<F: Default + Merge> Store<F> {
 
     /// The operation of `method` at a node.
     pub(super) fn operation(&mut self, place: Place, method: Method) -> &mut Operation<F> {
-        let operations = &mut self.node_mut(place.node).operations;
-        let known = operations.iter().position(|operation| operation.method == method);
+        let node = self.node_mut(place.node);
+        let operations = &mut node.operations;
+        // Each is large, so that a look at one that is not meant costs a wait for memory.
+        let guess = node.places.get_mut(method.slot());
+        let is_meant = |operation: &Operation<F>| operation.method == method;
+        let known = match guess {
+            Some(guess) if operations.get(usize::from(*guess)).is_some_and(is_meant) => {
+                Some(usize::from(*guess))
+            }
+            Some(guess) => {
+                let found = operations.iter().position(is_meant);
+                *guess = found.and_then(|at| u8::try_from(at).ok()).unwrap_or_default();
+                found
+            }
+            None => operations.iter().position(is_meant),
+        };
         let at = known.unwrap_or_else(|| {
             // Most skeletons have one method or two, and facts are large.
             operations.reserve_exact(1);
@@ -777,6 +794,7 @@ impl<F: Default + Merge> Store<F> {
             constants_below: None,
             distinct: Distinct::default(),
             operations: Vec::new(),
+            places: [0; METHOD_SLOTS],
             lasting: false,
             settled: false,
         };

@@ -5,6 +5,7 @@
 //! are when a node leaves the tree.
 
 use super::vocabulary::ends;
+use crate::short;
 
 /// Steps kept.
 const SLOTS: usize = 4_096;
@@ -66,8 +67,7 @@ impl Trodden {
         let slot = self.slots.get(place(from, name))?;
         let known = slot.from == from
             && slot.generation == self.generation
-            && usize::from(slot.len) == name.len()
-            && slot.name.get(..name.len()) == Some(name);
+            && slot.name.get(..usize::from(slot.len)).is_some_and(|known| short::same(known, name));
         known.then_some(slot.to)
     }
 
@@ -96,8 +96,7 @@ impl Trodden {
         let whole = self.paths.get(at)?;
         let known = whole.from == from
             && whole.generation == self.generation
-            && usize::from(whole.len) == path.len()
-            && whole.path.get(..path.len()) == Some(path);
+            && whole.path.get(..usize::from(whole.len)).is_some_and(|known| short::same(known, path));
         known.then_some((whole.to, whole.dull))
     }
 

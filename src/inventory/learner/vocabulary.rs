@@ -5,6 +5,7 @@
 
 use super::noise::Hostility;
 use super::rank::RankKey;
+use crate::short;
 
 /// Names kept; a name has one place and takes it from the one before. 64 bytes each.
 const SLOTS: usize = 1_024;
@@ -65,8 +66,7 @@ impl Vocabulary {
         }
         let place = place(name);
         if let Some(slot) = self.slots.get(place)
-            && usize::from(slot.len) == name.len()
-            && slot.bytes.get(..name.len()) == Some(name)
+            && slot.bytes.get(..usize::from(slot.len)).is_some_and(|known| short::same(known, name))
         {
             return slot.word;
         }
