@@ -7,7 +7,6 @@ use super::by_address::ByAddress;
 use super::calls;
 use super::delta::{Delta, Layer, count_issuer, stretch};
 use super::facts::{BodyShape, EndpointFacts};
-use super::history::Trait;
 use super::inspect::{Inspector, Tag};
 use super::learner::parts::Parts;
 use super::learner::{self, Learner, Sighting};
@@ -313,7 +312,7 @@ impl Collector {
             count_issuer(issuers, issuer, 1);
         }
         count_banking(facts, &caller);
-        query_names(&self.names, (facts, at.hour()), self.limits.query_parameters);
+        facts.count_names(&self.names, (at.hour(), hourly), self.limits.query_parameters);
         retirement::read(exchange, &mut facts.retirement);
         policy::read(exchange, &mut facts.policies);
         if self.inspect {
@@ -613,25 +612,6 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
-/// Counts the names of query parameters and notes the hour in which each first came.
-fn query_names(names: &QueryNames, (facts, hour): (&mut EndpointFacts, i64), most: usize) {
-    // What comes late may be the first, though it is not the first that is counted.
-    let late = hour < facts.last_seen.hour();
-    for shown in names.shown() {
-        if let Some(known) = facts.query.get_mut(shown) {
-            *known += 1;
-            if late {
-                facts.firsts.note(Trait::Parameter(shown), hour);
-            }
-        } else if facts.query.len() < most {
-            facts.firsts.note(Trait::Parameter(shown), hour);
-            facts.query.insert(shown.to_owned(), 1);
-        } else {
-            facts.query_overflow += 1;
-        }
-    }
-}
-
 impl learner::Facts for EndpointFacts {
     fn response_keys(&self) -> Vec<u64> {
         let mut keys = Vec::new();
@@ -652,7 +632,7 @@ impl learner::Facts for EndpointFacts {
     }
 
     fn shed(&mut self) {
-        self.query_overflow += std::mem::take(&mut self.query).values().sum::<u64>();
+        self.forget_names();
         self.request_shape = BodyShape::default();
         self.request_other = BodyShape::default();
         self.response_shapes.clear();

@@ -10,6 +10,7 @@ use crate::operation;
 use crate::short;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use std::sync::Arc;
 
 /// What is to be looked for behind a name, as bits.
 mod says {
@@ -31,11 +32,23 @@ const MAX_NAME: usize = 96;
 #[derive(Debug)]
 struct Name {
     raw: Box<[u8]>,
-    shown: Box<str>,
+    shown: Arc<str>,
     says: u8,
     /// The number of the name that came behind it last.
     next: usize,
 }
+
+/// A name as it may be shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    /// Its text, which several names may share.
+    pub(super) text: &'a Arc<str>,
+    /// By this it is known again, while it is remembered; no other name ever has it.
+    pub(super) id: Option<Id>,
+}
+
+/// Which name it is among all that were ever met.
+pub(super) type Id = (u64, usize);
 
 /// The names of one query, and those met before.
 #[derive(Debug, Default)]
@@ -48,6 +61,8 @@ pub(super) struct QueryNames {
     /// The numbers of the names of this query, each once.
     found: Vec<usize>,
     says: u8,
+    /// How often all were forgotten.
+    generation: u64,
 }
 
 impl QueryNames {
@@ -60,6 +75,7 @@ impl QueryNames {
         if self.known.len() >= MAX_NAMES {
             self.known.clear();
             self.by_name.clear();
+            self.generation += 1;
         }
         let mut rest = Some(query);
         let mut pairs = 0;
@@ -130,8 +146,13 @@ impl QueryNames {
     }
 
     /// The names of the query as they may be shown, each once.
-    pub(super) fn shown(&self) -> impl Iterator<Item = &str> {
-        self.found.iter().filter_map(|number| self.known.get(*number)).map(|name| &*name.shown)
+    pub(super) fn iter(&self) -> impl Iterator<Item = Shown<'_>> {
+        let shown = |number: usize| {
+            let text = &self.known.get(number)?.shown;
+            let lasts = number < self.by_name.len();
+            Some(Shown { text, id: lasts.then_some((self.generation, number)) })
+        };
+        self.found.iter().filter_map(move |number| shown(*number))
     }
 
     /// Whether a parameter may hold a credential.
@@ -174,13 +195,13 @@ mod tests {
                     }
                 }
                 let shown: Vec<_> = expected.iter().map(|name| privacy::shown_name(name.as_bytes())).collect();
-                prop_assert_eq!(names.shown().collect::<Vec<_>>(), shown);
+                prop_assert_eq!(names.iter().map(|name| &**name.text).collect::<Vec<_>>(), shown);
                 prop_assert!(names.may_identify() || !all.contains(&"API_KEY"));
                 prop_assert!(names.may_tell_version() || !all.contains(&"v"));
                 prop_assert!(names.may_call() || !all.contains(&"query"));
             }
             names.read(None, most);
-            prop_assert!(names.shown().next().is_none() && !names.may_identify());
+            prop_assert!(names.iter().next().is_none() && !names.may_identify());
         }
     }
 

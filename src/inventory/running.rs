@@ -7,15 +7,19 @@
 use super::calls::{self, Outcome};
 use super::facts::{EndpointFacts, Latencies};
 use super::history::Trait;
-use super::sketch::{CallerSketch, Seat};
+use super::query_names::{Id, QueryNames, Shown};
+use super::sketch::{Gathering, Seat};
 use crate::caller::AuthScheme;
 use crate::classify::{ClassSet, Classifier};
 use crate::merge::Merge as _;
 use crate::time::Timestamp;
 use crate::transaction::Transaction;
+use std::sync::Arc;
 
 /// Statuses with a place of their own; few endpoints have more.
 const STATUSES: usize = 6;
+/// Names of query parameters with a place of their own, likewise.
+const NAMES: usize = 16;
 
 /// See the module's doc.
 #[derive(Clone, Debug)]
@@ -31,10 +35,12 @@ pub(crate) struct Running {
     auth: [u64; AuthScheme::ALL.len()],
     /// By bucket.
     latencies: Vec<u64>,
-    callers: CallerSketch,
+    callers: Gathering,
     classes: Vec<(&'static str, u64)>,
     /// Remote calls by outcome.
     calls: Vec<(Outcome, u64)>,
+    /// Names of query parameters that the sums have, and how often they came since.
+    names: Vec<(Id, Arc<str>, u64)>,
 }
 
 impl Running {
@@ -49,9 +55,10 @@ impl Running {
             tls: 0,
             auth: [0; AuthScheme::ALL.len()],
             latencies: Vec::new(),
-            callers: CallerSketch::default(),
+            callers: Gathering::default(),
             classes: Vec::new(),
             calls: Vec::new(),
+            names: Vec::new(),
         }
     }
 
@@ -142,11 +149,59 @@ impl EndpointFacts {
         }
     }
 
+    /// Counts the names of query parameters, of which so many are kept, and notes the hour in which each first came.
+    pub(super) fn count_names(&mut self, names: &QueryNames, (hour, hourly): (i64, bool), most: usize) {
+        for Shown { text, id } in names.iter() {
+            // Where the name was met in the hour before, that is all.
+            let again = self.open_hour(hourly).and_then(|running| {
+                running.names.iter_mut().find(|(known, _, _)| Some(*known) == id).map(|(_, _, count)| count)
+            });
+            if let Some(count) = again {
+                *count += 1;
+                continue;
+            }
+            if let Some(known) = self.query.get_mut(&**text) {
+                *known += 1;
+                // What comes late may be the first, though it is not the first that is counted.
+                if hour < self.last_seen.hour() {
+                    self.firsts.note(Trait::Parameter(text), hour);
+                }
+            } else if self.query.len() < most {
+                self.firsts.note(Trait::Parameter(text), hour);
+                self.query.insert(text.to_string(), 1);
+            } else {
+                self.query_overflow += 1;
+                continue;
+            }
+            let running = self.open_hour(hourly).filter(|running| running.names.len() < NAMES);
+            if let (Some(running), Some(id)) = (running, id) {
+                running.names.push((id, Arc::clone(text), 0));
+            }
+        }
+    }
+
+    /// Forgets the names of query parameters.
+    pub(super) fn forget_names(&mut self) {
+        let running = self.running.as_mut().map(|running| std::mem::take(&mut running.names));
+        let waiting: u64 = running.iter().flatten().map(|(_, _, count)| count).sum();
+        self.query_overflow += std::mem::take(&mut self.query).values().sum::<u64>() + waiting;
+    }
+
     /// Makes the counts of the running hour over to the sums.
     pub(super) fn close_hour(&mut self) {
         let Some(running) = self.running.take() else { return };
         let Running {
-            hour, first_seen, last_seen, statuses, auth, latencies, callers, classes, calls, ..
+            hour,
+            first_seen,
+            last_seen,
+            statuses,
+            auth,
+            latencies,
+            callers,
+            classes,
+            calls,
+            names,
+            ..
         } = *running;
         self.first_seen = self.first_seen.min(first_seen);
         self.last_seen = self.last_seen.max(last_seen);
@@ -177,6 +232,13 @@ impl EndpointFacts {
         for (outcome, count) in calls {
             *facts.calls.entry(outcome).or_default() += count;
         }
+        for (_, name, count) in names {
+            match self.query.get_mut(&*name) {
+                Some(known) => *known += count,
+                None => self.query_overflow += count,
+            }
+        }
+        let callers = callers.whole();
         self.callers.absorb(callers.clone());
         facts.callers.absorb(callers);
     }

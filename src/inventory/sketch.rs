@@ -40,6 +40,12 @@ impl Default for CallerSketch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seat {
     rank: u64,
+    place: Place,
+}
+
+/// A register, and what a caller raises it to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
     slot: u16,
     value: u8,
 }
@@ -69,9 +75,11 @@ impl Seat {
         // Six bits of value above 26 bits of slot, of which a sketch uses the lowest.
         let value = (reader.0 >> 26).to_le_bytes()[0];
         let slot = u16::try_from(reader.0 as usize % REGISTERS).unwrap_or_default();
-        Self { rank, slot, value }
+        Self { rank, place: Place { slot, value } }
     }
+}
 
+impl Place {
     fn raise(self, registers: &mut [u8; REGISTERS]) {
         if let Some(register) = registers.get_mut(usize::from(self.slot)) {
             *register = (*register).max(self.value);
@@ -121,13 +129,13 @@ impl CallerSketch {
                 } else {
                     let mut registers = Box::new([0; REGISTERS]);
                     for known in ranks.drain(..) {
-                        Seat::of_rank(known).raise(&mut registers);
+                        Seat::of_rank(known).place.raise(&mut registers);
                     }
-                    seat().raise(&mut registers);
+                    seat().place.raise(&mut registers);
                     self.0 = Kept::Many(registers);
                 }
             }
-            Kept::Many(registers) => seat().raise(registers),
+            Kept::Many(registers) => seat().place.raise(registers),
         }
     }
 
@@ -167,6 +175,47 @@ impl CallerSketch {
             }
             Kept::Many(registers) => array_sketch(registers).serialize(),
         }
+    }
+}
+
+/// Callers that wait to be counted together.
+const WAITING: usize = 16;
+
+/// A sketch that counts many callers together. Each has a register somewhere in its memory, for which one has to wait; those
+/// that do not depend on each other are waited for at once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathering {
+    waiting: [Place; WAITING],
+    waits: u8,
+    sketch: CallerSketch,
+}
+
+impl Gathering {
+    /// Counts the caller who has this seat.
+    pub(super) fn insert(&mut self, seat: Seat) {
+        if self.sketch.is_exact() {
+            return self.sketch.insert(seat);
+        }
+        if let Some(place) = self.waiting.get_mut(usize::from(self.waits)) {
+            *place = seat.place;
+            self.waits += 1;
+        }
+        if usize::from(self.waits) == WAITING {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Kept::Many(registers) = &mut self.sketch.0 {
+            self.waiting.iter().take(self.waits.into()).for_each(|place| place.raise(registers));
+        }
+        self.waits = 0;
+    }
+
+    /// The sketch of all who were counted.
+    pub(super) fn whole(mut self) -> CallerSketch {
+        self.settle();
+        self.sketch
     }
 }
 
@@ -323,6 +372,16 @@ mod tests {
             prop_assert_eq!(&merged, &all);
             prop_assert_eq!(merged.to_bytes(), all.to_bytes());
             prop_assert_eq!(merged.estimate(), all.estimate());
+        }
+
+        /// Counted together, callers are the same.
+        #[test]
+        fn together_they_are_the_same(ranks in vec(any::<u64>(), 0..200)) {
+            let mut gathering = Gathering::default();
+            for rank in &ranks {
+                gathering.insert(Seat::of_rank(*rank));
+            }
+            prop_assert_eq!(gathering.whole(), of(ranks));
         }
     }
 }

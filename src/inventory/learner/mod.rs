@@ -333,17 +333,18 @@ impl<F: Facts> Learner<F> {
     /// Counts a request; returns the facts of the skeleton and method it belongs to.
     pub fn observe(&mut self, sighting: &Sighting<'_>) -> &mut F {
         let mut parts = Parts::default();
-        self.observe_parts(sighting, &mut parts)
+        self.count(sighting, &mut parts, true, |_, _, _| ()).1
     }
 
-    /// The same, with a buffer for the segments of its path.
+    /// The same, with a buffer for the segments of its path. How clients fare is counted some requests later: at the latest
+    /// when what was learnt is taken, or absorbed, without which it must not be looked at.
     pub(super) fn observe_parts(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> &mut F {
-        self.count(sighting, parts, |_, _, _| ()).1
+        self.count(sighting, parts, false, |_, _, _| ()).1
     }
 
-    /// The same, with a keyed hash of the skeleton and method.
+    /// As [`Learner::observe`], with such a buffer, and a keyed hash of the skeleton and method.
     pub(super) fn observe_ranked(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> (u64, &mut F) {
-        self.count(sighting, parts, Store::rank_of)
+        self.count(sighting, parts, true, Store::rank_of)
     }
 
     /// The facts where an exchange was observed, which goes on: it is not counted again.
@@ -361,6 +362,7 @@ impl<F: Facts> Learner<F> {
         &mut self,
         sighting: &Sighting<'_>,
         parts: &mut Parts,
+        at_once: bool,
         tell: impl FnOnce(&Store<F>, Place, Method) -> T,
     ) -> (T, &mut F) {
         let method = Method::of(sighting.method);
@@ -378,6 +380,9 @@ impl<F: Facts> Learner<F> {
         let told = tell(store, place, method);
         let operation = store.operation(place, method);
         self.tables.observe(sighting, answer, place.hostility, asset, &mut operation.seen);
+        if at_once {
+            self.tables.settle();
+        }
         (told, &mut operation.facts)
     }
 
@@ -501,6 +506,7 @@ impl<F: Facts> Learner<F> {
     /// Gives away what was learnt and starts anew.
     #[must_use]
     pub fn take(&mut self) -> Self {
+        self.tables.settle();
         let rank = self.proven.key();
         let mut fresh = Self::new(self.limits, rank);
         std::mem::swap(&mut fresh.vocabulary, &mut self.vocabulary);

@@ -344,7 +344,24 @@ pub(super) struct Tables {
     operation_clients: usize,
     operation_answers: usize,
     last: LastPage,
+    waiting: Vec<Fared>,
 }
+
+/// How a client fared with one request.
+#[derive(Clone, Copy, Debug)]
+struct Fared {
+    client: u64,
+    /// Its address, once it asked for what is not there.
+    address: Option<IpAddr>,
+    bad: bool,
+    hostile: bool,
+    /// The signature of the page it was answered.
+    page: Option<u64>,
+}
+
+/// Requests whose clients' scores wait to be counted together: each score is a wait for memory, and those that do not depend
+/// on each other are waited for at once.
+const WAITING: usize = 32;
 
 /// Host and kind of the last page, and their rank as a pair: both seldom change.
 #[derive(Clone, Debug, Default)]
@@ -363,6 +380,7 @@ impl Tables {
             operation_clients: limits.operation_clients,
             operation_answers: limits.operation_answers,
             last: LastPage::default(),
+            waiting: Vec::new(),
         }
     }
 
@@ -396,20 +414,19 @@ impl Tables {
             }
         }
         let client = sighting.client;
-        if client != 0
-            && let Some(score) = self.clients.entry(client)
-        {
+        if client != 0 {
             let refused = matches!(sighting.status, Some(400 | 401 | 403 | 405)) && answer.bodyless;
             let missing = matches!(sighting.status, Some(404 | 410));
-            score.calls += 1;
             let bad = missing || refused || ((page || answer.barred) && hostile);
-            score.bad += u64::from(bad);
-            score.hostile += u64::from(hostile);
-            if bad && score.address.is_none() {
-                score.address = sighting.address;
-            }
-            if page && !hostile {
-                score.pages.add(signature, 1, CLIENT_PAGES);
+            self.waiting.push(Fared {
+                client,
+                address: sighting.address.filter(|_| bad),
+                bad,
+                hostile,
+                page: (page && !hostile).then_some(signature),
+            });
+            if self.waiting.len() >= WAITING {
+                self.settle();
             }
         }
         if answer.dead {
@@ -449,6 +466,20 @@ impl Tables {
         }
     }
 
+    /// Counts the requests that wait with their clients.
+    pub(super) fn settle(&mut self) {
+        for Fared { client, address, bad, hostile, page } in self.waiting.drain(..) {
+            let Some(score) = self.clients.entry(client) else { continue };
+            score.calls += 1;
+            score.bad += u64::from(bad);
+            score.hostile += u64::from(hostile);
+            score.address = score.address.or(address);
+            if let Some(signature) = page {
+                score.pages.add(signature, 1, CLIENT_PAGES);
+            }
+        }
+    }
+
     /// Counts an answer to a hostile request; for JSON with the rank of the first name of the path.
     fn yardstick(&mut self, signature: u64, under: Option<u64>) {
         if let Some(page) = self.pages.entry(signature) {
@@ -484,6 +515,7 @@ impl Tables {
 
     /// What is written of the tables: how clients fared, and the pages that answer everything.
     pub(super) fn save(&self) -> (SavedSample<Score>, SavedSample<Page>) {
+        debug_assert!(self.waiting.is_empty(), "what was observed is settled before it is looked at");
         (SavedSample::of(&self.clients), SavedSample::of(&self.pages))
     }
 
@@ -493,7 +525,9 @@ impl Tables {
         self.pages.restore(pages.kept, pages.bound, pages.dropped);
     }
 
-    pub(super) fn absorb(&mut self, other: Self) {
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        self.settle();
+        other.settle();
         self.clients.absorb(other.clients);
         self.pages.absorb(other.pages);
     }
@@ -506,6 +540,7 @@ impl Tables {
     /// Who is a scanner, and which pages answer everything: those that hostile requests got, or three different
     /// paths. `places` has the number of paths for each signature of an HTML page.
     pub(super) fn verdicts(&self, places: &BTreeMap<u64, usize>) -> Verdicts {
+        debug_assert!(self.waiting.is_empty(), "what was observed is settled before it is looked at");
         let hostile: BTreeMap<u64, &Page> = self.pages.sorted().into_iter().collect();
         let mut pages: Vec<u64> = hostile
             .iter()
