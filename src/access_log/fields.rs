@@ -43,6 +43,8 @@ pub(super) struct Scratch {
     target: Vec<u8>,
     query: Vec<u8>,
     host: Vec<u8>,
+    /// What was a host when it was looked at last.
+    last_host: Vec<u8>,
     time: Option<Timestamp>,
     clock: Clock,
     server_address: Option<IpAddr>,
@@ -259,7 +261,7 @@ impl Scratch {
                 replace(&mut self.target, text);
             }
             Meaning::Query => replace(&mut self.query, text),
-            Meaning::Host(rank) if is_host(text) && better(rank, self.has.host) => {
+            Meaning::Host(rank) if self.is_host(text) && better(rank, self.has.host) => {
                 self.has.host = rank;
                 replace(&mut self.host, text);
             }
@@ -333,6 +335,17 @@ impl Scratch {
             Meaning::RequestField(name) => push(&mut into.request.fields, name, text),
             Meaning::ResponseField(name) => push(&mut into.response.fields, name, text),
         }
+    }
+
+    /// Whether a text can be a host: it is mostly that of the line before.
+    fn is_host(&mut self, text: &[u8]) -> bool {
+        if !short::same(&self.last_host, text) {
+            if !is_host(text) {
+                return false;
+            }
+            replace(&mut self.last_host, text);
+        }
+        !text.is_empty()
     }
 
     /// Cuts a line at its first blank. `None` when it has none.
@@ -447,7 +460,7 @@ impl Scratch {
             into.anomalies.insert(Anomaly::IncompleteEntry);
         }
         let target = into.request.target.expose_mut();
-        if let Some(url) = har::Url::parse(&self.target) {
+        if let Some(url) = absolute(&self.target) {
             into.tls |= url.tls;
             if self.has.host < 2 {
                 replace(&mut self.host, url.authority);
@@ -462,6 +475,11 @@ impl Scratch {
         }
         Ok(())
     }
+}
+
+/// A target in absolute form. Nearly none is.
+fn absolute(target: &[u8]) -> Option<har::Url<'_>> {
+    if target.starts_with(b"/") { None } else { har::Url::parse(target) }
 }
 
 /// Method, target and version.
@@ -537,8 +555,16 @@ pub(super) fn protocol(name: &[u8]) -> Option<Protocol> {
 
 /// An address with or without port and brackets.
 pub(super) fn address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
-    if let Some(address) = dotted(text) {
-        return Some((address.into(), None));
+    let mut front = [b' '; 16];
+    if let Some(place) = front.get_mut(..text.len())
+        && text.len() < 16
+    {
+        place.copy_from_slice(text);
+        if let Some((address, len)) = dotted_front(&front)
+            && len == text.len()
+        {
+            return Some((address.into(), None));
+        }
     }
     let text = std::str::from_utf8(text).ok()?.trim();
     if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
@@ -547,31 +573,7 @@ pub(super) fn address(text: &[u8]) -> Option<(IpAddr, Option<u16>)> {
     text.parse::<SocketAddr>().ok().map(|socket| (socket.ip(), Some(socket.port())))
 }
 
-/// An IPv4 address with nothing around it.
-fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
-    // Of each octet the number, and how many digits there are.
-    let (mut bits, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            // A leading nought may mean an octal number: no address.
-            if digits == 3 || digits == 1 && octet == 0 {
-                return None;
-            }
-            octet = octet * 10 + u32::from(digit);
-            digits += 1;
-        } else {
-            if *byte != b'.' || digits == 0 || octet > 255 || dots == 3 {
-                return None;
-            }
-            bits = bits << 8 | octet;
-            (octet, digits, dots) = (0, 0, dots + 1);
-        }
-    }
-    (dots == 3 && digits > 0 && octet < 256).then(|| Ipv4Addr::from_bits(bits << 8 | octet))
-}
-
-/// The IPv4 address at the front of some bytes, and its length, if a blank follows. It is what [`dotted`] makes of it, found
+/// The IPv4 address at the front of some bytes, and its length, if a blank follows. It is found
 /// without a look at each byte by itself.
 fn dotted_front(front: &[u8; 16]) -> Option<(Ipv4Addr, usize)> {
     let bytes = u8x16::new(*front);
@@ -747,10 +749,11 @@ mod tests {
             behind in "[0-9. ]{0,16}",
         ) {
             let line = format!("{word} {behind}");
-            let expected = dotted(word.as_bytes()).map(|address| (address, word.len()));
+            let expected = word.parse().ok().map(|address: Ipv4Addr| (address, word.len()));
             if let Some(front) = line.as_bytes().first_chunk() {
                 prop_assert_eq!(dotted_front(front), expected);
             }
+            prop_assert_eq!(address(word.as_bytes()), word.parse().ok().map(|address| (address, None)));
         }
     }
 

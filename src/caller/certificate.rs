@@ -94,6 +94,9 @@ pub(super) enum Told<'a> {
 
 /// What a header of this name says of a certificate; `None` when it is no such header, or empty.
 pub(super) fn told<'a>(name: &[u8], value: &'a [u8]) -> Option<Told<'a>> {
+    if !may_tell(name) {
+        return None;
+    }
     let value = value.trim_ascii();
     if matches!(value, b"" | b"-" | b"(null)") {
         return None;
@@ -107,6 +110,14 @@ pub(super) fn told<'a>(name: &[u8], value: &'a [u8]) -> Option<Told<'a>> {
         return (value.starts_with(b"FAILED") || value == b"NONE" || number).then_some(Told::NotVerified);
     }
     None
+}
+
+/// Whether a header's name begins as those do that tell of a certificate.
+fn may_tell(name: &[u8]) -> bool {
+    let [first, _, third, ..] = name else { return false };
+    let first = first.to_ascii_lowercase();
+    matches!(first, b'c' | b's')
+        || first == b'x' && matches!(third.to_ascii_lowercase(), b'a' | b'c' | b'f' | b's')
 }
 
 /// Whether a header's name is a known one, whatever its case, with `_` for `-`.
@@ -419,6 +430,13 @@ pub(super) mod tests {
     }
 
     const NAME: &str = "CN=tpp.example,organizationIdentifier=PSDDE-BAFIN-125314,O=Fin\\, Ltd,C=DE";
+
+    #[test]
+    fn every_name_that_tells_is_looked_at() {
+        for name in NAMES.iter().map(|(name, _)| *name).chain(VERDICTS) {
+            assert!(may_tell(name.as_bytes()) && may_tell(name.to_ascii_uppercase().as_bytes()), "{name}");
+        }
+    }
 
     #[test]
     fn a_certificate_names_the_same_as_its_subject_in_every_form() {

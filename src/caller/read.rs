@@ -309,6 +309,15 @@ impl CallerReader {
         Caller { fingerprint, schemes, issuer, provider: provider.flatten(), banking }
     }
 
+    /// As [`CallerReader::read`], of a request in which nothing tells of the caller besides its path and the fingerprint of the
+    /// address.
+    #[must_use]
+    pub fn read_bare(path: Sensitive<&[u8]>, address: Option<Fingerprint>) -> Caller {
+        let mut banking = Banking::default();
+        banking.path(path.expose());
+        Caller { fingerprint: address, schemes: SchemeSet::default(), issuer: None, provider: None, banking }
+    }
+
     /// The bearer token, wherever it stands.
     fn token_of(&mut self, transaction: &Transaction) -> Option<Known> {
         if let Some(value) = transaction.request.fields.get("authorization") {

@@ -208,8 +208,13 @@ impl Collector {
         self.parts.begin();
         self.names.read(query.map(|query| *query.expose()), self.limits.query_parameters);
         let known_by = address.map(|address| address.caller);
-        let identifying = query.filter(|_| self.names.may_identify());
-        let caller = self.callers.read(exchange, (path, identifying), &client, known_by);
+        let bare = is_bare(exchange);
+        let caller = if bare && exchange.told.is_empty() && !self.names.may_identify() {
+            CallerReader::read_bare(path, known_by)
+        } else {
+            let identifying = query.filter(|_| self.names.may_identify());
+            self.callers.read(exchange, (path, identifying), &client, known_by)
+        };
         let mut observed = Observed {
             caller: caller.fingerprint,
             client: client.address,
@@ -227,7 +232,6 @@ impl Collector {
         }
         let at = exchange.started();
         stretch(&mut self.delta.span, at);
-        let bare = is_bare(exchange);
         self.read_host(exchange, bare);
         let status = exchange.response.status;
         let (request_media, response_media) = if bare { (None, None) } else { self.media(exchange) };

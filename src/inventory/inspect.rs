@@ -496,7 +496,8 @@ impl Inspector {
     }
 
     fn headers(&mut self, fields: &Fields, location: Location, facts: &mut EndpointFacts) {
-        for (raw, value) in fields.iter() {
+        // Nearly every request has it, and it says nothing of anybody.
+        for (raw, value) in fields.iter().filter(|(raw, _)| *raw != b"User-Agent") {
             let header = self.header(raw);
             let value = *value.expose();
             match header {
@@ -536,10 +537,6 @@ impl Inspector {
 
     /// What is to be done with a header of this name, worked out once while it is remembered.
     fn header(&mut self, raw: &[u8]) -> Header {
-        // Nearly every request has it.
-        if raw == b"User-Agent" {
-            return Header::Dull;
-        }
         if let Some(known) = self.work.headers.get(raw) {
             return known.clone();
         }

@@ -7,7 +7,9 @@
 
 use super::super::fields::{Scratch, Value};
 use super::{DEPTH, Leaves};
+use crate::short;
 use crate::transaction::Transaction;
+use wide::u8x16;
 
 /// Begins an exchange and hands every leaf to `leaves`; `None` when the line must be read by the general reader instead.
 pub(super) fn walk(
@@ -16,11 +18,8 @@ pub(super) fn walk(
     scratch: &mut Scratch,
     into: &mut Transaction,
 ) -> Option<()> {
-    // Without early exit this compiles to vectors.
-    let (odd, all) = line.iter().fold((0, 0), |(odd, all), byte| {
-        (odd | u8::from(*byte < b' ') | u8::from(*byte == b'\\'), all | *byte)
-    });
-    if odd != 0 || !all.is_ascii() && std::str::from_utf8(line).is_err() {
+    let (odd, ascii) = looked_through(line);
+    if odd || !ascii && std::str::from_utf8(line).is_err() {
         return None;
     }
     scratch.begin(into);
@@ -29,6 +28,19 @@ pub(super) fn walk(
     scratch.take_back(path);
     // What may follow was trimmed with the line.
     read?.is_empty().then_some(())
+}
+
+/// Whether there are control characters or backslashes in a line, and whether all of it is ASCII.
+fn looked_through(line: &[u8]) -> (bool, bool) {
+    let (blocks, rest) = line.as_chunks::<16>();
+    let nothing = u8x16::splat(0);
+    let (odd, all) = blocks.iter().fold((nothing, nothing), |(odd, all), block| {
+        let bytes = u8x16::new(*block);
+        let control = bytes.simd_eq(bytes.min(u8x16::splat(b' ' - 1)));
+        (odd | control | bytes.simd_eq(u8x16::splat(b'\\')), all | bytes)
+    });
+    let odd_rest = rest.iter().any(|byte| *byte < b' ' || *byte == b'\\');
+    (odd.to_bitmask() != 0 || odd_rest, all.to_bitmask() == 0 && rest.is_ascii())
 }
 
 /// Reads text that is UTF-8 without escapes and control characters.
@@ -57,7 +69,14 @@ impl<L: Leaves> Pass<'_, L> {
             let (key, behind) = self.member(behind)?;
             rest = self.value(key, behind, depth + 1)?;
             self.path.truncate(base);
-            match blank(rest) {
+            match rest {
+                [b',', behind @ ..] if behind.starts_with(b"\"") => {
+                    rest = behind;
+                    continue;
+                }
+                _ => rest = blank(rest),
+            }
+            match rest {
                 [b',', behind @ ..] => rest = blank(behind),
                 [b'}', behind @ ..] => {
                     self.path.truncate(length);
@@ -200,18 +219,7 @@ fn blank(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Where a string without escapes ends: short ones are searched by words, without the cost of setting out.
+/// Where a string without escapes ends.
 fn quote(text: &[u8]) -> Option<usize> {
-    const EACH: u64 = u64::MAX / 255;
-    let (words, _) = text.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate().take(4) {
-        let word = u64::from_le_bytes(*word) ^ (EACH * u64::from(b'"'));
-        // The lowest bit set is that of the first byte that is nought.
-        let found = word.wrapping_sub(EACH) & !word & (EACH << 7);
-        if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let searched = words.len().min(4) * 8;
-    memchr::memchr(b'"', text.get(searched..)?).map(|at| searched + at)
+    short::either(text, b'"', b'"')
 }

@@ -1,14 +1,14 @@
 //! Steps down the tree that were made before: from a node, by a name, to the node below; and whole paths of such steps.
 //!
-//! A request takes mostly steps that others took. To find one here costs a look at one line of memory, where the tree has
-//! to hash the name, look it up, and see what kind of name it is. A step is forgotten when another takes its place, and all
+//! A request takes mostly steps that others took. To find one here costs a look at a line of memory or two, where the tree has
+//! to hash the name, look it up, and see what kind of name it is. A step is forgotten when others take its place, and all
 //! are when a node leaves the tree.
 
 use super::vocabulary::ends;
 use crate::short;
 
-/// Steps kept.
-const SLOTS: usize = 4_096;
+/// Pairs of places for steps. A step has one pair, and takes the place of the one that came last but one.
+const PAIRS: usize = 2_048;
 /// The longest name of a step.
 const MAX_NAME: usize = 47;
 
@@ -45,7 +45,7 @@ struct Whole {
 #[derive(Debug, Default)]
 pub(super) struct Trodden {
     /// None before the first step.
-    slots: Vec<Slot>,
+    pairs: Vec<[Slot; 2]>,
     /// None before the first path.
     paths: Vec<Whole>,
     /// Of each path a part of its hash: what holds a value is mostly told by that, without a look at a path's memory.
@@ -64,26 +64,32 @@ impl Clone for Trodden {
 impl Trodden {
     /// Where the step from `from` by `name` led.
     pub(super) fn find(&self, from: u32, name: &[u8]) -> Option<u32> {
-        let slot = self.slots.get(place(from, name))?;
-        let known = slot.from == from
-            && slot.generation == self.generation
-            && slot.name.get(..usize::from(slot.len)).is_some_and(|known| short::same(known, name));
-        known.then_some(slot.to)
+        let [first, second] = self.pairs.get(pair(from, name))?;
+        let known = |slot: &Slot| {
+            slot.from == from
+                && slot.generation == self.generation
+                && slot.name.get(..usize::from(slot.len)).is_some_and(|known| short::same(known, name))
+        };
+        if known(first) { Some(first.to) } else { known(second).then_some(second.to) }
     }
 
     /// Remembers a step by a name that is not empty, if it is short.
     pub(super) fn keep(&mut self, from: u32, name: &[u8], to: u32) {
-        if self.slots.is_empty() {
+        if self.pairs.is_empty() {
             let none = Slot { from: 0, to: 0, generation: 0, len: u8::MAX, name: [0; MAX_NAME] };
-            self.slots.resize(SLOTS, none);
+            self.pairs.resize(PAIRS, [none; 2]);
+        }
+        if self.find(from, name) == Some(to) {
+            return;
         }
         let mut bytes = [0; MAX_NAME];
         if let Some(front) = bytes.get_mut(..name.len())
             && let Ok(len) = u8::try_from(name.len())
-            && let Some(slot) = self.slots.get_mut(place(from, name))
+            && let Some([first, second]) = self.pairs.get_mut(pair(from, name))
         {
             front.copy_from_slice(name);
-            *slot = Slot { from, to, generation: self.generation, len, name: bytes };
+            *second = *first;
+            *first = Slot { from, to, generation: self.generation, len, name: bytes };
         }
     }
 
@@ -140,9 +146,9 @@ const fn mix(word: u64) -> u64 {
     word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The place of a step.
-fn place(from: u32, name: &[u8]) -> usize {
-    (hash(from, name) >> 52) as usize % SLOTS
+/// The pair of places of a step.
+fn pair(from: u32, name: &[u8]) -> usize {
+    (hash(from, name) >> 53) as usize % PAIRS
 }
 
 /// The place of a path, and its tag. Those of an API begin and end alike: what is in their middle counts as well.
