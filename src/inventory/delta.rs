@@ -9,8 +9,8 @@ use super::capability::capability;
 use super::facts::EndpointFacts;
 use super::inspect;
 use super::learner::{
-    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Ruling, ScannerSource, Segment,
-    SegmentAccount, ValuePaths,
+    self, Documented, DocumentedRoute, Folded, Learner, LearnerCounters, Learnt, Ruling, ScannerSource,
+    Segment, SegmentAccount, ValuePaths,
 };
 use super::lineage::{Lineage, Templates};
 use super::parameter::parameters;
@@ -19,7 +19,7 @@ use super::rulings::{Rulings, Use};
 use super::service;
 use super::sketch::CallerSketch;
 use super::vantage::{self, Joined, Vantage};
-use super::{Endpoint, EndpointClass, EndpointKey, Inventory};
+use super::{Endpoint, EndpointClass, EndpointId, EndpointKey, Inventory};
 use crate::caller::AuthScheme;
 use crate::classify::{ClassId, Classifier};
 use crate::merge::Merge;
@@ -514,17 +514,24 @@ fn endpoints_of<'a>(
         } else {
             privacy::shown_host(learnt.host)
         };
-        let key = EndpointKey { host, template, method };
+        keys.push(EndpointKey { host, template, method });
+    }
+    name_as_documented(&folded.endpoints, &mut keys);
+    for (learnt, key) in folded.endpoints.iter().zip(&keys) {
         let mut facts = EndpointFacts::default();
         for part in &learnt.facts {
             facts.absorb((*part).clone());
         }
-        keys.push(key.clone());
-        match merged.entry(key) {
+        match merged.entry(key.clone()) {
             std::collections::btree_map::Entry::Occupied(mut known) => {
                 let known = known.get_mut();
                 known.facts.absorb(facts);
                 known.liveness.absorb(learnt.liveness);
+                if known.route.is_none() && learnt.route.is_some() {
+                    known.route = learnt.route;
+                    known.confidence = 1.0;
+                    known.class = class_of(learnt.class);
+                }
             }
             std::collections::btree_map::Entry::Vacant(slot) => {
                 let endpoint = Endpoint {
@@ -541,6 +548,26 @@ fn endpoints_of<'a>(
         }
     }
     (folded, keys, merged)
+}
+
+/// Values that a document refuses, beside values that it takes, are learnt as the same parameter under a name of its own:
+/// the endpoint is the documented one.
+fn name_as_documented(learnt: &[Learnt<'_, EndpointFacts>], keys: &mut [EndpointKey]) {
+    let routed = |one: &Learnt<'_, EndpointFacts>| one.route.is_some();
+    let documented: BTreeMap<EndpointId, EndpointKey> = learnt
+        .iter()
+        .zip(&*keys)
+        .filter(|(one, key)| routed(one) && key.template.contains('{'))
+        .map(|(_, key)| (key.id(), key.clone()))
+        .collect();
+    for (one, key) in learnt.iter().zip(keys) {
+        if !routed(one)
+            && key.template.contains('{')
+            && let Some(name) = documented.get(&key.id())
+        {
+            key.clone_from(name);
+        }
+    }
 }
 
 impl Merge for Delta {
@@ -881,6 +908,26 @@ mod tests {
         both.absorb(restored);
         let all = both.snapshot(&none.0, &pinned).inventory.endpoints;
         assert!(all.iter().any(|endpoint| endpoint.id == oldest && endpoint.key == one.key));
+    }
+
+    #[test]
+    fn values_that_a_document_refuses_are_of_the_documented_endpoint() {
+        let mut shard = collector();
+        for number in 0..8 {
+            call(&mut shard, "GET", "/v1/colours/red", 200, "{}");
+            call(&mut shard, "GET", &format!("/v1/colours/{number}purple"), 200, "{}");
+        }
+        let document = r#"{"openapi": "3.0.3", "servers": [{"url": "/v1"}], "paths": {"/colours/{colour}": {"get": {
+            "parameters": [{"name": "colour", "in": "path", "schema": {"type": "string", "enum": ["red", "blue"]}}],
+            "responses": {"200": {"description": ""}}}}}}"#;
+        let (documents, problems) = DocumentSet::load(vec![("d.json".into(), document.into())]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let endpoints = shard.take().snapshot(&documents, &Rulings::default()).inventory.endpoints.clone();
+        let told: Vec<_> = endpoints
+            .iter()
+            .map(|one| (one.key.template.as_str(), one.facts.requests, one.route.is_some(), one.confidence))
+            .collect();
+        assert_eq!(told, [("/v1/colours/{colour}", 16, true, 1.0)]);
     }
 
     #[test]
