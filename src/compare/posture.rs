@@ -1,6 +1,6 @@
 //! Posture: what is wrong with an endpoint whatever the documents say.
 
-use super::{Carrier, Seen, counted, paths};
+use super::{Carried, Carrier, Seen, counted, paths};
 use crate::caller::AuthScheme;
 use crate::finding::{Finding, Kind, Register, Severity, Subject};
 use crate::inventory::facts::EndpointFacts;
@@ -65,8 +65,9 @@ fn unauthenticated(one: &Seen<'_>) -> Option<Finding> {
     }
     let mut finding =
         one.finding(Kind::UnauthenticatedSensitiveData, Severity::Critical, "", (open, facts.requests));
+    let were = if open == 1 { "was" } else { "were" };
     finding.explanation = format!(
-        "at least {open} of {} had no credential and were answered with success; answers carry {classes}",
+        "at least {open} of {} had no credential and {were} answered with success; answers carry {classes}",
         counted(facts.requests, "request")
     );
     Some(finding)
@@ -88,43 +89,78 @@ fn in_url(one: &Seen<'_>, register: &mut Register) {
     }
 }
 
+/// What was seen of a host's endpoints with sensitive data, without TLS.
+struct InClear<'a> {
+    endpoints: u64,
+    /// Exchanges without TLS, of how many.
+    count: u64,
+    of: u64,
+    classes: BTreeSet<&'a str>,
+    first: Timestamp,
+    last: Timestamp,
+}
+
 /// One for each host: behind the machine that ends TLS every endpoint would be one.
 fn over_http(seen: &[Seen<'_>], register: &mut Register) {
-    let mut hosts: BTreeMap<&str, (u64, u64, BTreeSet<&str>, Timestamp, Timestamp)> = BTreeMap::new();
-    let mut with_tls: BTreeSet<&str> = BTreeSet::new();
+    // Logs may be silent on TLS; who saw headers or bodies saw what carried them.
+    let was_captured = |one: &Seen<'_>| {
+        let in_body = |carried: &Carried| {
+            matches!(carried.carrier, Carrier::RequestBody | Carrier::Response | Carrier::ErrorResponse)
+        };
+        one.endpoint.facts.policies.is_some() || one.sensitive.iter().any(in_body)
+    };
+    let hosts_where = |wanted: &dyn Fn(&Seen<'_>) -> bool| -> BTreeSet<&str> {
+        seen.iter().filter(|one| wanted(one)).map(|one| one.endpoint.key.host.as_str()).collect()
+    };
+    let with_tls = hosts_where(&|one| one.endpoint.facts.tls > 0);
+    let captured = hosts_where(&was_captured);
+    let mut hosts: BTreeMap<&str, InClear<'_>> = BTreeMap::new();
     for one in seen {
-        let facts = &one.endpoint.facts;
-        if facts.tls > 0 {
-            with_tls.insert(&one.endpoint.key.host);
-        } else if !one.sensitive.is_empty() {
-            let host = hosts.entry(&one.endpoint.key.host).or_insert((
-                0,
-                0,
-                BTreeSet::new(),
-                Timestamp::MAX,
-                Timestamp::from_nanos(i64::MIN),
-            ));
-            host.0 += 1;
-            host.1 += facts.requests;
-            host.2.extend(one.sensitive.iter().map(|carried| carried.class.as_str()));
-            host.3 = host.3.min(facts.first_seen);
-            host.4 = host.4.max(facts.last_seen);
-        }
-    }
-    for (name, (endpoints, requests, classes, first, last)) in hosts {
-        if with_tls.contains(name) {
+        let (host, facts) = (one.endpoint.key.host.as_str(), &one.endpoint.facts);
+        let count = facts.requests.saturating_sub(facts.tls);
+        if count == 0 || one.sensitive.is_empty() || with_tls.contains(host) && !was_captured(one) {
             continue;
         }
+        let sum = hosts.entry(host).or_insert(InClear {
+            endpoints: 0,
+            count: 0,
+            of: 0,
+            classes: BTreeSet::new(),
+            first: Timestamp::MAX,
+            last: Timestamp::from_nanos(i64::MIN),
+        });
+        sum.endpoints += 1;
+        sum.count += count;
+        sum.of += facts.requests;
+        sum.classes.extend(one.sensitive.iter().map(|carried| carried.class.as_str()));
+        sum.first = sum.first.min(facts.first_seen);
+        sum.last = sum.last.max(facts.last_seen);
+    }
+    for (name, sum) in hosts {
+        let both = with_tls.contains(name);
+        let severity = if both { Severity::Low } else { Severity::Info };
         let subject = Subject { host: name, method: "", path_template: "" };
-        let mut finding = Finding::new(Kind::SensitiveDataOverHttp, Severity::Info, subject, "");
-        (finding.count, finding.of) = (requests, requests);
-        (finding.first_seen, finding.last_seen) = (Some(first), Some(last));
-        let classes: Vec<_> = classes.into_iter().collect();
-        finding.explanation = format!(
-            "{} that carry {} were seen without TLS; expected where the sensor stands behind the end of TLS",
-            counted(endpoints, "endpoint"),
-            classes.join(", ")
-        );
+        let mut finding = Finding::new(Kind::SensitiveDataOverHttp, severity, subject, "");
+        (finding.count, finding.of) = (sum.count, sum.of);
+        (finding.first_seen, finding.last_seen) = (Some(sum.first), Some(sum.last));
+        let classes: Vec<_> = sum.classes.into_iter().collect();
+        let (carry, were) = if sum.endpoints == 1 { ("carries", "was") } else { ("carry", "were") };
+        let those = format!("{} that {carry} {}", counted(sum.endpoints, "endpoint"), classes.join(", "));
+        finding.explanation = if both {
+            format!(
+                "{those} {were} seen without TLS, in {} of {}, though others came with it; expected where the sensor \
+                 stands on both sides of the end of TLS",
+                sum.count,
+                counted(sum.of, "request")
+            )
+        } else if captured.contains(name) {
+            format!("{those} {were} seen without TLS; expected where the sensor stands behind the end of TLS")
+        } else {
+            format!(
+                "no log tells that TLS protects {those}; expected where logs are silent on TLS, or are written behind \
+                 its end"
+            )
+        };
         register.add(finding);
     }
 }

@@ -544,6 +544,41 @@ fn posture_needs_no_document() {
 }
 
 #[test]
+fn what_is_said_of_clear_text_is_no_more_than_what_was_seen() {
+    let data = |_: &Endpoint| vec![carried("iban", 3, Carrier::RequestQuery, "iban")];
+    let options = Options { data: &data, ..Options::default() };
+    let of = |requests: u32, tls: u64, captured: bool| {
+        let mut facts = facts(&[(200, u64::from(requests))]);
+        facts.auth = [(AuthScheme::Bearer, facts.requests)].into();
+        facts.tls = tls;
+        facts.policies = captured.then(Box::default);
+        facts
+    };
+    let told = |endpoints: Vec<Endpoint>| {
+        let all =
+            compare(&Inventory { endpoints, ..Inventory::default() }, &DocumentSet::default(), &options);
+        all.into_iter()
+            .filter(|one| one.kind == Kind::SensitiveDataOverHttp)
+            .map(|one| (one.severity, one.count, one.of, one.explanation))
+            .collect::<Vec<_>>()
+    };
+    let all = told(vec![get("/a", of(4, 0, true))]);
+    assert_eq!((all[0].0, all[0].1, all[0].2), (Severity::Info, 4, 4));
+    assert!(all[0].3.starts_with("1 endpoint that carries iban was seen without TLS; expected"), "{all:?}");
+    // A host that speaks TLS and does without it, too, even on one endpoint.
+    let all = told(vec![get("/a", of(4, 3, true)), get("/b", of(5, 5, true)), get("/c", of(2, 0, true))]);
+    assert_eq!((all[0].0, all[0].1, all[0].2), (Severity::Low, 3, 6));
+    assert!(
+        all[0].3.contains("2 endpoints that carry iban were seen without TLS, in 3 of 6 requests"),
+        "{all:?}"
+    );
+    // A log that does not tell of TLS tells nothing against those that came with it.
+    assert_eq!(told(vec![get("/a", of(4, 4, true)), get("/b", of(5, 0, false))]), []);
+    let all = told(vec![get("/a", of(4, 0, false))]);
+    assert!(all[0].3.starts_with("no log tells that TLS protects 1 endpoint that carries iban"), "{all:?}");
+}
+
+#[test]
 fn findings_say_where_to_mend_the_document() {
     let set = document(&json!({"/a": {"get": ok()}}));
     let all = found(vec![get("/v1/a", facts(&[(200, 1), (418, 1)]))], &set);
