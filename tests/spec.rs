@@ -135,3 +135,62 @@ fn a_difference_has_a_side() {
         assert!(table.contains(heading), "{table}");
     }
 }
+
+#[test]
+fn every_way_to_differ_from_a_document_is_a_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let (document, traffic) = (folder.path().join("api.json"), folder.path().join("traffic.har"));
+    let parameter = json!({"name": "since", "in": "query", "required": true, "schema": {"type": "string"}});
+    let schema = json!({"type": "object", "properties": {
+        "day": {"type": "string", "format": "date"},
+        "state": {"enum": ["on", "off"]},
+    }});
+    let answer = json!({"200": {"description": "", "content": {"application/json": {"schema": schema}}}});
+    let text = json!({
+        "openapi": "3.0.3",
+        "servers": [{"url": "https://api.example"}],
+        "security": [{"key": []}],
+        "components": {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}},
+        "paths": {"/a": {"get": {"parameters": [parameter], "responses": answer}}},
+    });
+    std::fs::write(&document, text.to_string()).unwrap();
+    let entries: Vec<Value> = (0..8)
+        .map(|second| {
+            json!({
+                "startedDateTime": format!("2026-11-20T10:00:0{second}Z"),
+                "request": {
+                    "method": "GET",
+                    "url": "https://api.example/a",
+                    "headers": [{"name": "Authorization", "value": "Basic dTpw"}],
+                },
+                "response": {
+                    "status": 200,
+                    "headers": [{"name": "Content-Type", "value": "application/json"}],
+                    "content": {"mimeType": "application/json", "text": r#"{"day": "soon", "state": "odd"}"#},
+                },
+            })
+        })
+        .collect();
+    let log = json!({"log": {"version": "1.2", "creator": {"name": "", "version": ""}, "entries": entries}});
+    std::fs::write(&traffic, log.to_string()).unwrap();
+    let diff = |args: &[&str]| {
+        let mut command = spanlight(folder.path());
+        let output = command.args(["spec", "diff"]).args([&document, &traffic]).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let all = lines(&diff(&["--json"]));
+    let mut kinds: Vec<&str> = all.iter().filter_map(|one| one["kind"].as_str()).collect();
+    kinds.sort_unstable();
+    let expected = [
+        "missing_required_parameter",
+        "response_enum_mismatch",
+        "response_format_mismatch",
+        "security_scheme_mismatch",
+    ];
+    assert_eq!(kinds.iter().filter(|kind| expected.contains(kind)).count(), 4, "{kinds:?}");
+    let table = diff(&[]);
+    assert!(table.contains("1 operation called, 0 of them as documented"), "{table}");
+    assert!(table.contains("missing required parameter since"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 140), "{table}");
+}

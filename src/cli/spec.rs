@@ -4,7 +4,7 @@ use super::Outcome;
 use super::export::Format;
 use super::learn::{Learnt, Sources};
 use super::output::{complain, to};
-use super::style::{Colours, plural};
+use super::style::{Colours, plural, wrapped};
 use crate::compare::{self, Unseen};
 use crate::finding::{Finding, Kind};
 use crate::inventory::{Endpoint, EndpointClass, EndpointId, nameless};
@@ -110,32 +110,53 @@ impl Side {
 
     /// The side of a kind; `None` for what is no difference between a document and traffic.
     const fn of(kind: Kind) -> Option<Self> {
-        if matches!(kind, Kind::UnusedOperation | Kind::UnusedDocument) {
-            return Some(Self::Document);
-        }
-        if matches!(
-            kind,
+        match kind {
+            Kind::UnusedOperation | Kind::UnusedDocument => Some(Self::Document),
             Kind::ShadowEndpoint
-                | Kind::UndocumentedHost
-                | Kind::UndocumentedMethod
-                | Kind::UndocumentedStatus
-                | Kind::UndocumentedQueryParam
-                | Kind::UndocumentedResponseProperty
-                | Kind::UndocumentedRequestProperty
-                | Kind::UndocumentedResponseMediaType
-                | Kind::UndocumentedRequestMediaType
-        ) {
-            return Some(Self::Traffic);
-        }
-        let both = matches!(
-            kind,
+            | Kind::UndocumentedHost
+            | Kind::UndocumentedMethod
+            | Kind::UndocumentedStatus
+            | Kind::UndocumentedQueryParam
+            | Kind::UndocumentedResponseProperty
+            | Kind::UndocumentedRequestProperty
+            | Kind::UndocumentedResponseMediaType
+            | Kind::UndocumentedRequestMediaType => Some(Self::Traffic),
             Kind::ResponseTypeMismatch
-                | Kind::MissingRequiredProperty
-                | Kind::DeprecatedInUse
-                | Kind::DeprecatedParameterInUse
-                | Kind::SecurityNotEnforced
-        );
-        if both { Some(Self::Both) } else { None }
+            | Kind::ResponseFormatMismatch
+            | Kind::ResponseEnumMismatch
+            | Kind::MissingRequiredProperty
+            | Kind::MissingRequiredParameter
+            | Kind::DeprecatedInUse
+            | Kind::DeprecatedParameterInUse
+            | Kind::SecurityNotEnforced
+            | Kind::SecuritySchemeMismatch => Some(Self::Both),
+            Kind::UnauthenticatedSensitiveData
+            | Kind::SensitiveDataInUrl
+            | Kind::SensitiveDataOverHttp
+            | Kind::GatewayBypass
+            | Kind::VantageDisagreement
+            | Kind::WeakTls
+            | Kind::CertificateExpired
+            | Kind::CertificateExpiring
+            | Kind::GraphqlIntrospection
+            | Kind::GrpcReflection
+            | Kind::OldVersionInUse
+            | Kind::Unowned
+            | Kind::Unclassified
+            | Kind::CardAuthenticationData
+            | Kind::SensitiveDataInError
+            | Kind::UndocumentedSensitiveData
+            | Kind::NewSensitiveData
+            | Kind::ExcessiveDataExposure
+            | Kind::CalledAfterSunset
+            | Kind::Resurrected
+            | Kind::ShortNotice
+            | Kind::EnvironmentDrift
+            | Kind::UnroutedEndpoint
+            | Kind::PolicyGap
+            | Kind::SensitiveDataCacheable
+            | Kind::SlaMissed => None,
+        }
     }
 
     /// Whether a finding is of an operation as a whole.
@@ -239,13 +260,17 @@ fn unseen_line(one: &Unseen, at: &Endpoint) -> Value {
     })
 }
 
-/// `bank.yaml:12`
-fn place(place: Option<&DocumentPlace>) -> String {
-    place.map_or_else(String::new, |place| match place.line {
-        Some(line) => format!("{}:{line}", place.file),
-        None => place.file.clone(),
-    })
+/// What is told of a difference, and where the document stands to it: `… [bank.yaml:12]`
+fn told(explanation: &str, place: Option<&DocumentPlace>) -> String {
+    let place = place.map_or_else(String::new, |place| match place.line {
+        Some(line) => format!("[{}:{line}]", place.file),
+        None => format!("[{}]", place.file),
+    });
+    format!("{explanation} {place}").trim().to_owned()
 }
+
+/// Columns of a line.
+const WIDTH: usize = 118;
 
 fn table(found: &Differences<'_>, colours: Colours) -> String {
     let mut out = String::new();
@@ -269,21 +294,21 @@ fn table(found: &Differences<'_>, colours: Colours) -> String {
         }
         _ = writeln!(out, "\n{} {}", colours.bold(heading), colours.dim(&format!("({})", whole.len())));
         for one in whole {
-            let subject = format!("{:7} {}{}", one.method, one.host, one.path_template);
-            let place = place(one.document.as_ref());
-            _ = writeln!(out, "  {subject}  {}", colours.dim(&format!("{} {place}", one.explanation)));
+            _ = writeln!(out, "  {:7} {}{}", one.method, one.host, one.path_template);
+            let told = wrapped(&told(&one.explanation, one.document.as_ref()), WIDTH, 10);
+            _ = writeln!(out, "          {}", colours.dim(&told));
         }
     }
     parts(&mut out, found, colours);
     out
 }
 
-/// A line of an operation's differences: where it is, what it is, what is told of it.
-type PartLine = (&'static str, String, String);
+/// A difference of an operation: where it is, what it is, what is told of it.
+type Part = (&'static str, String, String);
 
 /// The operations that both have, with what differs in each.
 fn parts(out: &mut String, found: &Differences<'_>, colours: Colours) {
-    let mut by_operation: BTreeMap<(&str, &str, &str), Vec<PartLine>> = BTreeMap::new();
+    let mut by_operation: BTreeMap<(&str, &str, &str), Vec<Part>> = BTreeMap::new();
     for (side, one) in found.findings.iter().filter(|(_, one)| !Side::is_whole(one.kind)) {
         let side = match side {
             Side::Traffic => "only in traffic",
@@ -292,7 +317,7 @@ fn parts(out: &mut String, found: &Differences<'_>, colours: Colours) {
         };
         let what = one.kind.name().strip_prefix("undocumented_").unwrap_or(one.kind.name());
         let what = format!("{} {}", what.replace('_', " "), one.detail);
-        let told = format!("{} {}", one.explanation, place(one.document.as_ref()));
+        let told = told(&one.explanation, one.document.as_ref());
         by_operation
             .entry((&one.path_template, &one.method, &one.host))
             .or_default()
@@ -300,7 +325,7 @@ fn parts(out: &mut String, found: &Differences<'_>, colours: Colours) {
     }
     for (one, at) in &found.unseen {
         let what = format!("{} {}", one.part.name().replace('_', " "), one.name);
-        let line = ("only in document", what, place(Some(&one.place)));
+        let line = ("only in document", what, told("", Some(&one.place)));
         by_operation.entry((&at.key.template, &at.key.method, &at.key.host)).or_default().push(line);
     }
     if by_operation.is_empty() {
@@ -311,7 +336,8 @@ fn parts(out: &mut String, found: &Differences<'_>, colours: Colours) {
     for ((template, method, host), lines) in by_operation {
         _ = writeln!(out, "  {method:7} {host}{template}");
         for (side, what, told) in lines {
-            _ = writeln!(out, "    {side:17} {}  {}", what.trim_end(), colours.dim(&told));
+            let told = colours.dim(&wrapped(&told, WIDTH, 22));
+            _ = writeln!(out, "    {side:17} {}\n{:22}{told}", what.trim_end(), "");
         }
     }
 }
