@@ -87,6 +87,17 @@ fn an_export_holds_no_value_and_is_the_same_each_time() {
 }
 
 #[test]
+fn what_keys_open_becomes_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, keys) = (fixture("tls/browser.pcap"), fixture("tls/browser.keys"));
+    let closed = export_of(folder.path(), &capture, &[]);
+    assert!(!stdout(&closed).contains("/accounts/"), "{}", stdout(&closed));
+    let open = export_of(folder.path(), &capture, &["--keylog", keys.to_str().unwrap()]);
+    assert!(open.status.success(), "{}", stderr(&open));
+    assert!(stdout(&open).contains("/accounts/{accountId}.json"), "{}", stdout(&open));
+}
+
+#[test]
 fn one_service_goes_to_standard_output_and_several_need_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let output = export(folder.path(), "scenario.pcap.gz", &[]);

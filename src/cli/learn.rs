@@ -60,9 +60,17 @@ pub(super) struct Sources {
     #[arg(long, value_name = "FILE")]
     ownership: Option<PathBuf>,
 
+    /// A log of TLS secrets, as for analyze
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lake", "state"])]
+    keylog: Vec<PathBuf>,
+
     /// How the lines of logs are laid out, as for analyze
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+
+    /// Formats of logs of your own, as for analyze
+    #[arg(long, value_name = "FILE_OR_DIR", conflicts_with_all = ["lake", "state"])]
+    log_preset: Vec<PathBuf>,
 
     /// The key under which callers are fingerprinted; that of the state folder with --state
     #[arg(long, value_name = "FILE")]
@@ -156,7 +164,7 @@ fn of_files(
     constants: bool,
 ) -> Result<Option<Delta>> {
     let limits = Limits::default();
-    let catalogue = log_presets::load(&[])?;
+    let catalogue = log_presets::load(&args.log_preset)?;
     let log_format =
         args.log_format.as_deref().map(|given| format_given(given, Path::new(""), &catalogue)).transpose()?;
     let analysis = Analysis {
@@ -180,7 +188,7 @@ fn of_files(
             limits,
         },
         follow: None,
-        key_logs: Vec::new(),
+        key_logs: args.keylog.clone(),
         log_format,
         log_options: LogOptions { catalogue, ..LogOptions::default() },
         keep_bad_lines: false,
@@ -195,6 +203,9 @@ fn of_files(
     let taken = analysis.read(&mut |progress| bar.tick(progress));
     bar.clear();
     let taken = taken?;
+    for damage in &taken.key_log_damage {
+        complain(damage);
+    }
     for input in &taken.inputs {
         for damage in &input.damage {
             complain(&format!("{}: {damage}", input.name));
