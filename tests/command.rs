@@ -69,6 +69,16 @@ fn an_unreadable_document_is_named_and_the_others_are_used() {
 }
 
 #[test]
+fn an_input_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = analyze(folder.path(), &["gone.pcap", folder.path().to_str().unwrap()]);
+    let told = stderr(&output);
+    assert!(told.contains("spanlight: gone.pcap: No such file"), "{told}");
+    assert!(told.lines().all(|line| !line.contains("open gone.pcap")), "{told}");
+    assert!(told.contains(": a folder; name the files in it"), "{told}");
+}
+
+#[test]
 fn standard_input_is_read_like_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let whole = analyze(folder.path(), &[&scenario(), "--inventory", "-"]);

@@ -51,7 +51,7 @@ pub(super) fn all_of(
         for path in paths {
             match load(std::slice::from_ref(path), wanted, complaints) {
                 Ok(read) => files.extend(read),
-                Err(error) => complaints.push(format!("{error:#}")),
+                Err(error) => complaints.push(super::output::in_words(&error)),
             }
         }
         files

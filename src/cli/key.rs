@@ -45,7 +45,9 @@ pub(super) fn choose(file: Option<&Path>) -> Result<FingerprintKey> {
         return load(&file);
     }
     if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| {
+            format!("create {} for a fingerprint key, unless one is given with --key", folder.display())
+        })?;
     }
     match make(&file) {
         Ok(key) => {

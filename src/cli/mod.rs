@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         // Whoever read our output has seen enough: not an error.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("{error:#}"));
+            output::complain(&output::in_words(&error));
             ExitCode::from(2)
         }
     }

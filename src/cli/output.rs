@@ -36,8 +36,36 @@ pub(super) fn to(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<(
     renamed.with_context(|| format!("write {}", path.display()))
 }
 
+/// An error with its causes, each told once: some say themselves what their cause is.
+pub(super) fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        told if told.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
+}
+
 /// Says on standard error what went wrong.
 pub(super) fn complain(message: &str) {
     // When standard error is gone, nobody is left to tell.
     drop(writeln!(io::stderr().lock(), "spanlight: {message}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("make the folder a: {source}; free some space there")]
+        struct Full {
+            source: io::Error,
+        }
+        let full = Full { source: io::Error::other("no space") };
+        let error = anyhow::Error::new(full).context("write the lake a");
+        assert_eq!(in_words(&error), "write the lake a: make the folder a: no space; free some space there");
+        let error = anyhow::Error::new(io::Error::other("no space")).context("write a");
+        assert_eq!(in_words(&error), "write a: no space");
+    }
 }

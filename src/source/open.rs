@@ -30,16 +30,16 @@ impl std::fmt::Debug for Opened {
     }
 }
 
-/// Opens a file, a FIFO, or standard input as `-`. With `follow`, a file that is still being written is
+/// Opens a file, a FIFO, or standard input as `-`; errors leave its name to the caller. With `follow`, a file that is still being written is
 /// read on until nothing was added for that long.
 pub fn open(path: &Path, follow: Option<Duration>) -> Result<Opened> {
     let taken = Arc::new(AtomicU64::new(0));
     let raw: Box<dyn Read + Send> = if path.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {
-        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-        if file.metadata().with_context(|| format!("open {}", path.display()))?.is_dir() {
-            anyhow::bail!("{} is a folder; name the files in it", path.display());
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            anyhow::bail!("a folder; name the files in it");
         }
         match follow {
             Some(patience) => Box::new(Following { file, patience }),
@@ -47,12 +47,9 @@ pub fn open(path: &Path, follow: Option<Duration>) -> Result<Opened> {
         }
     };
     let counted = Counted { inner: raw, taken: Arc::clone(&taken) };
-    let mut reader = unpacked(counted).with_context(|| format!("read {}", path.display()))?;
+    let mut reader = unpacked(counted).context("read its first bytes")?;
     // A compressed file that is damaged in its first bytes still shows what it is.
-    let front = match peek(&mut reader, FRONT) {
-        Ok(front) => front,
-        Err(error) => return Err(error).with_context(|| format!("decompress {}", path.display())),
-    };
+    let front = peek(&mut reader, FRONT).context("decompress it")?;
     Ok(Opened { reader: Box::new(Chained::new(front.clone(), reader)), front, taken })
 }
 
