@@ -69,6 +69,24 @@ fn an_unreadable_document_is_named_and_the_others_are_used() {
 }
 
 #[test]
+fn a_run_without_the_documents_it_was_given_does_not_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = folder.path().join("specs");
+    std::fs::create_dir(&specs).unwrap();
+    let run =
+        || analyze(folder.path(), &[&scenario(), "--spec", specs.to_str().unwrap(), "--fail-on", "critical"]);
+    std::fs::write(specs.join("readme.txt"), "nothing").unwrap();
+    assert_eq!(run().status.code(), Some(2), "none is there");
+    std::fs::write(specs.join("broken.yaml"), "openapi: 3.0.0\npaths: [\n").unwrap();
+    let output = run();
+    assert_eq!(output.status.code(), Some(2), "none can be read");
+    assert!(stderr(&output).contains("nothing was compared"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("INVENTORY"), "the rest is done");
+    std::fs::write(specs.join("routes.yaml"), "_format_version: '3.0'\nservices: []\n").unwrap();
+    assert_ne!(run().status.code(), Some(2), "a catalogue is something to compare with");
+}
+
+#[test]
 fn an_input_is_named_once() {
     let folder = tempfile::tempdir().unwrap();
     let output = analyze(folder.path(), &["gone.pcap", folder.path().to_str().unwrap()]);

@@ -1,6 +1,6 @@
 //! `spanlight analyze`: captures and logs in, inventory and findings out.
 
-use super::output::{complain, to};
+use super::output::{complain, in_words, to};
 use super::progress::Bar;
 use super::style::Colours;
 use super::{Outcome, documents, key, summary};
@@ -329,6 +329,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if taken.inputs.iter().all(|input| !input.readable) {
         return Ok(Outcome::Nothing);
     }
+    // A run that is to be held against documents must not pass for want of them.
+    let documents = &analysis.documents;
+    if spec_given && documents.is_empty() && documents.gateways().catalogues().is_empty() {
+        complain("no document could be read: nothing was compared");
+        return Ok(Outcome::Nothing);
+    }
     let due = report.findings.iter().filter(|finding| finding.state.is_due());
     let worst = due.map(|finding| finding.severity).max();
     let failed = args.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= limit.severity()));
@@ -432,7 +438,7 @@ fn write(
     let mut failures = failures.into_iter();
     let first = failures.next();
     for failure in failures.filter(|failure| !super::is_closed_pipe(failure)) {
-        complain(&format!("{failure:#}"));
+        complain(&in_words(&failure));
     }
     first.map_or(Ok(()), Err)
 }
