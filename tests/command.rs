@@ -97,6 +97,28 @@ fn an_input_is_named_once() {
 }
 
 #[test]
+fn packets_captured_in_part_are_told_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(fixture("wire/pipelining.pcap")).unwrap();
+    let (header, mut rest) = whole.split_at(24);
+    let mut cut = header.to_vec();
+    while let Some((record, after)) = rest.split_at_checked(16) {
+        let length = u32::from_le_bytes(record[8..12].try_into().unwrap()) as usize;
+        let kept = length.min(80);
+        cut.extend_from_slice(&record[..8]);
+        cut.extend_from_slice(&u32::try_from(kept).unwrap().to_le_bytes());
+        cut.extend_from_slice(&record[12..16]);
+        cut.extend_from_slice(&after[..kept]);
+        rest = &after[length..];
+    }
+    let file = folder.path().join("cut.pcap");
+    std::fs::write(&file, cut).unwrap();
+    let told = stdout(&analyze(folder.path(), &[file.to_str().unwrap()]));
+    assert!(told.contains("captured in part, by too short a snapshot length"), "{told}");
+    assert!(!told.contains("0 holes"), "{told}");
+}
+
+#[test]
 fn standard_input_is_read_like_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let whole = analyze(folder.path(), &[&scenario(), "--inventory", "-"]);
@@ -230,6 +252,48 @@ fn what_the_lake_holds_is_what_the_analysis_told() {
         };
         assert_eq!(sorted(read("inventory")), sorted(stdout(&told)));
         assert_eq!(sorted(read("findings")), sorted(std::fs::read_to_string(&findings).unwrap()));
+    }
+}
+
+#[cfg(feature = "lake")]
+#[test]
+fn a_folder_that_is_no_lake_is_no_lake_without_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("lake");
+    std::fs::create_dir(&lake).unwrap();
+    let read = |what: &str| spanlight(folder.path()).args([what, "--lake"]).arg(&lake).output().unwrap();
+    for what in ["inventory", "findings", "events", "services"] {
+        let output = read(what);
+        assert_eq!(output.status.code(), Some(2), "{what}");
+        assert!(stderr(&output).contains("none of a lake's tables is in this folder"), "{what}");
+    }
+    let told = analyze(folder.path(), &[&scenario(), "--lake", lake.to_str().unwrap()]);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    let services = read("services");
+    assert_eq!(
+        (services.status.code(), stdout(&services).as_str()),
+        (Some(0), "no service behind TLS is told\n")
+    );
+    for (file, _) in common::files(&lake.join("findings")) {
+        std::fs::write(lake.join("findings").join(file), "damaged").unwrap();
+    }
+    assert_eq!(read("findings").status.code(), Some(2), "nothing could be read");
+}
+
+#[cfg(feature = "lake")]
+#[test]
+fn what_a_lake_shows_can_be_decided_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("lake").display().to_string();
+    assert!(analyze(folder.path(), &[&scenario(), "--lake", &lake]).status.success());
+    let read = |more: &[&str]| {
+        stdout(&spanlight(folder.path()).args(["findings", "--lake", &lake]).args(more).output().unwrap())
+    };
+    let shown = read(&[]);
+    let ids = lines(&read(&["--json"]));
+    assert!(!ids.is_empty());
+    for one in ids {
+        assert!(shown.contains(one["id"].as_str().unwrap()), "{one}");
     }
 }
 

@@ -153,6 +153,7 @@ mod with {
     use super::{Decide, Decision, EventsArgs, FindingsArgs, Outcome, Result, ServicesArgs};
     use crate::cli::output::{complain, to};
     use crate::cli::style::Colours;
+    use crate::cli::summary::Shown;
     use crate::cli::{documents, summary};
     use crate::finding::Disposition;
     use crate::lake::reader::{self, Rows};
@@ -167,6 +168,7 @@ mod with {
 
     pub(in crate::cli) fn inventory(lake: &Path, json: bool, all: bool) -> Result<Outcome> {
         show(
+            lake,
             reader::latest_endpoints(lake)?,
             json,
             |out, rows| jsonl::write_inventory(out, rows),
@@ -176,13 +178,14 @@ mod with {
 
     pub(in crate::cli) fn services(args: &ServicesArgs) -> Result<Outcome> {
         show(
+            &args.lake,
             reader::latest_services(&args.lake)?,
             args.json,
             |out, rows| jsonl::write_services(out, rows),
             |rows| {
                 let mut text = String::new();
                 summary::services(&mut text, rows, true, Colours::for_stdout());
-                text
+                if rows.is_empty() { "no service behind TLS is told\n".to_owned() } else { text }
             },
         )
     }
@@ -208,12 +211,13 @@ mod with {
         let wanted: Vec<&str> = args.state.iter().map(|state| state.name()).collect();
         rows.rows.retain(|stored| wanted.is_empty() || wanted.contains(&stored.row.state.as_str()));
         show(
+            lake,
             rows,
             args.json,
             |out, rows| jsonl::write_findings(out, rows),
             |rows| {
                 let mut text = String::new();
-                summary::findings(&mut text, rows, true, Colours::for_stdout());
+                summary::findings(&mut text, rows, Shown::WithIds, Colours::for_stdout());
                 text
             },
         )
@@ -221,6 +225,7 @@ mod with {
 
     pub(in crate::cli) fn events(args: &EventsArgs) -> Result<Outcome> {
         show(
+            &args.lake,
             reader::all_events(&args.lake)?,
             args.json,
             |out, rows| jsonl::write_events(out, rows),
@@ -260,6 +265,7 @@ mod with {
 
     /// Tells what is wrong with the lake, and writes the rows that could be read.
     fn show<R>(
+        lake: &Path,
         read: Rows<R>,
         json: bool,
         lines: impl FnOnce(&mut dyn Write, &[R]) -> io::Result<()>,
@@ -269,8 +275,13 @@ mod with {
             complain(&problem.to_string());
         }
         let rows: Vec<R> = read.rows.into_iter().map(|stored| stored.row).collect();
+        let is_lake = reader::is_lake(lake);
+        if !is_lake {
+            complain(&format!("{}: none of a lake's tables is in this folder", lake.display()));
+        }
+        let nothing = rows.is_empty() && (!is_lake || !read.problems.is_empty());
         to("-".as_ref(), |out| if json { lines(out, &rows) } else { out.write_all(text(&rows).as_bytes()) })?;
-        Ok(Outcome::Done)
+        Ok(if nothing { Outcome::Nothing } else { Outcome::Done })
     }
 }
 

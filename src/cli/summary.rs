@@ -1,7 +1,9 @@
 //! The summary of an analysis: what a person reads first.
 
 use super::style::{Colours, bytes, plural, thousands, wrapped};
+use crate::anomaly::Anomaly;
 use crate::finding::{Severity, State};
+use crate::flow::FlowCounters;
 use crate::inventory::learner::ScannerSource;
 use crate::inventory::rulings::Use;
 use crate::inventory::versions::order;
@@ -52,7 +54,8 @@ pub(super) fn text(view: &View<'_>, colours: Colours) -> String {
     others(&mut out, view.endpoints, colours);
     scanners(&mut out, view.scanners, view.all, colours);
     if view.documents.is_some() || !view.findings.is_empty() {
-        findings(&mut out, view.findings, view.all, colours);
+        let how = if view.all { Shown::All } else { Shown::Some };
+        findings(&mut out, view.findings, how, colours);
     }
     behind_tls(&mut out, view, colours);
     rulings(&mut out, view.rulings, colours);
@@ -404,7 +407,8 @@ fn callers(out: &mut String, view: &View<'_>, colours: Colours) {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         parts.push(format!("tokens issued by {}{more}", issuers.join(", ")));
     }
-    let about = format!("{}: {}", plural(taken.callers(), "caller"), parts.join(" · "));
+    let callers = plural(taken.callers(), "caller");
+    let about = if parts.is_empty() { callers } else { format!("{callers}: {}", parts.join(" · ")) };
     section(out, "CALLERS", &wrapped(&about, WIDTH, 9), colours);
 }
 
@@ -634,8 +638,19 @@ fn scanners(out: &mut String, sources: &[ScannerSource], all: bool, colours: Col
     }
 }
 
+/// Which findings are shown, and how much of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The first few of each severity.
+    Some,
+    All,
+    /// All, each with the id by which it can be decided on.
+    #[cfg(feature = "lake")]
+    WithIds,
+}
+
 /// The findings, the most severe first.
-pub(super) fn findings(out: &mut String, findings: &[FindingRow], all: bool, colours: Colours) {
+pub(super) fn findings(out: &mut String, findings: &[FindingRow], how: Shown, colours: Colours) {
     let severity_of = |row: &FindingRow| {
         Severity::ALL.into_iter().find(|severity| severity.name() == row.severity).unwrap_or(Severity::Info)
     };
@@ -655,9 +670,9 @@ pub(super) fn findings(out: &mut String, findings: &[FindingRow], all: bool, col
     section(out, "FINDINGS", &about, colours);
     for severity in Severity::ALL.into_iter().rev() {
         let rows: Vec<&FindingRow> = findings.iter().filter(|row| severity_of(row) == severity).collect();
-        let shown = if all { rows.len() } else { FINDINGS_SHOWN.min(rows.len()) };
+        let shown = if how == Shown::Some { FINDINGS_SHOWN.min(rows.len()) } else { rows.len() };
         for row in rows.iter().take(shown) {
-            finding(out, row, severity, colours);
+            finding(out, row, severity, how, colours);
         }
         if rows.len() > shown {
             let kinds: BTreeMap<&str, u64> =
@@ -679,7 +694,7 @@ pub(super) fn findings(out: &mut String, findings: &[FindingRow], all: bool, col
     }
 }
 
-fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colours) {
+fn finding(out: &mut String, row: &FindingRow, severity: Severity, how: Shown, colours: Colours) {
     out.push('\n');
     let tag = colours.severity(severity, &format!("{:<8}", severity.name().to_uppercase()));
     let subject = format!("{} {}{}", row.method, row.host, row.path_template);
@@ -695,7 +710,12 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, colours: Colo
         }
         state = colours.dim(&state);
     }
-    line(out, &format!("  {tag} {}{detail}{state}", colours.bold(&row.kind)));
+    let id = match how {
+        Shown::Some | Shown::All => String::new(),
+        #[cfg(feature = "lake")]
+        Shown::WithIds => format!("  {}", colours.dim(&row.id)),
+    };
+    line(out, &format!("  {tag} {}{id}{detail}{state}", colours.bold(&row.kind)));
     line(out, &format!("           {}", subject.trim_start()));
     let mut text = row.explanation.clone();
     if let Some(place) = &row.document {
@@ -782,7 +802,7 @@ fn posture(row: &ServiceRow) -> Vec<String> {
     facts.extend(row.ja4.iter().take(CLIENTS_SHOWN).map(|print| format!("JA4 {}", print.name)));
     let more = row.ja4.len().saturating_sub(CLIENTS_SHOWN);
     if more > 0 {
-        facts.push(format!("{more} more kinds of clients"));
+        facts.push(format!("{} of clients", plural(more as u64, "more kind")));
     }
     for certificate in &row.certificates {
         let issuer = if certificate.issuer.is_empty() { "an unnamed issuer" } else { &certificate.issuer };
@@ -791,6 +811,27 @@ fn posture(row: &ServiceRow) -> Vec<String> {
         facts.push(format!("certificate by {issuer} until {day}"));
     }
     facts
+}
+
+/// Bytes of streams that are missing, and what they are missing by as far as that shows.
+fn not_captured(flows: &FlowCounters) -> Vec<String> {
+    let mut lines = Vec::new();
+    let cut = flows.anomalies.met().find(|(anomaly, _)| *anomaly == Anomaly::CutPacket);
+    if let Some((_, cut)) = cut {
+        lines.push(format!(
+            "{} of TCP captured in part, by too short a snapshot length: capture them whole, as tcpdump -s 0 does",
+            plural(cut, "packet")
+        ));
+    }
+    if flows.gaps > 0 || flows.lost_bytes > 0 {
+        let lost = bytes(flows.lost_bytes);
+        let what = match flows.gaps {
+            0 => lost,
+            gaps => format!("{} ({lost})", plural(gaps, "hole")),
+        };
+        lines.push(format!("{what} of streams were not captured; the exchanges they hit say so"));
+    }
+    lines
 }
 
 /// What was not understood, and why.
@@ -806,7 +847,7 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
     opaque(http.tls, "spoke TLS and were not read: their keys are not known (--keylog)");
     opaque(http.upgraded, "changed to a protocol that is not read, by Upgrade or CONNECT");
     opaque(http.other, "spoke no HTTP");
-    opaque(http.midway, "were joined midway, and nothing in them was recognised");
+    opaque(http.midway, "joined midway, in which nothing was recognised");
     if http.unopened_bytes > 0 {
         lines.push(format!("{} of TLS records did not open with their keys", bytes(http.unopened_bytes)));
     }
@@ -814,13 +855,7 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
         let sent = bytes(http.unknown_coding_bytes);
         lines.push(format!("{sent} of bodies have a content coding that is not known"));
     }
-    if flows.gaps > 0 || flows.lost_bytes > 0 {
-        lines.push(format!(
-            "{} ({}) of streams were not captured; the exchanges they hit say so",
-            plural(flows.gaps, "hole"),
-            bytes(flows.lost_bytes)
-        ));
-    }
+    lines.extend(not_captured(flows));
     if flows.mid_stream > 0 {
         lines.push(format!("{} joined after their start", plural(flows.mid_stream, "connection")));
     }

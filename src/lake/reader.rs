@@ -3,7 +3,9 @@
 //! Files are read in the order of their names. One that cannot be read is a problem with its place; the
 //! others are read all the same.
 
-use super::rows::{EndpointRow, EventRow, FindingRow, ServiceRow, Stored};
+use super::rows::{
+    CaptureRow, EndpointRow, EventRow, FindingRow, NoiseRow, ObservationRow, ServiceRow, Stored,
+};
 use super::tables::{Table, from_batch, schema_id};
 use super::writer::{LakeError, SCHEMA_KEY};
 use crate::finding::State;
@@ -23,6 +25,22 @@ pub struct Rows<R> {
     pub rows: Vec<Stored<R>>,
     /// The files that could not be read.
     pub problems: Problems,
+}
+
+/// Whether any table of a lake stands in a folder.
+#[must_use]
+pub fn is_lake(root: &Path) -> bool {
+    [
+        EndpointRow::NAME,
+        ObservationRow::NAME,
+        FindingRow::NAME,
+        EventRow::NAME,
+        ServiceRow::NAME,
+        NoiseRow::NAME,
+        CaptureRow::NAME,
+    ]
+    .iter()
+    .any(|name| root.join(name).is_dir())
 }
 
 /// Reads all rows of a table. A lake without the table has none.
