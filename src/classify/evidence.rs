@@ -212,17 +212,18 @@ impl FieldEvidence {
         true
     }
 
-    /// Takes in the format of a value of a body. Every value counts, in the sample or not: one is enough to break a
+    /// Takes in the format of a value of a body, and tells it if the field may still have one. Every value counts, in the sample or not: one is enough to break a
     /// format. Most fields have none, which a bit tells.
     #[inline]
-    pub(crate) fn take_format(&mut self, kind: JsonType, value: &[u8], key: HashKey) {
+    pub(crate) fn take_format(&mut self, kind: JsonType, value: &[u8], key: HashKey) -> Option<Format> {
         if !self.broken.is_open(kind) {
-            return;
+            return None;
         }
-        self.broken.take(kind, value);
+        let format = self.broken.take(kind, value);
         if self.spread.wants() && self.broken.is_open(kind) {
             self.spread.take(key.spread(value));
         }
+        format
     }
 
     /// Whether another value of this type, which is no class, would tell nothing but that it is one more.

@@ -78,6 +78,12 @@ impl Format {
         matches!(self, Self::Int32 | Self::Int64)
     }
 
+    /// Whether a text of this format is no class, unless its key says so.
+    #[must_use]
+    pub const fn is_no_class(self) -> bool {
+        matches!(self, Self::Date | Self::DateTime | Self::Uuid)
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u8
     }
@@ -113,12 +119,21 @@ impl Broken {
         self.0 & (STRINGS | NUMBERS) != STRINGS | NUMBERS
     }
 
-    /// Takes in a value of JSON.
-    pub(crate) fn take(&mut self, kind: JsonType, value: &[u8]) {
+    /// Takes in a value of JSON, and tells its format if it is a text that has one.
+    pub(crate) fn take(&mut self, kind: JsonType, value: &[u8]) -> Option<Format> {
         match kind {
-            JsonType::String => self.0 |= STRINGS & !of_string(value),
-            JsonType::Integer => self.0 |= NUMBERS & !of_number(value),
-            JsonType::Null | JsonType::Boolean | JsonType::Number | JsonType::Object | JsonType::Array => {}
+            JsonType::String => {
+                let format = format_of(value);
+                self.0 |= STRINGS & !format.map_or(0, Format::bit);
+                format
+            }
+            JsonType::Integer => {
+                self.0 |= NUMBERS & !of_number(value);
+                None
+            }
+            JsonType::Null | JsonType::Boolean | JsonType::Number | JsonType::Object | JsonType::Array => {
+                None
+            }
         }
     }
 
@@ -347,6 +362,7 @@ fn is_uri(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classify::KeyVerdict;
     use proptest::prelude::*;
 
     #[test]
@@ -490,6 +506,19 @@ mod tests {
                 _ => byte.is_ascii_hexdigit(),
             });
             prop_assert_eq!(is_uuid(&value), expected);
+        }
+
+        /// What is not looked at for its format would not be found to be anything.
+        #[test]
+        fn dates_and_uuids_are_no_class(
+            value in "[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T[01][0-9](:[0-5][0-9]){2}([.][0-9]{1,6})?(Z|[+-]0[0-9]:[03]0))?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}|[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}",
+            other in any::<bool>(),
+        ) {
+            prop_assert!(format_of(value.as_bytes()).is_some_and(Format::is_no_class));
+            let mut hits = Vec::new();
+            let verdict = KeyVerdict { other, ..KeyVerdict::default() };
+            crate::classify::Classifier::built_in().classify(&verdict, JsonType::String, value.as_bytes(), &mut hits);
+            prop_assert_eq!(hits, []);
         }
 
         /// Arbitrary bytes are survived, and what is told of them is what each of them has.

@@ -12,6 +12,7 @@ use super::facts::{BodyShape, EndpointFacts};
 use super::learner::parts::{Part, Parts, kind};
 use super::privacy;
 use super::standing::Change;
+use crate::classify::formats::Format as ValueFormat;
 use crate::classify::{
     ClassId, ClassSet, Classifier, Fate, FieldEvidence, Hit, KeyVerdict, Location, Role, State, constants,
     is_dull_number, tells_nothing,
@@ -1215,94 +1216,99 @@ impl<'a> Walker<'_, 'a> {
         let Some(node) = self.place() else { return };
         self.step(node, kind as u32);
         let Some(evidence) = self.shape.count(node, kind) else { return };
-        if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
-            // An empty text has no format.
-            evidence.take_format(kind, raw, self.hash_key);
+        match (&evidence.verdict, raw.first()) {
+            // By far the most values: of a known field that neither names nor is named, holding no document.
+            (Some(verdict), Some(first))
+                if verdict.role == Role::Plain
+                    && !matches!(kind, JsonType::Null | JsonType::Boolean)
+                    && !matches!(first, b'{' | b'[' | b'h' | b'/') =>
+            {
+                self.plain(node, kind, raw, coding);
+            }
+            _ => self.special(node, kind, raw, coding),
+        }
+    }
+
+    /// Looks at a value of a known field by itself.
+    #[inline]
+    fn plain(&mut self, node: NodeId, kind: JsonType, raw: &'a [u8], coding: Coding) {
+        if self.constants && kind == JsonType::String {
+            self.constant(node, raw, coding);
+        }
+        self.step(node, VALUE);
+        let Some(evidence) = self.shape.evidence_mut(node) else { return };
+        let Some(verdict) = &evidence.verdict else { return };
+        let (every, hash_key) = (self.one_in == 1, self.hash_key);
+        let learnt = evidence.has_learnt(kind);
+        // Whatever it is, it is one more of them.
+        if every && learnt && tells_nothing(verdict, kind, raw.len()) {
+            evidence.seen();
             return;
         }
-        let evidence = if self.constants && kind == JsonType::String {
-            self.constant(node, raw, coding);
-            let Some(evidence) = self.shape.evidence_mut(node) else { return };
-            evidence
+        let value =
+            if coding == Coding::Plain { raw } else { Text::coded(raw, coding).decode(&mut self.work.value) };
+        if every {
+            evidence.seen();
         } else {
-            evidence
-        };
-        let role = match &evidence.verdict {
-            // By far the most values: a known field that neither names nor is named, holding no document.
-            Some(verdict)
-                if verdict.role == Role::Plain && !matches!(raw.first(), Some(b'{' | b'[' | b'h' | b'/')) =>
-            {
-                if let Some(recording) = &mut self.work.recording {
-                    recording.step(node, VALUE);
-                }
-                // Whatever it is, it is one more of them.
-                if self.one_in == 1 && evidence.has_learnt(kind) && tells_nothing(verdict, kind, raw.len()) {
-                    evidence.seen();
-                    return;
-                }
-                let value = if coding == Coding::Plain {
-                    raw
-                } else {
-                    Text::coded(raw, coding).decode(&mut self.work.value)
-                };
-                let hash_key = self.hash_key;
-                if self.one_in == 1 {
-                    evidence.seen();
-                } else {
-                    evidence.take_format(kind, value, hash_key);
-                    if !evidence.looks_at(
-                        self.one_in,
-                        false,
-                        || hash_key.spread(value),
-                        || hash_key.hash(value),
-                    ) {
-                        for class in evidence.known_classes() {
-                            self.work.classes.insert(class);
-                        }
-                        return;
-                    }
-                }
-                let again = evidence.asks_again(|| hash_key.spread(value));
-                if let Some(outcome) = evidence.recall(kind, again) {
-                    if let Some((hit, hash)) = outcome {
-                        self.count(node, hit, hash);
-                    }
-                    return;
-                }
-                // What is remembered was taken in before.
-                if self.one_in == 1 && !evidence.has_learnt(kind) {
-                    evidence.take_format(kind, value, hash_key);
-                    evidence.take_choice(value, hash_key);
-                }
-                let Some(verdict) = &evidence.verdict else { return };
-                self.work.hits.clear();
-                self.classifier.classify(verdict, kind, value, &mut self.work.hits);
-                let hash = if self.work.hits.is_empty() { 0 } else { hash_key.hash(value) };
-                evidence.remember(kind, again, &self.work.hits, hash);
-                let mut at = 0;
-                while let Some(hit) = self.work.hits.get(at).copied() {
-                    self.count(node, hit, hash);
-                    at += 1;
-                }
-                if self.one_in > 1
-                    && let Some(evidence) = self.shape.evidence_mut(node)
-                {
-                    evidence.settle();
+            evidence.take_format(kind, value, hash_key);
+            let (spread, hash) = (|| hash_key.spread(value), || hash_key.hash(value));
+            if !evidence.looks_at(self.one_in, false, spread, hash) {
+                for class in evidence.known_classes() {
+                    self.work.classes.insert(class);
                 }
                 return;
             }
-            Some(verdict) => {
-                let role = verdict.role;
-                self.format(node, kind, raw, coding);
-                role
+        }
+        let again = evidence.asks_again(|| hash_key.spread(value));
+        if let Some(outcome) = evidence.recall(kind, again) {
+            if let Some((hit, hash)) = outcome {
+                self.count(node, hit, hash);
             }
-            None => {
-                self.format(node, kind, raw, coding);
-                let name = self.name().unwrap_or(EMPTY);
-                self.ensure_verdict(node, name).role
-            }
-        };
+            return;
+        }
+        // What is remembered was taken in before.
+        let mut format = None;
+        if every && !learnt {
+            evidence.take_choice(value, hash_key);
+            format = evidence.take_format(kind, value, hash_key);
+        }
+        let Some(verdict) = &evidence.verdict else { return };
+        if verdict.candidates.is_empty() && format.is_some_and(ValueFormat::is_no_class) {
+            evidence.remember(kind, again, &[], 0);
+            return;
+        }
+        self.work.hits.clear();
+        self.classifier.classify(verdict, kind, value, &mut self.work.hits);
+        let hash = if self.work.hits.is_empty() { 0 } else { hash_key.hash(value) };
+        evidence.remember(kind, again, &self.work.hits, hash);
+        let mut at = 0;
+        while let Some(hit) = self.work.hits.get(at).copied() {
+            self.count(node, hit, hash);
+            at += 1;
+        }
+        if !every && let Some(evidence) = self.shape.evidence_mut(node) {
+            evidence.settle();
+        }
+    }
+
+    /// Looks at a value that is the first of its field, empty or none, that may hold a document, or that has to do with its
+    /// siblings.
+    fn special(&mut self, node: NodeId, kind: JsonType, raw: &'a [u8], coding: Coding) {
+        let value = Text::coded(raw, coding).decode(&mut self.work.value);
+        let Some(evidence) = self.shape.evidence_mut(node) else { return };
+        evidence.take_format(kind, value, self.hash_key);
+        if matches!(kind, JsonType::Null | JsonType::Boolean) || raw.is_empty() {
+            return;
+        }
+        if self.constants && kind == JsonType::String {
+            self.constant(node, raw, coding);
+        }
         let (name, text) = (self.name().unwrap_or(EMPTY), Text::coded(raw, coding));
+        let known = self.shape.evidence_mut(node).and_then(|evidence| evidence.verdict.as_ref());
+        let role = match known {
+            Some(verdict) => verdict.role,
+            None => self.ensure_verdict(node, name).role,
+        };
         if role == Role::Plain || self.in_array || self.frames.is_empty() {
             self.judge(Some(node), name, kind, text, None);
             return;
@@ -1326,14 +1332,6 @@ impl<'a> Walker<'_, 'a> {
         }
         if hit.fate == Fate::Valid {
             self.found(hit.class, self.name());
-        }
-    }
-
-    /// Takes in the format of a value.
-    fn format(&mut self, node: NodeId, kind: JsonType, raw: &'a [u8], coding: Coding) {
-        if let Some(evidence) = self.shape.evidence_mut(node) {
-            let value = Text::coded(raw, coding).decode(&mut self.work.value);
-            evidence.take_format(kind, value, self.hash_key);
         }
     }
 
