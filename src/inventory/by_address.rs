@@ -13,6 +13,8 @@ pub(super) struct ByAddress<T> {
     hasher: RandomState,
     /// None before the first address.
     pairs: Vec<[Place<T>; 2]>,
+    /// Of what is in each place a part of its hash, which tells mostly where to look.
+    tags: Vec<[u8; 2]>,
 }
 
 /// A place, in a line of the processor's cache of its own: a look at it is a wait for memory.
@@ -22,7 +24,7 @@ struct Place<T>(Option<(IpAddr, T)>);
 
 impl<T> Default for ByAddress<T> {
     fn default() -> Self {
-        Self { hasher: RandomState::default(), pairs: Vec::new() }
+        Self { hasher: RandomState::default(), pairs: Vec::new(), tags: Vec::new() }
     }
 }
 
@@ -31,22 +33,28 @@ impl<T: Copy> ByAddress<T> {
     pub(super) fn get(&mut self, address: IpAddr, find: impl FnOnce(IpAddr) -> T) -> T {
         if self.pairs.is_empty() {
             self.pairs.resize(PAIRS, [Place(None); 2]);
+            self.tags.resize(PAIRS, [0; 2]);
         }
         let hash = match address {
             IpAddr::V4(address) => self.hasher.hash_one(address.to_bits()),
             IpAddr::V6(address) => self.hasher.hash_one(address.to_bits()),
         };
-        let pair = usize::try_from(hash % PAIRS as u64).ok().and_then(|pair| self.pairs.get_mut(pair));
-        let Some([first, second]) = pair else { return find(address) };
-        for Place(place) in [&*first, &*second] {
+        let [.., tag] = hash.to_le_bytes();
+        let at = usize::try_from(hash % PAIRS as u64).unwrap_or_default();
+        let (Some(pair), Some(tags)) = (self.pairs.get_mut(at), self.tags.get_mut(at)) else {
+            return find(address);
+        };
+        for (Place(place), _) in pair.iter().zip(*tags).filter(|(_, known)| *known == tag) {
             match place {
                 Some((known, value)) if *known == address => return *value,
                 Some(_) | None => {}
             }
         }
-        *second = *first;
         let value = find(address);
+        let [first, second] = pair;
+        *second = *first;
         *first = Place(Some((address, value)));
+        *tags = [tag, tags[0]];
         value
     }
 }

@@ -203,12 +203,40 @@ impl Collector {
     pub fn observe(&mut self, exchange: &Transaction) -> Observed {
         let client = self.trusted.client(exchange);
         let address_seen = client.address.map(|(address, _)| address);
-        let address = address_seen.map(|address| self.address(address));
         let (path, query) = exchange.path_and_query();
         self.parts.begin();
         self.names.read(query.map(|query| *query.expose()), self.limits.query_parameters);
-        let known_by = address.map(|address| address.caller);
         let bare = is_bare(exchange);
+        let at = exchange.started();
+        let status = exchange.response.status;
+        let mut media = (None, None);
+        let method = exchange.method().filter(|_| !is_lost(exchange, path));
+        if method.is_some() {
+            stretch(&mut self.delta.span, at);
+            self.read_host(exchange, bare);
+            if !bare {
+                media = self.media(exchange);
+            }
+        }
+        let (request_media, response_media) = media;
+        let seen = method.map(|method| Sighting {
+            host: &self.host,
+            method,
+            path: path.expose(),
+            status: judged_status(exchange),
+            content_type: response_media.as_ref().map_or("", |media| &media.essence),
+            response_bytes: exchange.response.body.len,
+            client: 0,
+            address: address_seen,
+        });
+        let vantage = self.vantages.of(exchange.provenance.input);
+        // Where it belongs comes from memory while the one who calls is looked for, who may have to come from there as well.
+        let found = seen
+            .filter(|_| vantage.is_none() && exchange.part.begins())
+            .map(|seen| self.delta.learner.seek(&seen, &mut self.parts));
+        let known = (&self.key, &self.callers, &self.delta.learner);
+        let address = address_seen.map(|address| address_of(&mut self.addresses, address, known));
+        let known_by = address.map(|address| address.caller);
         let caller = if bare && exchange.told.is_empty() && !self.names.may_identify() {
             CallerReader::read_bare(path, known_by)
         } else {
@@ -221,37 +249,15 @@ impl Collector {
             anomalies: oddities(&client),
             tags: Vec::new(),
         };
-        // A response whose request was lost says nothing about an endpoint.
-        let Some(method) = exchange.method() else {
+        let Some(mut seen) = seen else {
             return observed;
         };
-        let unknown = exchange.anomalies.contains(Anomaly::UnknownFields);
-        if unknown && (path.expose().is_empty() || exchange.authority().is_none()) {
-            // Nor does a request whose path or host was lost.
-            return observed;
-        }
-        let at = exchange.started();
-        stretch(&mut self.delta.span, at);
-        self.read_host(exchange, bare);
-        let status = exchange.response.status;
-        let (request_media, response_media) = if bare { (None, None) } else { self.media(exchange) };
-        let client = match address {
+        seen.client = match address {
             Some(address) => address.client,
             // A source without addresses still tells one program from another.
-            None => self.agent(exchange),
-        };
-        let seen = Sighting {
-            host: &self.host,
-            method,
-            path: path.expose(),
-            status: judged_status(exchange),
-            content_type: response_media.as_ref().map_or("", |media| &media.essence),
-            response_bytes: exchange.response.body.len,
-            client,
-            address: address_seen,
+            None => agent(exchange, &self.key, &self.delta.learner),
         };
         if !exchange.part.begins() {
-            let vantage = self.vantages.of(exchange.provenance.input);
             let facts = observed_at(&mut self.delta, vantage, &self.key).observed(&seen, &mut self.parts);
             growth(exchange, facts, vantage.is_none_or(Vantage::is_outermost));
             if self.inspect {
@@ -265,9 +271,10 @@ impl Collector {
         let Delta { learner, issuers, all_callers, schemes, vantages, waiting, unwatched, .. } =
             &mut self.delta;
         // Sightings further in count in their hour once it is known that they are no echoes.
-        let (facts, issuers, outermost, hourly) = match self.vantages.of(exchange.provenance.input) {
-            None => (learner.observe_parts(&seen, &mut self.parts), issuers, true, true),
-            Some(vantage) => {
+        let (facts, issuers, outermost, hourly) = match (vantage, found) {
+            (None, Some(found)) => (learner.observe_found(&seen, found), issuers, true, true),
+            (None, None) => (learner.observe_parts(&seen, &mut self.parts), issuers, true, true),
+            (Some(vantage), _) => {
                 let Layer { learner, issuers, span } =
                     vantages.entry(vantage.clone()).or_insert_with(|| Layer::new(&self.key));
                 stretch(span, at);
@@ -370,23 +377,6 @@ impl Collector {
         }
     }
 
-    fn address(&mut self, address: IpAddr) -> Address {
-        let (key, callers, learner) = (&self.key, &self.callers, &self.delta.learner);
-        self.addresses.get(address, |address| {
-            let client = match address {
-                IpAddr::V4(address) => key.fingerprint(Purpose::Caller, &address.octets()),
-                IpAddr::V6(address) => key.fingerprint(Purpose::Caller, &address.octets()),
-            };
-            let caller = callers.of_address(address);
-            Address { client: learner.client(client.rank()), caller, seat: Seat::of(caller) }
-        })
-    }
-
-    fn agent(&self, exchange: &Transaction) -> u64 {
-        let Some(agent) = exchange.request.fields.get("user-agent") else { return 0 };
-        self.delta.learner.client(self.key.fingerprint(Purpose::Caller, agent.expose()).rank())
-    }
-
     fn media_of(&mut self, value: Option<&[u8]>) -> Option<Media> {
         let value = value?;
         if let Some(known) = self.media.get(value) {
@@ -436,6 +426,34 @@ fn operations(
             super::operations::count_classes(exchange, facts, classes, inspector.classifier());
         }
     }
+}
+
+/// What follows from a client's address.
+fn address_of(
+    known: &mut ByAddress<Address>,
+    address: IpAddr,
+    (key, callers, learner): (&FingerprintKey, &CallerReader, &Learner<EndpointFacts>),
+) -> Address {
+    known.get(address, |address| {
+        let client = match address {
+            IpAddr::V4(address) => key.fingerprint(Purpose::Caller, &address.octets()),
+            IpAddr::V6(address) => key.fingerprint(Purpose::Caller, &address.octets()),
+        };
+        let caller = callers.of_address(address);
+        Address { client: learner.client(client.rank()), caller, seat: Seat::of(caller) }
+    })
+}
+
+/// The rank of a client of whom no more is known than its program.
+fn agent(exchange: &Transaction, key: &FingerprintKey, learner: &Learner<EndpointFacts>) -> u64 {
+    let Some(agent) = exchange.request.fields.get("user-agent") else { return 0 };
+    learner.client(key.fingerprint(Purpose::Caller, agent.expose()).rank())
+}
+
+/// Whether an exchange says nothing about an endpoint, as its path or host was lost. Nor does a response whose request was.
+fn is_lost(exchange: &Transaction, path: Sensitive<&[u8]>) -> bool {
+    exchange.anomalies.contains(Anomaly::UnknownFields)
+        && (path.expose().is_empty() || exchange.authority().is_none())
 }
 
 /// Whether the heads tell nothing but the program that calls, as most lines of logs do.
@@ -642,6 +660,11 @@ impl learner::Facts for EndpointFacts {
         self.response_shapes.clear();
         self.response_other.clear();
         self.fields = FieldTable::default();
+    }
+
+    fn look(&self) {
+        std::hint::black_box(self.running.as_ref().map(|running| running.hour()));
+        std::hint::black_box(self.fields.size());
     }
 
     fn is_procedure(&self) -> bool {

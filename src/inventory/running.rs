@@ -62,6 +62,10 @@ impl Running {
         }
     }
 
+    pub(super) const fn hour(&self) -> i64 {
+        self.hour
+    }
+
     /// Counts what every source tells of an exchange.
     pub(super) fn count(&mut self, exchange: &Transaction, at: Timestamp) {
         self.first_seen = self.first_seen.min(at);

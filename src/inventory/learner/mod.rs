@@ -69,6 +69,9 @@ pub trait Facts: Default + Merge {
     /// Forgets the names of fields, and what was counted by them.
     fn shed(&mut self) {}
 
+    /// Looks at what is counted first, so that it comes from memory while there is other work.
+    fn look(&self) {}
+
     /// Whether the path names a remote procedure, as in gRPC: none of its segments is a value then.
     fn is_procedure(&self) -> bool {
         false
@@ -94,6 +97,16 @@ pub struct Sighting<'a> {
     pub client: u64,
     /// The client's address, where it may be told of one that scans.
     pub address: Option<IpAddr>,
+}
+
+/// Where a request belongs, until the next is sought.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    method: Method,
+    answer: Answer,
+    tier: Tier,
+    place: Place,
+    asset: bool,
 }
 
 /// Bounds on what traffic can make the learner keep. Each merges exactly by itself; only
@@ -358,13 +371,8 @@ impl<F: Facts> Learner<F> {
         &mut self.store(tier).operation(place, method).facts
     }
 
-    fn count<T>(
-        &mut self,
-        sighting: &Sighting<'_>,
-        parts: &mut Parts,
-        at_once: bool,
-        tell: impl FnOnce(&Store<F>, Place, Method) -> T,
-    ) -> (T, &mut F) {
+    /// Finds where a request belongs, of which the client need not be known yet.
+    pub(super) fn seek(&mut self, sighting: &Sighting<'_>, parts: &mut Parts) -> Found {
         let method = Method::of(sighting.method);
         let answer = Answer::of(sighting);
         let (tier, mut place, mut asset) = self.find(sighting, answer, method, parts);
@@ -372,6 +380,36 @@ impl<F: Facts> Learner<F> {
             self.store(tier).shrink();
             (_, place, asset) = self.find(sighting, answer, method, parts);
         }
+        if let Some(operation) = self.store(tier).guessed(place, method) {
+            std::hint::black_box(operation.seen.calls);
+            operation.facts.look();
+        }
+        Found { method, answer, tier, place, asset }
+    }
+
+    /// As [`Learner::observe_parts`], of a request that belongs where the latest one belonged that was sought.
+    pub(super) fn observe_found(&mut self, sighting: &Sighting<'_>, found: Found) -> &mut F {
+        self.count_found(sighting, found, false, |_, _, _| ()).1
+    }
+
+    fn count<T>(
+        &mut self,
+        sighting: &Sighting<'_>,
+        parts: &mut Parts,
+        at_once: bool,
+        tell: impl FnOnce(&Store<F>, Place, Method) -> T,
+    ) -> (T, &mut F) {
+        let found = self.seek(sighting, parts);
+        self.count_found(sighting, found, at_once, tell)
+    }
+
+    fn count_found<T>(
+        &mut self,
+        sighting: &Sighting<'_>,
+        Found { method, answer, tier, place, asset }: Found,
+        at_once: bool,
+        tell: impl FnOnce(&Store<F>, Place, Method) -> T,
+    ) -> (T, &mut F) {
         let store = match tier {
             Tier::Proven => &mut self.proven,
             Tier::Plausible => &mut self.plausible,

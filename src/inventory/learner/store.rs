@@ -482,6 +482,12 @@ impl<F: Default + Merge> Store<F> {
         Place { node, hostility: hostility.max(own) }
     }
 
+    /// The operation of `method` at a node, or another, where it was last.
+    pub(super) fn guessed(&self, place: Place, method: Method) -> Option<&Operation<F>> {
+        let node = self.node(place.node);
+        node.operations.get(usize::from(*node.places.get(method.slot())?))
+    }
+
     /// The operation of `method` at a node.
     pub(super) fn operation(&mut self, place: Place, method: Method) -> &mut Operation<F> {
         let node = self.node_mut(place.node);
