@@ -31,6 +31,56 @@ pub fn either(text: &[u8], one: u8, other: u8) -> Option<usize> {
     }
 }
 
+/// Where a byte stands in a text.
+#[inline]
+pub fn places(text: &[u8], byte: u8) -> impl Iterator<Item = usize> {
+    Places { text, looked_at: 0, byte, base: 0, hits: 0 }
+}
+
+/// Looks at windows of 64 bytes, a bit for each.
+struct Places<'a> {
+    text: &'a [u8],
+    looked_at: usize,
+    byte: u8,
+    /// Where the window begins.
+    base: usize,
+    /// Where in the window the byte stands, as far as it was not told.
+    hits: u64,
+}
+
+impl Places<'_> {
+    fn look(&self, window: &[u8]) -> u64 {
+        let hits =
+            |bytes: &[u8; LANES]| u64::from(u8x16::new(*bytes).simd_eq(u8x16::splat(self.byte)).to_bitmask());
+        let (blocks, rest) = window.as_chunks::<LANES>();
+        let places = blocks.iter().zip([0, 16, 32, 48]).fold(0, |all, (block, at)| all | hits(block) << at);
+        match window.last_chunk::<LANES>() {
+            Some(last) => places | hits(last) << (window.len() - LANES),
+            None => {
+                rest.iter().zip(0..).fold(0, |all, (known, at)| all | u64::from(*known == self.byte) << at)
+            }
+        }
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.hits == 0 {
+            let rest = self.text.get(self.looked_at..).filter(|rest| !rest.is_empty())?;
+            let window = rest.get(..64).unwrap_or(rest);
+            self.hits = self.look(window);
+            self.base = self.looked_at;
+            self.looked_at += window.len();
+        }
+        let at = self.hits.trailing_zeros() as usize;
+        self.hits &= self.hits - 1;
+        Some(self.base + at)
+    }
+}
+
 /// Whether two texts are the same.
 #[must_use]
 #[inline]
@@ -83,11 +133,13 @@ mod tests {
     proptest! {
         /// What is found is what a look at each byte finds.
         #[test]
-        fn the_first_is_found(text in proptest::collection::vec(prop_oneof![20 => Just(b'a'), 1 => Just(b'?'), 1 => Just(b'#')], 0..90)) {
+        fn the_first_is_found(text in proptest::collection::vec(prop_oneof![20 => Just(b'a'), 1 => Just(b'?'), 1 => Just(b'#')], 0..200)) {
             let expected = text.iter().position(|byte| matches!(byte, b'?' | b'#'));
             prop_assert_eq!(either(&text, b'?', b'#'), expected);
             let pair = text.windows(2).any(|pair| pair == b"?#");
             prop_assert_eq!(has_pair(&text, b'?', b'#'), pair);
+            let all: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b'?').collect();
+            prop_assert_eq!(places(&text, b'?').collect::<Vec<_>>(), all);
         }
 
         /// Texts are the same when no byte differs.

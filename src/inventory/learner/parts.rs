@@ -17,7 +17,7 @@ pub(crate) mod kind {
     /// `@` or `%`; such a segment is odd as well.
     pub(crate) const MARK: u8 = 64;
     /// Ends a segment.
-    pub(super) const ENDS: u8 = 128;
+    pub(crate) const ENDS: u8 = 128;
 
     /// The kind of each byte.
     pub(super) static OF: [u8; 256] = table();
@@ -45,6 +45,11 @@ pub(crate) mod kind {
             at += 1;
         }
     }
+}
+
+/// What the bytes of a segment are.
+pub(super) fn kinds_of(segment: &[u8]) -> u8 {
+    segment.iter().fold(0, |all, byte| all | kind::OF.get(usize::from(*byte)).copied().unwrap_or(kind::ODD))
 }
 
 /// One segment of a path.
@@ -121,6 +126,22 @@ impl Parts {
         }
     }
 
+    /// Begins to take segments that are cut elsewhere, all in their order.
+    pub(super) fn begin_cut(&mut self) {
+        self.spans.clear();
+        self.whole = true;
+    }
+
+    /// Takes the next segment, with what it is made of; `None` when there are too many.
+    pub(super) fn take(&mut self, start: usize, end: usize, kinds: u8) -> Option<()> {
+        (self.spans.len() < MAX_PARTS).then(|| self.push(start, end, kinds))
+    }
+
+    /// Notes that all segments were taken.
+    pub(super) const fn end_cut(&mut self) {
+        self.cut = true;
+    }
+
     /// Notes that the path was met before, and whether all its segments are dull.
     pub(crate) const fn know(&mut self, dull: bool) {
         self.dull = dull;
@@ -137,7 +158,8 @@ impl Parts {
     }
 
     /// Whether these are all segments of the path that was cut.
-    pub(crate) const fn whole(&self) -> bool {
+    #[cfg(test)]
+    const fn whole(&self) -> bool {
         self.whole
     }
 

@@ -23,7 +23,7 @@ use super::bottom::{Distinct, Handful, Span};
 use super::hosts;
 use super::method::{METHOD_SLOTS, Method};
 use super::noise::{Hostility, same};
-use super::parts::{Part, Parts, kind};
+use super::parts::{Part, Parts, kind, kinds_of};
 use super::rank::RankKey;
 use super::saved::{self, PSEUDONYM, SavedName, SavedNode, SavedOperation, SavedStore};
 use super::segment::{self, Shape};
@@ -31,6 +31,7 @@ use super::trodden::Trodden;
 use super::vocabulary::Word;
 use super::{Facts, LearnerLimits};
 use crate::merge::Merge;
+use crate::short;
 
 /// Begins the name of a node that stands for all values of a shape; no name of traffic begins so.
 pub(super) const MARKER: char = '\u{1}';
@@ -292,6 +293,8 @@ const MAX_THINNED: u32 = 60;
 /// The highest level of ranks.
 const MAX_LEVEL: u32 = 63;
 
+/// Values that are told at a glance and begin with no digit have so many bytes at least: an IBAN has.
+const SHORTEST: usize = 14;
 /// Kinds of segments that are told at a glance.
 const DIGIT_OR_HEX: u8 = kind::DIGIT | kind::HEX;
 const HEX_AND_DASH: u8 = kind::HEX | kind::DASH;
@@ -346,23 +349,36 @@ impl<F: Default + Merge> Store<F> {
             parts.know(dull);
             return Some(Place { node, hostility: Hostility::None });
         }
-        parts.cut(path);
-        if !parts.whole() {
-            return None;
-        }
+        let mut slashes = short::places(path.get(1..)?, b'/');
+        parts.begin_cut();
         let mut node = start;
         let mut values = false;
         let mut depth = 1;
         let mut without_room = 0;
-        for Part { bytes: segment, kinds } in parts.of(path) {
+        let mut next = Some(1);
+        while let Some(from) = next {
+            let slash = slashes.next().map(|at| at + 1);
+            let to = slash.unwrap_or(path.len());
+            next = slash.map(|slash| slash + 1);
+            let segment = path.get(from..to)?;
             let end = segment.len();
             if end == 0 {
+                parts.take(from, to, 0)?;
                 continue;
             }
-            if kinds & kind::ODD != 0 || end > self.bounds.name_bytes || depth > self.bounds.depth {
+            // No value is so short and begins so.
+            let named = end < SHORTEST && !segment.first().is_some_and(u8::is_ascii_digit);
+            let step = if named { Some(self.trodden.find(node, segment)?) } else { None };
+            let kinds = step.map_or_else(|| kinds_of(segment), |step| step.kinds);
+            if kinds & (kind::ODD | kind::ENDS) != 0
+                || end > self.bounds.name_bytes
+                || depth > self.bounds.depth
+            {
                 return None;
             }
+            parts.take(from, to, kinds)?;
             let shape = match kinds {
+                _ if named => None,
                 kind::DIGIT if end >= 9 => Some(Shape::BigInt),
                 kind::DIGIT if depth > self.bounds.constant_depth => Some(Shape::Int),
                 kind::DIGIT => {
@@ -376,11 +392,12 @@ impl<F: Default + Merge> Store<F> {
                 UPPER_AND_DIGIT if segment::is_iban(segment) => Some(Shape::Iban),
                 _ => None,
             };
-            node = match shape {
-                None => self.trodden.find(node, segment)?,
-                Some(shape) => {
+            node = match (step, shape) {
+                (Some(step), _) => step.to,
+                (None, None) => self.trodden.find(node, segment)?.to,
+                (None, Some(shape)) => {
                     values = true;
-                    let marker = self.trodden.find(node, &[MARKER_BYTE, shape.code()])?;
+                    let marker = self.trodden.find(node, &[MARKER_BYTE, shape.code()])?.to;
                     let (rank, limit) = (self.key.rank(segment), self.bounds.distinct);
                     self.node_mut(marker).distinct.insert(rank, limit);
                     marker
@@ -388,6 +405,7 @@ impl<F: Default + Merge> Store<F> {
             };
             depth += 1;
         }
+        parts.end_cut();
         self.reached.constants += without_room;
         if !values {
             self.trodden.keep_path(start, path, node, parts.of(path).all(Part::is_dull));

@@ -90,12 +90,21 @@ fn place(name: &[u8]) -> usize {
 }
 
 /// The length and both ends of a name, in one word that is still to be mixed.
-pub(super) fn ends(name: &[u8]) -> u64 {
-    let [front, back] = match (name.first_chunk(), name.last_chunk()) {
+fn ends(name: &[u8]) -> u64 {
+    joined(both_ends(name), name.len())
+}
+
+/// Both ends of a name, which are all of it when it has up to sixteen bytes.
+pub(super) fn both_ends(name: &[u8]) -> [u64; 2] {
+    match (name.first_chunk(), name.last_chunk()) {
         (Some(front), Some(back)) => [u64::from_le_bytes(*front), u64::from_le_bytes(*back)],
         (Some(_) | None, _) => [name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0],
-    };
-    front ^ back.rotate_left(29) ^ name.len() as u64
+    }
+}
+
+/// Both ends of a name and its length in one word.
+pub(super) const fn joined([front, back]: [u64; 2], len: usize) -> u64 {
+    front ^ back.rotate_left(29) ^ len as u64
 }
 
 #[cfg(test)]
