@@ -591,7 +591,9 @@ fn dotted_front(front: &[u8; 16]) -> Option<(Ipv4Addr, usize)> {
     if third == 0 || but_the_first(third) != 0 {
         return None;
     }
-    let word = u128::from_le_bytes(*front);
+    // With room behind for as many bytes as an octet has at most.
+    let mut bytes = [0; 20];
+    bytes.first_chunk_mut().map(|place| *place = *front)?;
     let [first, second, third] = [dots, second, third].map(u32::trailing_zeros);
     let mut bits = 0;
     for (start, end) in [(0, first), (first + 1, second), (second + 1, third), (third + 1, len)] {
@@ -602,8 +604,7 @@ fn dotted_front(front: &[u8; 16]) -> Option<(Ipv4Addr, usize)> {
             3 => (3, 100),
             _ => return None,
         };
-        let [hundreds, tens, ones, ..] = (word >> (8 * start)).to_le_bytes();
-        let written = u32::from_le_bytes([hundreds, tens, ones, 0]) & 0x000f_0f0f;
+        let written = u32::from_le_bytes(*bytes.get(start as usize..)?.first_chunk()?) & 0x000f_0f0f;
         // The last digit comes to stand where the ones are, and what is before the first is nought.
         let [hundreds, tens, ones, _] = (written << (8 * (3 - count))).to_le_bytes().map(u32::from);
         let octet = hundreds * 100 + tens * 10 + ones;

@@ -695,9 +695,12 @@ impl Out {
     fn line(&mut self, line: Line<'_>, parse: &mut ParseLine<'_>, sink: &mut dyn FnMut(&Transaction)) {
         match line {
             Line::TooLong => self.hand_out(Err(BadReason::TooLong { limit: lines::MAX_LINE }), sink),
-            Line::Whole(line) if line.trim_ascii().is_empty() => self.report.records += 1,
             Line::Whole(line) => {
                 let line = line.trim_ascii();
+                if line.is_empty() {
+                    self.report.records += 1;
+                    return;
+                }
                 match parse(line, &mut self.scratch, &mut self.transaction) {
                     Ok(counts) => self.of_a_line(counts, line, sink),
                     Err(reason) => self.missed(line, reason, sink),

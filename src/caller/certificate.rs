@@ -113,7 +113,7 @@ pub(super) fn told<'a>(name: &[u8], value: &'a [u8]) -> Option<Told<'a>> {
 }
 
 /// Whether a header's name begins as those do that tell of a certificate.
-fn may_tell(name: &[u8]) -> bool {
+pub(super) fn may_tell(name: &[u8]) -> bool {
     let [first, _, third, ..] = name else { return false };
     let first = first.to_ascii_lowercase();
     matches!(first, b'c' | b's')

@@ -309,6 +309,12 @@ impl CallerReader {
         Caller { fingerprint, schemes, issuer, provider: provider.flatten(), banking }
     }
 
+    /// Whether the source itself tells something of the caller, rather than ids alone.
+    #[must_use]
+    pub fn is_told(transaction: &Transaction) -> bool {
+        transaction.told.iter().any(|(name, _)| certificate::may_tell(name))
+    }
+
     /// As [`CallerReader::read`], of a request in which nothing tells of the caller besides its path and the fingerprint of the
     /// address.
     #[must_use]

@@ -237,7 +237,7 @@ impl Collector {
         let known = (&self.key, &self.callers, &self.delta.learner);
         let address = address_seen.map(|address| address_of(&mut self.addresses, address, known));
         let known_by = address.map(|address| address.caller);
-        let caller = if bare && exchange.told.is_empty() && !self.names.may_identify() {
+        let caller = if bare && !self.names.may_identify() && !CallerReader::is_told(exchange) {
             CallerReader::read_bare(path, known_by)
         } else {
             let identifying = query.filter(|_| self.names.may_identify());

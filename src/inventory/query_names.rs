@@ -48,7 +48,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// Which name it is among all that were ever met.
-pub(super) type Id = (u64, usize);
+pub(super) type Id = u64;
 
 /// The names of one query, and those met before.
 #[derive(Debug, Default)]
@@ -61,8 +61,8 @@ pub(super) struct QueryNames {
     /// The numbers of the names of this query, each once.
     found: Vec<usize>,
     says: u8,
-    /// How often all were forgotten.
-    generation: u64,
+    /// How many names were forgotten.
+    forgotten: u64,
 }
 
 impl QueryNames {
@@ -73,9 +73,9 @@ impl QueryNames {
         let Some(query) = query else { return };
         self.known.truncate(self.by_name.len());
         if self.known.len() >= MAX_NAMES {
+            self.forgotten += self.known.len() as u64;
             self.known.clear();
             self.by_name.clear();
-            self.generation += 1;
         }
         let mut rest = Some(query);
         let mut pairs = 0;
@@ -150,7 +150,7 @@ impl QueryNames {
         let shown = |number: usize| {
             let text = &self.known.get(number)?.shown;
             let lasts = number < self.by_name.len();
-            Some(Shown { text, id: lasts.then_some((self.generation, number)) })
+            Some(Shown { text, id: lasts.then_some(self.forgotten + number as u64) })
         };
         self.found.iter().filter_map(move |number| shown(*number))
     }

@@ -157,10 +157,10 @@ impl EndpointFacts {
     pub(super) fn count_names(&mut self, names: &QueryNames, (hour, hourly): (i64, bool), most: usize) {
         for Shown { text, id } in names.iter() {
             // Where the name was met in the hour before, that is all.
-            let again = self.open_hour(hourly).and_then(|running| {
-                running.names.iter_mut().find(|(known, _, _)| Some(*known) == id).map(|(_, _, count)| count)
-            });
-            if let Some(count) = again {
+            let running = self.open_hour(hourly);
+            if let (Some(running), Some(id)) = (running, id)
+                && let Some((_, _, count)) = running.names.iter_mut().find(|(known, _, _)| *known == id)
+            {
                 *count += 1;
                 continue;
             }
