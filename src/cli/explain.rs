@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::output::{complain, to};
-use super::style::{Colours, plural, thousands, wrapped};
+use super::style::{Colours, columns, plural, thousands, wrapped};
 use crate::classify::Classifier;
 use crate::inventory::delta::{Delta, Explanation};
 use crate::inventory::learner::{SegmentAccount, Settled};
@@ -20,8 +20,6 @@ use std::fmt::Write as _;
 
 /// Endpoints that are explained at once.
 const MOST: usize = 32;
-/// Columns of a line.
-const WIDTH: usize = 118;
 
 /// What was asked about: `GET api.bank.example/v1/accounts/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,7 +270,7 @@ fn tell_segment(
     _ = writeln!(out, "  {number:>2}  {name}  {what:9}  {verdict}");
     let mut line = |label: &str, text: String| {
         if !text.is_empty() {
-            let text = wrapped(&text, WIDTH, 20);
+            let text = wrapped(&text, columns(), 20);
             _ = writeln!(out, "      {}{text}", colours.dim(&format!("{label:14}")));
         }
     };

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::export::Format;
 use super::learn::{Learnt, Sources};
 use super::output::{complain, to};
-use super::style::{Colours, plural, wrapped};
+use super::style::{Colours, columns, plural, wrapped};
 use crate::compare::{self, Unseen};
 use crate::finding::{Finding, Kind};
 use crate::inventory::{Endpoint, EndpointClass, EndpointId, nameless};
@@ -269,9 +269,6 @@ fn told(explanation: &str, place: Option<&DocumentPlace>) -> String {
     format!("{explanation} {place}").trim().to_owned()
 }
 
-/// Columns of a line.
-const WIDTH: usize = 118;
-
 fn table(found: &Differences<'_>, colours: Colours) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail, here and below.
@@ -295,7 +292,7 @@ fn table(found: &Differences<'_>, colours: Colours) -> String {
         _ = writeln!(out, "\n{} {}", colours.bold(heading), colours.dim(&format!("({})", whole.len())));
         for one in whole {
             _ = writeln!(out, "  {:7} {}{}", one.method, one.host, one.path_template);
-            let told = wrapped(&told(&one.explanation, one.document.as_ref()), WIDTH, 10);
+            let told = wrapped(&told(&one.explanation, one.document.as_ref()), columns(), 10);
             _ = writeln!(out, "          {}", colours.dim(&told));
         }
     }
@@ -336,7 +333,7 @@ fn parts(out: &mut String, found: &Differences<'_>, colours: Colours) {
     for ((template, method, host), lines) in by_operation {
         _ = writeln!(out, "  {method:7} {host}{template}");
         for (side, what, told) in lines {
-            let told = colours.dim(&wrapped(&told, WIDTH, 22));
+            let told = colours.dim(&wrapped(&told, columns(), 22));
             _ = writeln!(out, "    {side:17} {}\n{:22}{told}", what.trim_end(), "");
         }
     }

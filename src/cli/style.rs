@@ -90,6 +90,22 @@ pub(super) fn plural(number: u64, one: &str) -> String {
     format!("{} {many}", thousands(number))
 }
 
+/// Columns that text is laid out for where no terminal says otherwise: as many as read well.
+const COLUMNS: usize = 118;
+/// Fewer than this no text is squeezed into.
+const LEAST_COLUMNS: usize = 60;
+
+/// Columns of a line on standard output: those of its terminal, as far as they read well.
+pub(super) fn columns() -> usize {
+    let terminal = terminal_size::terminal_size_of(std::io::stdout());
+    columns_of(terminal.map(|(width, _)| usize::from(width.0)))
+}
+
+/// The last two columns of a terminal stay free.
+fn columns_of(terminal: Option<usize>) -> usize {
+    terminal.map_or(COLUMNS, |width| width.saturating_sub(2).clamp(LEAST_COLUMNS, COLUMNS))
+}
+
 /// Text in lines of at most `width` letters, each line after the first behind `indent` spaces.
 pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut out = String::new();
@@ -125,6 +141,12 @@ mod tests {
         assert_eq!(plural(1, "query"), "1 query");
         assert_eq!(plural(2_000, "query"), "2,000 queries");
         assert_eq!(plural(2, "day"), "2 days");
+    }
+
+    #[test]
+    fn lines_are_as_long_as_the_terminal_lets_them() {
+        let widths = [None, Some(80), Some(200), Some(0)].map(columns_of);
+        assert_eq!(widths, [118, 78, 118, 60]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The summary of an analysis: what a person reads first.
 
-use super::style::{Colours, bytes, plural, thousands, wrapped};
+use super::style::{Colours, bytes, columns, plural, thousands, wrapped};
 use crate::anomaly::Anomaly;
 use crate::finding::{Severity, State};
 use crate::flow::FlowCounters;
@@ -34,8 +34,6 @@ pub(super) struct View<'a> {
     pub(super) complaints: usize,
 }
 
-/// Columns of a line.
-const WIDTH: usize = 118;
 /// Endpoints shown of a capability unless all are asked for.
 const ENDPOINTS_SHOWN: usize = 16;
 /// Findings shown of a severity unless all are asked for.
@@ -239,7 +237,7 @@ fn operations_of(out: &mut String, rows: &[&EndpointRow], all: bool, colours: Co
     rows.sort_by_cached_key(|row| name(row));
     for row in &rows {
         let text = name(row);
-        let pad = (PATH - 2).saturating_sub(text.chars().count());
+        let pad = (path_columns() - 2).saturating_sub(text.chars().count());
         let front = format!("{:15}{}{:pad$}", "", colours.dim(&text), "");
         let errors = match row.operation.errors {
             0 => String::new(),
@@ -253,8 +251,10 @@ fn operations_of(out: &mut String, rows: &[&EndpointRow], all: bool, colours: Co
     }
 }
 
-/// Columns of the path.
-const PATH: usize = 58;
+/// Columns of the path: what a count, a scheme, a verdict and some classes leave of a line.
+fn path_columns() -> usize {
+    columns().saturating_sub(60).max(12)
+}
 
 fn endpoint(out: &mut String, row: &EndpointRow, colours: Colours) {
     let auth = authentication(row);
@@ -269,12 +269,13 @@ fn endpoint(out: &mut String, row: &EndpointRow, colours: Colours) {
     };
     let data = format!("{}{}", calls(row, colours), classes(row, colours));
     let path_length = row.path_template.chars().count();
-    let pad = PATH.saturating_sub(path_length);
+    let room = path_columns();
+    let pad = room.saturating_sub(path_length);
     let front = format!("      {:<6} {}", row.method, row.path_template);
     let rest = format!("{:>8}  {auth_text} {verdict}{data}", thousands(row.count));
-    if path_length > PATH {
+    if path_length > room {
         line(out, &front);
-        line(out, &format!("{:indent$}{rest}", "", indent = 13 + PATH));
+        line(out, &format!("{:indent$}{rest}", "", indent = 13 + room));
     } else {
         line(out, &format!("{front}{:pad$}{rest}", ""));
     }
@@ -409,7 +410,7 @@ fn callers(out: &mut String, view: &View<'_>, colours: Colours) {
     }
     let callers = plural(taken.callers(), "caller");
     let about = if parts.is_empty() { callers } else { format!("{callers}: {}", parts.join(" · ")) };
-    section(out, "CALLERS", &wrapped(&about, WIDTH, 9), colours);
+    section(out, "CALLERS", &wrapped(&about, columns(), 9), colours);
 }
 
 /// What was seen at several places, and what these tell differently.
@@ -438,7 +439,7 @@ pub(super) fn vantages(out: &mut String, endpoints: &[EndpointRow], colours: Col
     let parts: Vec<String> =
         sightings.iter().map(|(label, count)| format!("{label} {}", thousands(*count))).collect();
     let about = format!("{} seen at several: {}", plural(at_several, "endpoint"), parts.join(" · "));
-    section(out, "VANTAGES", &wrapped(&about, WIDTH, 10), colours);
+    section(out, "VANTAGES", &wrapped(&about, columns(), 10), colours);
     let mut told: Vec<(u64, String)> = differences
         .into_iter()
         .map(|(what, count)| (count, what.to_owned()))
@@ -483,7 +484,7 @@ fn hosts(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
     }
     section(out, "HOSTS", "", colours);
     for text in lines {
-        line(out, &format!("  {}", wrapped(&text, WIDTH, 4)));
+        line(out, &format!("  {}", wrapped(&text, columns(), 4)));
     }
 }
 
@@ -524,7 +525,7 @@ fn operation_versions(out: &mut String, endpoints: &[EndpointRow], colours: Colo
             thousands(requests - newest),
             plural(requests, "request")
         );
-        line(out, &format!("  {}", wrapped(&text, WIDTH, 2)));
+        line(out, &format!("  {}", wrapped(&text, columns(), 2)));
     }
 }
 
@@ -611,7 +612,7 @@ fn others(out: &mut String, endpoints: &[EndpointRow], colours: Colours) {
         }
     }
     if !parts.is_empty() {
-        section(out, "NOT APIS", &wrapped(&parts.join(" · "), WIDTH, 10), colours);
+        section(out, "NOT APIS", &wrapped(&parts.join(" · "), columns(), 10), colours);
     }
 }
 
@@ -689,7 +690,7 @@ pub(super) fn findings(out: &mut String, findings: &[FindingRow], how: Shown, co
                 kinds.join(", ")
             );
             out.push('\n');
-            line(out, &format!("  {}", colours.dim(&wrapped(&text, WIDTH, 2))));
+            line(out, &format!("  {}", colours.dim(&wrapped(&text, columns(), 2))));
         }
     }
 }
@@ -726,7 +727,7 @@ fn finding(out: &mut String, row: &FindingRow, severity: Severity, how: Shown, c
     if !row.references.is_empty() {
         text = format!("{text} ({})", row.references.join(", "));
     }
-    line(out, &format!("           {}", colours.dim(&wrapped(&text, WIDTH, 11))));
+    line(out, &format!("           {}", colours.dim(&wrapped(&text, columns(), 11))));
 }
 
 /// Clients' fingerprints shown of a service.
@@ -768,9 +769,9 @@ pub(super) fn services(out: &mut String, rows: &[ServiceRow], all: bool, colours
         line(out, &format!("{front} {:>9}  {versions}", bytes(row.bytes)));
         if !row.problems.is_empty() {
             let problems: Vec<&str> = row.problems.iter().map(|problem| problem.name.as_str()).collect();
-            line(out, &format!("    {}", colours.alarm(&wrapped(&problems.join(" · "), WIDTH, 4))));
+            line(out, &format!("    {}", colours.alarm(&wrapped(&problems.join(" · "), columns(), 4))));
         }
-        line(out, &format!("    {}", colours.dim(&wrapped(&posture(row).join(" · "), WIDTH, 4))));
+        line(out, &format!("    {}", colours.dim(&wrapped(&posture(row).join(" · "), columns(), 4))));
     }
     if rows.len() > shown {
         line(out, &colours.dim(&format!("    … and {} more (--all)", rows.len() - shown)));
@@ -926,7 +927,7 @@ fn not_understood(out: &mut String, view: &View<'_>, colours: Colours) {
     }
     section(out, "NOT UNDERSTOOD", "", colours);
     for text in lines {
-        line(out, &format!("  {}", wrapped(&text, WIDTH, 4)));
+        line(out, &format!("  {}", wrapped(&text, columns(), 4)));
     }
 }
 
