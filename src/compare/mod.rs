@@ -25,6 +25,7 @@ mod unseen;
 mod vantage;
 mod versions;
 
+pub use paths::is_implied;
 pub use posture::answered_without_credential;
 pub use unseen::{Part, Unseen, unseen};
 

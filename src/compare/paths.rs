@@ -60,6 +60,21 @@ fn shadow(one: &Seen<'_>, documents: &DocumentSet) -> Finding {
     finding
 }
 
+/// Whether a resource with these documented operations has a method without a word: HTTP itself gives every resource
+/// OPTIONS, and HEAD beside GET (RFC 9110, 9.3.2 and 9.3.7); but a document that names HEAD somewhere means it where it
+/// does not.
+#[must_use]
+pub fn is_implied(method: &str, documented: &[&Operation], documents: &DocumentSet) -> bool {
+    match method {
+        "OPTIONS" => true,
+        "HEAD" => {
+            documented.iter().any(|one| one.method == "GET")
+                && !documented.iter().any(|one| documents.document_uses(one, "HEAD"))
+        }
+        _ => false,
+    }
+}
+
 fn undocumented_method(one: &Seen<'_>, documents: &DocumentSet) -> Option<Finding> {
     let key = &one.endpoint.key;
     let documented: Vec<&Operation> = documents
@@ -68,16 +83,7 @@ fn undocumented_method(one: &Seen<'_>, documents: &DocumentSet) -> Option<Findin
         .filter_map(|id| documents.operation(id))
         .collect();
     let methods: BTreeSet<&str> = documented.iter().map(|operation| operation.method.as_str()).collect();
-    // HTTP itself gives every resource these (RFC 9110, 9.3.2 and 9.3.7); but a document that names HEAD
-    // somewhere means it where it does not.
-    let implied = match key.method.as_str() {
-        "OPTIONS" => true,
-        "HEAD" => {
-            methods.contains("GET") && !documented.iter().any(|one| documents.document_uses(one, "HEAD"))
-        }
-        _ => false,
-    };
-    if implied {
+    if is_implied(&key.method, &documented, documents) {
         return None;
     }
     let facts = &one.endpoint.facts;

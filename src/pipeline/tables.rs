@@ -2,7 +2,7 @@
 
 use crate::classify::evidence::{Location, State as Judged};
 use crate::classify::{Class, Classifier};
-use crate::compare::{Carried, Carrier};
+use crate::compare::{Carried, Carrier, is_implied};
 use crate::inventory::changes::{self, Known};
 use crate::inventory::inspect::{DataField, data_fields};
 use crate::inventory::lifecycle::State;
@@ -14,7 +14,7 @@ use crate::lake::rows::{
 use crate::pipeline::analyze::{Report, Taken};
 use crate::pipeline::read::InputStats;
 use crate::pipeline::shard::ShardCounters;
-use crate::spec::{DocumentSet, RouteId};
+use crate::spec::{DocumentSet, Operation, RouteId};
 use crate::time::Timestamp;
 use crate::tls::service::Services;
 use std::collections::BTreeMap;
@@ -124,18 +124,22 @@ fn verdict(endpoint: &Endpoint, documents: &DocumentSet) -> (Option<String>, Opt
     else {
         return (Some("shadow".to_owned()), None);
     };
+    let method = &endpoint.key.method;
     let operations = documents.operations_at(RouteId(routed.route.0), &endpoint.key.host);
-    let named = operations
-        .into_iter()
-        .filter_map(|id| documents.operation(id))
-        .find(|operation| operation.method == endpoint.key.method);
-    match named {
+    let operations: Vec<&Operation> =
+        operations.into_iter().filter_map(|id| documents.operation(id)).collect();
+    let of = |method: &str| operations.iter().find(|operation| operation.method == method);
+    // What HTTP implies is as documented as what it is implied by; preflights are no API of their own.
+    let is_api = endpoint.class == EndpointClass::Api;
+    let implied =
+        || (is_api && is_implied(method, &operations, documents)).then(|| of("GET").or(operations.first()));
+    match of(method).or_else(|| implied().flatten()) {
         Some(operation) => {
             let file = documents.document_of(operation).map(|document| document.file.clone());
             let word = if operation.deprecated { "deprecated" } else { "documented" };
             (Some(word.to_owned()), file)
         }
-        None if endpoint.class == EndpointClass::Api => (Some("undocumented_method".to_owned()), None),
+        None if is_api => (Some("undocumented_method".to_owned()), None),
         None => (None, None),
     }
 }
@@ -317,4 +321,40 @@ pub fn coverage(taken: &Taken) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a share needs no 53 bits")]
     let share = if seen == 0 { 1.0 } else { seen as f64 / (seen + lost) as f64 };
     (share * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::EndpointKey;
+    use crate::inventory::facts::EndpointFacts;
+
+    #[test]
+    fn what_http_implies_is_as_documented_as_what_implies_it() {
+        let text = r#"{"openapi": "3.0.3", "servers": [{"url": "/v1"}], "paths": {
+            "/a": {"get": {"responses": {"200": {"description": ""}}}},
+            "/b": {"get": {"deprecated": true, "responses": {"200": {"description": ""}}}},
+            "/c": {"post": {"responses": {"200": {"description": ""}}}}}}"#;
+        let (documents, problems) = DocumentSet::load(vec![("d.json".into(), text.into())]);
+        assert!(problems.is_empty(), "{problems:?}");
+        let verdict = |method: &str, template: &str| {
+            let key = EndpointKey { host: String::new(), template: template.into(), method: method.into() };
+            let endpoint =
+                Endpoint { class: EndpointClass::Api, ..Endpoint::new(key, EndpointFacts::default()) };
+            super::verdict(&endpoint, &documents)
+        };
+        for (method, template, word) in [
+            ("GET", "/v1/a", "documented"),
+            ("HEAD", "/v1/a", "documented"),
+            ("HEAD", "/v1/b", "deprecated"),
+            ("HEAD", "/v1/c", "undocumented_method"),
+            ("OPTIONS", "/v1/c", "documented"),
+            ("PUT", "/v1/a", "undocumented_method"),
+            ("GET", "/v1/d", "shadow"),
+        ] {
+            let (told, file) = verdict(method, template);
+            assert_eq!(told.as_deref(), Some(word), "{method} {template}");
+            assert_eq!(file.is_some(), matches!(word, "documented" | "deprecated"), "{method} {template}");
+        }
+    }
 }
