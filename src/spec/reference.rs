@@ -88,7 +88,7 @@ impl Sources {
 pub(super) enum BadReference {
     #[error("leads to a URL, which is never fetched: give the file with the others and refer to it by path")]
     Remote,
-    #[error("leads to a file that was not given")]
+    #[error("leads to a file that was not given: give it, or a folder that holds both")]
     NoFile,
     #[error("leads to a place that does not exist")]
     NoTarget,

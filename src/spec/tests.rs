@@ -92,7 +92,7 @@ paths:
     post: 7
   b/{x}:
     get: {parameters: [{name: q}, {in: query}], responses: {}}
-  /a2/{one}: {get: {}}
+  /a2/{one}: {get: {responses: {200: {$ref: 'other.yaml#/b'}}}}
   /a2/{two}: {put: {}}
 ";
     let (set, problems) = load(&[
@@ -111,6 +111,7 @@ paths:
         "broken.yaml: line 9, /paths/b~1{x}: a path must begin",
         "broken.yaml: line 10, /paths/b~1{x}/get/parameters/0: a parameter needs `in`",
         "broken.yaml: line 10, /paths/b~1{x}/get/parameters/1: a parameter needs a `name`",
+        "broken.yaml: line 11, /paths/~1a2~1{one}/get/responses/200: `other.yaml#/b` leads to a file that was not given: give it",
         "notes.yaml: skipped",
         "old.json: version `1.2` is not read",
         "broken.yaml: line 12, /paths/~1a2~1{two}: the same path as `/a2/{one}`",
