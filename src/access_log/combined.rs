@@ -257,6 +257,7 @@ pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
     use crate::transaction::{Completeness, Protocol};
+    use proptest::{prop_assert_eq, proptest};
 
     fn read(line: &str) -> Result<Transaction, BadReason> {
         let mut transaction = Transaction::default();
@@ -305,6 +306,41 @@ mod tests {
             let exchange = read(&line).unwrap();
             assert_eq!(exchange.completeness, Completeness::ResponseOnly, "{request}");
             assert_eq!(exchange.method(), None);
+        }
+    }
+
+    /// Everything that a line came to by one of the ways to read it.
+    fn outcome(
+        read: impl Fn(&[u8], &mut Scratch, &mut Transaction) -> Option<Result<(), BadReason>>,
+        line: &str,
+    ) -> Option<Result<u64, BadReason>> {
+        let mut exchange = Transaction::default();
+        let read = read(line.as_bytes(), &mut Scratch::default(), &mut exchange)?;
+        Some(read.map(|()| super::super::fingerprint(&exchange)))
+    }
+
+    proptest! {
+        /// What is read as nearly all lines are comes to what any line of its kind comes to.
+        #[test]
+        fn a_plain_line_is_read_as_any(
+            client in "10\\.0\\.(0|1|25)[0-9]?\\.[0-9]{1,3}|::1|a\\.example|[a\"\\\\]{0,3}",
+            request in "(GET|POST|PATCH) /[a-c?=&%\"\\\\ ]{0,20} HTTP/(1\\.[01]|2\\.0)|-|",
+            status in "[0-9]{2,4}",
+            size in "[0-9]{1,20}|-|-5|5x",
+            referer in "-|https://a/[a\"\\\\]{0,3}|",
+            agent in "-|curl/8[ a-z;\"\\\\]{0,40}|",
+            behind in "| 0\\.015| rt=0\\.015| \"-\"|x",
+        ) {
+            let line = format!(
+                "{client} - - [15/Apr/2026:00:00:06 +0000] \"{request}\" {status} {size} \"{referer}\" \"{agent}\"{behind}"
+            );
+            let by_plain = outcome(|line, scratch, into| {
+                plain(line, scratch, into).map(|()| scratch.rest(into))
+            }, &line);
+            if let Some(by_plain) = by_plain {
+                let by_any = outcome(|line, scratch, into| Some(any(line, scratch, into)), &line);
+                prop_assert_eq!(Some(by_plain), by_any, "{}", line);
+            }
         }
     }
 
