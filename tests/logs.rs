@@ -118,3 +118,39 @@ fn times_without_a_year_follow_the_year_that_is_given() {
     assert_eq!(endpoint["first_seen"], "2020-01-01T00:59:58Z");
     assert_eq!(endpoint["last_seen"], "2020-01-01T01:00:01Z");
 }
+
+#[test]
+fn what_docker_keeps_of_a_container_is_read_as_what_the_container_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = String::new();
+    for call in 10..50 {
+        let line = match call % 3 {
+            0 => format!(
+                "192.0.2.9 - - [15/Apr/2026:00:00:{call} +0000] \"GET /v1/cards HTTP/1.1\" 200 5 \"-\" \"a \\\\ b\"\n"
+            ),
+            1 => format!(
+                "{{\"time\":\"2026-04-15T00:00:{call}Z\",\"method\":\"GET\",\"uri\":\"/v1/accounts\",\"status\":200}}\n"
+            ),
+            _ => "GET of jane refused\n".to_owned(),
+        };
+        let text = serde_json::Value::from(line);
+        log.push_str(&format!(
+            "{{\"log\":{text},\"stream\":\"stdout\",\"time\":\"2026-04-15T00:01:00.1Z\"}}\n"
+        ));
+    }
+    let path = folder.path().join("web-json.log");
+    std::fs::write(&path, log).unwrap();
+    let output = analyze(folder.path(), &[&path.display().to_string(), "--inventory", "-"]);
+    let endpoints: Vec<String> = lines(&stdout(&output))
+        .iter()
+        .map(|line| format!("{} {} {}", line["path_template"], line["count"], line["first_seen"]))
+        .collect();
+    assert_eq!(
+        endpoints,
+        [r#""/v1/accounts" 14 "2026-04-15T00:00:10Z""#, r#""/v1/cards" 13 "2026-04-15T00:00:12Z""#],
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains(": 27 of 40 lines are `"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("jane"), "{}", stderr(&output));
+}

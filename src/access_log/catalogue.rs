@@ -84,7 +84,8 @@ impl Catalogue {
         let mut looking = Looking::default();
         let mut json = 0;
         for line in whole_lines(start).map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).take(LINES) {
-            let is_json = line.starts_with(b"{");
+            let within = if instant::is_of_docker(line) { instant::behind_tag(line) } else { None };
+            let is_json = within.as_deref().unwrap_or(line).starts_with(b"{");
             json += usize::from(is_json);
             if is_json && json > JSON_LINES {
                 continue;
@@ -251,7 +252,7 @@ fn tagged(
         return Ok(true);
     }
     match instant::behind_tag(line) {
-        Some(behind) => parse(behind, scratch, into).or(outcome).map(|()| true),
+        Some(behind) => parse(&behind, scratch, into).or(outcome).map(|()| true),
         None => outcome.map(|()| true),
     }
 }
@@ -277,6 +278,11 @@ mod tests {
     fn a_log_is_what_reads_the_most_of_its_lines() {
         let tagged = [SYSLOG, COMBINED].concat();
         let tagged_json = [SYSLOG, JSON].concat();
+        let docker = |line: &str| {
+            let text = serde_json::Value::from(format!("{line}\n"));
+            format!(r#"{{"log":{text},"stream":"stdout","time":"2026-04-15T00:00:06.31Z"}}"#)
+        };
+        let [docker_combined, docker_json, docker_caddy] = [COMBINED, JSON, CADDY].map(docker);
         for (lines, expected) in [
             (vec![JSON, COMBINED, COMBINED], Some("combined")),
             (vec!["starting", JSON, JSON, COMBINED], Some("json")),
@@ -286,6 +292,9 @@ mod tests {
             (vec![ALERT, ALERT, ALERT, HTTP], Some("suricata")),
             (vec![&tagged], Some("combined")),
             (vec![&tagged_json], Some("json")),
+            (vec![&docker_combined], Some("combined")),
+            (vec![&docker_json], Some("json")),
+            (vec![&docker_caddy], Some("caddy")),
             (vec!["#Fields: date time cs-method cs-uri-stem sc-status"], Some("w3c")),
             (vec!["# a comment", "nothing"], None),
         ] {

@@ -2,7 +2,9 @@
 //!
 //! What a log leaves out, its zone or its year, a [`Clock`] adds; no clock is asked for it.
 
+use crate::payload::json;
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How far behind the reference a moment without a year may lie, for a writer whose clock is ahead.
@@ -301,9 +303,36 @@ pub(super) fn blanks_until(text: &[u8]) -> usize {
     0
 }
 
-/// What stands behind that which others put in front of a line: syslog (`Nov 26 23:31:09 edge haproxy[7]: `), and
-/// runtimes of containers (`2026-04-15T00:00:06.310Z stdout F `).
-pub(super) fn behind_tag(line: &[u8]) -> Option<&[u8]> {
+/// What stands behind that which others put in front of a line, or around it: syslog (`Nov 26 23:31:09 edge haproxy[7]: `),
+/// and runtimes of containers (`2026-04-15T00:00:06.310Z stdout F `, and what [`is_of_docker`]).
+pub(super) fn behind_tag(line: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if is_of_docker(line) {
+        within_docker(line).map(Cow::Owned)
+    } else {
+        behind_front(line).map(Cow::Borrowed)
+    }
+}
+
+/// How a line of Docker's `json-file` begins, which `docker logs` reads.
+const OF_DOCKER: &[u8] = br#"{"log":""#;
+
+/// Whether a line is one of Docker's: `{"log":"…\n","stream":"stdout","time":"2026-04-15T00:00:06.31Z"}`.
+pub(super) fn is_of_docker(line: &[u8]) -> bool {
+    line.starts_with(OF_DOCKER)
+}
+
+/// The line within one of Docker's.
+fn within_docker(line: &[u8]) -> Option<Vec<u8>> {
+    let text = line.strip_prefix(OF_DOCKER)?;
+    // Within the text no quote stands without a backslash, so that two with a comma between are behind it.
+    let end = memchr::memmem::find(text, br#"","stream":"std"#)?;
+    let mut within = Vec::new();
+    json::unescape(text.get(..end)?, &mut within);
+    within.truncate(within.trim_ascii_end().len());
+    Some(within)
+}
+
+fn behind_front(line: &[u8]) -> Option<&[u8]> {
     let front = line.get(..line.len().min(MAX_TAG))?;
     let stream =
         [&b" stdout F "[..], b" stderr F "].into_iter().find_map(|mark| memchr::memmem::find(front, mark));
@@ -520,10 +549,20 @@ mod tests {
             ("<190>Nov  6 23:31:09 edge nginx: x: y", Some("x: y")),
             ("2026-04-15T00:00:06.310+02:00 edge nginx: x", Some("x")),
             ("2026-04-15T00:00:06.310Z stdout F x", Some("x")),
+            (
+                r#"{"log":"a \"GET /\" \\x\r\n","stream":"stdout","time":"2026-04-15T00:00:06.31Z"}"#,
+                Some(r#"a "GET /" \x"#),
+            ),
+            (
+                r#"{"log":"a","stream":"stderr","attrs":{"tag":"x"},"time":"2026-04-15T00:00:06.31Z"}"#,
+                Some("a"),
+            ),
+            (r#"{"log":"a","level":"info"}"#, None),
+            (r#"{"log":""#, None),
             ("192.0.2.7 - - [15/Apr/2026:00:00:06 +0000] \"GET /a: HTTP/1.1\"", None),
             ("", None),
         ] {
-            assert_eq!(behind_tag(line.as_bytes()), behind.map(str::as_bytes), "{line}");
+            assert_eq!(behind_tag(line.as_bytes()).as_deref(), behind.map(str::as_bytes), "{line}");
         }
     }
 

@@ -735,7 +735,7 @@ impl Out {
     fn missed(&mut self, line: &[u8], reason: BadReason, sink: &mut dyn FnMut(&Transaction)) {
         let tagged = instant::behind_tag(line).and_then(|behind| {
             let own = self.others.own().clone();
-            own.read_line(behind, &mut columns::Columns::default(), &mut self.scratch, &mut self.transaction)
+            own.read_line(&behind, &mut columns::Columns::default(), &mut self.scratch, &mut self.transaction)
                 .ok()
         });
         if let Some(counts) = tagged {

@@ -34,7 +34,7 @@ enum Kind {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a format of logs: a map with `id`, `title` and `kind`")]
 struct File {
     id: String,
     title: String,
@@ -206,7 +206,7 @@ impl Preset {
         }
     }
 
-    /// Reads a line, behind the tag of a syslog line if it has one; `Ok(false)` when it is meant to be passed over.
+    /// Reads a line, behind the tag that syslog or a container's runtime gave it if it has one; `Ok(false)` when it is meant to be passed over.
     pub(super) fn read(
         &self,
         line: &[u8],
@@ -218,9 +218,10 @@ impl Preset {
             Kind::Json(map) => map.parse(line, scratch, into),
         };
         // The first field would take the tag for its own.
-        let behind = if line.starts_with(b"{") { None } else { instant::behind_tag(line) };
+        let is_bare = line.starts_with(b"{") && !instant::is_of_docker(line);
+        let behind = if is_bare { None } else { instant::behind_tag(line) };
         let Some(behind) = behind else { return parse(line) };
-        let outcome = parse(behind);
+        let outcome = parse(&behind);
         if outcome.is_ok() { outcome } else { parse(line) }
     }
 }
