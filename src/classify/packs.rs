@@ -119,7 +119,7 @@ struct WordsFile {
 
 /// A pack as a file has it; signatures are read one by one, so that each can complain.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a pack: a map with `family` and `signatures`")]
 struct PackFile {
     #[serde(rename = "family")]
     _family: String,

@@ -7,11 +7,12 @@ use crate::finding::Severity;
 pub(super) struct Colours(pub(super) bool);
 
 impl Colours {
-    /// On a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+    /// On a terminal that has them, unless `NO_COLOR` is set (<https://no-color.org>).
     pub(super) fn for_stdout() -> Self {
         use std::io::IsTerminal;
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self(std::io::stdout().is_terminal() && !refused)
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self(std::io::stdout().is_terminal() && !refused && !dumb)
     }
 
     fn paint(self, code: &str, text: &str) -> String {
