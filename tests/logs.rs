@@ -3,6 +3,7 @@
 mod common;
 
 use common::{analyze, lines, spanlight, stderr, stdout};
+use std::fmt::Write as _;
 
 const PRESET: &str = r#"
 id: edge_json
@@ -134,9 +135,8 @@ fn what_docker_keeps_of_a_container_is_read_as_what_the_container_wrote() {
             _ => "GET of jane refused\n".to_owned(),
         };
         let text = serde_json::Value::from(line);
-        log.push_str(&format!(
-            "{{\"log\":{text},\"stream\":\"stdout\",\"time\":\"2026-04-15T00:01:00.1Z\"}}\n"
-        ));
+        writeln!(log, "{{\"log\":{text},\"stream\":\"stdout\",\"time\":\"2026-04-15T00:01:00.1Z\"}}")
+            .unwrap();
     }
     let path = folder.path().join("web-json.log");
     std::fs::write(&path, log).unwrap();

@@ -588,6 +588,7 @@ fn round(confidence: f32) -> f64 {
 }
 
 #[cfg(not(feature = "lake"))]
+#[expect(clippy::unnecessary_wraps, reason = "with lakes it can fail")]
 fn write_lake(
     _: &Args,
     _: &Analysis,

@@ -853,11 +853,10 @@ fn ring(mib: u64, pointer: &str, wrong: &mut Wrong) -> u64 {
 
 fn filter(filter: Option<&str>, pointer: &str, wrong: &mut Wrong) {
     let Some(filter) = filter else { return };
-    if filter.trim().is_empty() {
-        return wrong.push(pointer, "must be a BPF filter; leave the key out to capture everything");
-    }
+    let is_empty = filter.trim().is_empty();
+    wrong.unless(!is_empty, pointer, "must be a BPF filter; leave the key out to capture everything");
     #[cfg(feature = "live")]
-    if let Some(refusal) = bpf_refusal(filter) {
+    if !is_empty && let Some(refusal) = bpf_refusal(filter) {
         wrong.push(pointer, format!("must be a BPF filter: {refusal}"));
     }
 }
