@@ -228,6 +228,17 @@ fn a_lake_that_cannot_be_written_is_named_with_the_cure() {
 
 #[cfg(feature = "lake")]
 #[test]
+fn a_sensors_name_that_cannot_be_a_folders_is_refused_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["missing.pcap", "--lake", "lake", "--sensor", "../edge"];
+    let output = analyze(folder.path(), &args);
+    let complaints = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{complaints}");
+    assert!(complaints.contains("must be 1 to 64 letters, digits"), "{complaints}");
+    assert!(!complaints.contains("missing.pcap"), "{complaints}");
+}
+
+#[test]
 fn what_the_lake_holds_is_what_the_analysis_told() {
     let folder = tempfile::tempdir().unwrap();
     let lake = folder.path().join("lake").display().to_string();

@@ -359,8 +359,10 @@ impl LogReport {
     /// other formats were read, too.
     #[must_use]
     pub fn doubt(&self, format: &LogFormat, open: bool) -> Option<Doubt> {
-        let fit = self.exchanges + self.aside;
-        let lines = fit + self.bad;
+        // What has a time that cannot be is laid out as it should be.
+        let timeless = self.bad_by_reason.get(BadReason::ImpossibleTime.name()).copied().unwrap_or_default();
+        let fit = self.exchanges + self.aside + timeless;
+        let lines = self.exchanges + self.aside + self.bad;
         let doubtful = lines >= DOUBTED_LINES && fit.saturating_mul(10) < lines.saturating_mul(9);
         // Of a log that is open to others, those that were met are read.
         let guess = self.others.iter().filter(|_| !open).max_by_key(|(_, lines)| **lines);
@@ -1019,6 +1021,10 @@ mod tests {
         assert_eq!(seen, [first.clone(), second.clone(), before.clone()]);
         assert_eq!((report.times_replaced, report.passage.jumps(), report.bad), (0, 1, 2));
         assert_eq!(report.bad_by_reason.keys().copied().collect::<Vec<_>>(), ["impossible_time"]);
+        let mut all = Reader::new(LogFormat::JsonLines, 0, &Limits::default());
+        let impossible = line("2105-04-15T00:00:06Z").repeat(20);
+        all.feed(impossible.as_bytes(), &mut |_| panic!("no line has a time that can be"));
+        assert_eq!((all.report().bad, all.doubt()), (20, None), "the format is the right one");
         options.stand_in = first_time(input.as_bytes(), &LogFormat::JsonLines, &options);
         let (seen, report) = read(&options);
         assert_eq!(seen, [first.clone(), first.clone(), second, first, before]);

@@ -7,6 +7,7 @@ use super::{Outcome, documents, key, summary};
 use crate::access_log::LogOptions;
 use crate::caller::{Network, TrustedProxies};
 use crate::classify::{Location, State};
+use crate::config::sensor_name;
 use crate::finding::{Dispositions, Severity};
 use crate::flow::OverlapPolicy;
 use crate::inventory::inspect::{data_fields, display_path, told_path};
@@ -81,7 +82,7 @@ pub(super) struct Args {
     lake: Option<PathBuf>,
 
     /// The sensor's name in the lake
-    #[arg(long, value_name = "NAME", default_value = "analyze", help_heading = "Where results go")]
+    #[arg(long, value_name = "NAME", value_parser = sensor_name, default_value = "analyze", help_heading = "Where results go")]
     sensor: String,
 
     /// Print inventory and findings as JSON lines instead of the summary

@@ -13,6 +13,7 @@ mod pull;
 mod read;
 mod settings;
 
+pub(crate) use settings::sensor_name;
 pub use settings::{AccessLog, Difference, Interface, Lake, Log, Privileges, Settings, WayIn};
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -486,9 +486,19 @@ fn path(written: &Path, pointer: &str, folder: &Path, wrong: &mut Wrong) -> Path
 
 fn sensor(name: Option<&str>, wrong: &mut Wrong) -> String {
     let Some(name) = name else { return fitted(&host_name()) };
-    let rule = "must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`";
-    wrong.unless(fitted(name) == name, "/sensor", rule);
+    if let Err(rule) = sensor_name(name) {
+        wrong.push("/sensor", rule);
+    }
     name.to_owned()
+}
+
+/// A sensor's name as it is given, or what it must be.
+pub(crate) fn sensor_name(name: &str) -> Result<String, &'static str> {
+    if fitted(name) == name {
+        Ok(name.to_owned())
+    } else {
+        Err("must be 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`")
+    }
 }
 
 fn host_name() -> String {
