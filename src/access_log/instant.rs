@@ -2,7 +2,6 @@
 //!
 //! What a log leaves out, its zone or its year, a [`Clock`] adds; no clock is asked for it.
 
-use crate::payload::json;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -321,15 +320,18 @@ pub(super) fn is_of_docker(line: &[u8]) -> bool {
     line.starts_with(OF_DOCKER)
 }
 
+/// What is asked of one of Docker's lines.
+#[derive(serde::Deserialize)]
+struct OfDocker<'a> {
+    #[serde(borrow)]
+    log: Cow<'a, str>,
+    stream: &'a str,
+}
+
 /// The line within one of Docker's.
 fn within_docker(line: &[u8]) -> Option<Vec<u8>> {
-    let text = line.strip_prefix(OF_DOCKER)?;
-    // Within the text no quote stands without a backslash, so that two with a comma between are behind it.
-    let end = memchr::memmem::find(text, br#"","stream":"std"#)?;
-    let mut within = Vec::new();
-    json::unescape(text.get(..end)?, &mut within);
-    within.truncate(within.trim_ascii_end().len());
-    Some(within)
+    let OfDocker { log, stream } = serde_json::from_slice(line).ok()?;
+    matches!(stream, "stdout" | "stderr").then(|| log.trim_ascii_end().as_bytes().to_vec())
 }
 
 fn behind_front(line: &[u8]) -> Option<&[u8]> {
