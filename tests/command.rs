@@ -273,6 +273,9 @@ fn a_folder_that_is_no_lake_is_no_lake_without_findings() {
     let lake = folder.path().join("lake");
     std::fs::create_dir(&lake).unwrap();
     let read = |what: &str| spanlight(folder.path()).args([what, "--lake"]).arg(&lake).output().unwrap();
+    let new = read("inventory");
+    assert_eq!(new.status.code(), Some(0), "a sensor has not written yet: {}", stderr(&new));
+    std::fs::write(lake.join("notes.txt"), "no lake").unwrap();
     for what in ["inventory", "findings", "events", "services"] {
         let output = read(what);
         assert_eq!(output.status.code(), Some(2), "{what}");

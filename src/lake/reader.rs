@@ -27,7 +27,7 @@ pub struct Rows<R> {
     pub problems: Problems,
 }
 
-/// Whether any table of a lake stands in a folder.
+/// Whether any table of a lake stands in a folder, or nothing yet, as before a sensor writes for the first time.
 #[must_use]
 pub fn is_lake(root: &Path) -> bool {
     [
@@ -41,6 +41,13 @@ pub fn is_lake(root: &Path) -> bool {
     ]
     .iter()
     .any(|name| root.join(name).is_dir())
+        || is_new(root)
+}
+
+/// Whether nothing stands in a folder but what is hidden.
+fn is_new(root: &Path) -> bool {
+    let hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    fs::read_dir(root).is_ok_and(|entries| entries.flatten().all(|entry| hidden(&entry)))
 }
 
 /// Reads all rows of a table. A lake without the table has none.
