@@ -4,6 +4,7 @@ mod common;
 
 use common::{analyze, lines, spanlight, stderr, stdout};
 use std::fmt::Write as _;
+use std::process::Output;
 
 const PRESET: &str = r#"
 id: edge_json
@@ -41,6 +42,14 @@ fn log() -> String {
     log
 }
 
+/// The endpoints of an inventory on standard output, with their calls and the first of them.
+fn endpoints(output: &Output) -> Vec<String> {
+    lines(&stdout(output))
+        .iter()
+        .map(|line| format!("{} {} {}", line["path_template"], line["count"], line["first_seen"]))
+        .collect()
+}
+
 #[test]
 fn a_format_of_ones_own_reads_its_lines_and_the_others_are_read_as_what_they_are() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,10 +66,7 @@ fn a_format_of_ones_own_reads_its_lines_and_the_others_are_read_as_what_they_are
     let args =
         [&log, "--log-preset", &preset, "--log-zone", "+02:00", "--quarantine", &aside, "--inventory", "-"];
     let output = analyze(folder.path(), &args);
-    let endpoints: Vec<String> = lines(&stdout(&output))
-        .iter()
-        .map(|line| format!("{} {} {}", line["path_template"], line["count"], line["first_seen"]))
-        .collect();
+    let endpoints = endpoints(&output);
     assert_eq!(
         endpoints,
         [
@@ -141,10 +147,7 @@ fn what_docker_keeps_of_a_container_is_read_as_what_the_container_wrote() {
     let path = folder.path().join("web-json.log");
     std::fs::write(&path, log).unwrap();
     let output = analyze(folder.path(), &[&path.display().to_string(), "--inventory", "-"]);
-    let endpoints: Vec<String> = lines(&stdout(&output))
-        .iter()
-        .map(|line| format!("{} {} {}", line["path_template"], line["count"], line["first_seen"]))
-        .collect();
+    let endpoints = endpoints(&output);
     assert_eq!(
         endpoints,
         [r#""/v1/accounts" 14 "2026-04-15T00:00:10Z""#, r#""/v1/cards" 13 "2026-04-15T00:00:12Z""#],

@@ -8,6 +8,7 @@
 //! `time` have an offset (RFC 3339), `uri` names its scheme and its host.
 
 use super::checks::Check;
+use super::scan::within;
 use crate::payload::JsonType;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wide::u8x16;
@@ -316,10 +317,6 @@ fn is_uuid(value: &[u8]) -> bool {
     // Sixteen bytes at a time, the last of them once more: where hyphens are, and the rest is hexadecimal.
     let part = |bytes: Option<&[u8; 16]>, hyphens: u32| {
         let Some(bytes) = bytes.map(|bytes| u8x16::new(*bytes)) else { return false };
-        let within = |bytes: u8x16, first: u8, last: u8| {
-            let offset = bytes - u8x16::splat(first);
-            offset.simd_eq(offset.min(u8x16::splat(last - first)))
-        };
         let letters = within(bytes | u8x16::splat(0x20), b'a', b'f');
         let hex = (within(bytes, b'0', b'9') | letters).to_bitmask();
         bytes.simd_eq(u8x16::splat(b'-')).to_bitmask() == hyphens && hex == 0xffff & !hyphens

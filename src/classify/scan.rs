@@ -91,15 +91,19 @@ fn kinds_in(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, look)
 }
 
+/// Which of sixteen bytes are in a range.
+#[inline]
+pub(super) fn within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
+    let offset = bytes - u8x16::splat(first);
+    offset.simd_eq(offset.min(u8x16::splat(last - first)))
+}
+
 /// The kinds of sixteen characters.
 #[inline]
 fn kinds_of(bytes: [u8; 16]) -> u16 {
     let bytes = u8x16::new(bytes);
     let is = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
-    let within = |first: u8, last: u8| {
-        let offset = bytes - u8x16::splat(first);
-        offset.simd_eq(offset.min(u8x16::splat(last - first)))
-    };
+    let within = |first: u8, last: u8| within(bytes, first, last);
     // As many kinds as a byte has bits; the other two are asked for.
     let bit = |hits: u8x16, kind: u16| hits & u8x16::splat(u8::try_from(kind).unwrap_or_default());
     let known = bit(within(b'0', b'9'), kind::DIGIT)

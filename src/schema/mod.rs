@@ -11,6 +11,7 @@
 pub use crate::payload::JsonType;
 
 use crate::merge::Merge;
+use crate::short;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::hash::BuildHasher;
@@ -106,26 +107,6 @@ impl NodeId {
 }
 
 const NONE: u32 = u32::MAX;
-
-/// Whether two names are the same. Names are short: a call for each comparison would cost more than it does.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    if let (Some(a_front), Some(b_front)) = (a.first_chunk::<8>(), b.first_chunk::<8>()) {
-        if u64::from_ne_bytes(*a_front) != u64::from_ne_bytes(*b_front) {
-            return false;
-        }
-        let ends = |text: &[u8]| text.last_chunk::<16>().map(|end| u128::from_ne_bytes(*end));
-        return match a.len() {
-            ..=16 => a.last_chunk::<8>() == b.last_chunk::<8>(),
-            17..=24 => ends(a) == ends(b),
-            _ => a == b,
-        };
-    }
-    a.iter().zip(b).all(|(a, b)| a == b)
-}
 
 /// Nodes of a shape that was merged of many. A walker's own limit is far below; only names that differ from body to
 /// body, over months, come to so many, and then it may depend on the order of merging which of them stay.
@@ -239,7 +220,7 @@ impl<E: Default> Shape<E> {
     #[must_use]
     pub fn guess(&self, parent: NodeId, after: Option<NodeId>, name: &[u8]) -> Option<NodeId> {
         for (id, node) in self.soon(parent, after) {
-            if matches!(&node.name, Name::Property(text) if same(text.as_bytes(), name)) {
+            if matches!(&node.name, Name::Property(text) if short::same(text.as_bytes(), name)) {
                 return Some(id);
             }
         }
@@ -254,7 +235,7 @@ impl<E: Default> Shape<E> {
         for (id, node) in self.soon(parent, after) {
             if let Name::Property(name) = &node.name
                 && let Some((front, [b'"', ..])) = text.split_at_checked(name.len())
-                && same(name.as_bytes(), front)
+                && short::same(name.as_bytes(), front)
                 && node.verbatim
             {
                 return Some((id, name.len() + 2));

@@ -277,17 +277,13 @@ impl<'a> Walker<'_, 'a> {
         }
         let value =
             if coding == Coding::Plain { raw } else { Text::coded(raw, coding).decode(&mut self.work.value) };
-        if every {
-            evidence.seen();
-        } else {
+        if !every {
             evidence.take_format(kind, value, hash_key);
-            let (spread, hash) = (|| hash_key.spread(value), || hash_key.hash(value));
-            if !evidence.looks_at(self.one_in, false, spread, hash) {
-                for class in evidence.known_classes() {
-                    self.work.classes.insert(class);
-                }
-                return;
-            }
+        }
+        let (spread, hash) = (|| hash_key.spread(value), || hash_key.hash(value));
+        if !evidence.looks_at(self.one_in, false, spread, hash) {
+            self.work.skipped(evidence);
+            return;
         }
         let again = evidence.asks_again(|| hash_key.spread(value));
         if let Some(outcome) = evidence.recall(kind, again) {
