@@ -224,6 +224,7 @@ fn a_lake_that_cannot_be_written_is_named_with_the_cure() {
     let output = analyze(folder.path(), &[&scenario(), "--lake", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("name another folder"), "{}", stderr(&output));
+    assert!(!stdout(&output).contains("added to the lake"), "{}", stdout(&output));
 }
 
 #[cfg(feature = "lake")]

@@ -360,9 +360,13 @@ fn write(
     };
     // An output that cannot be written does not cost the others.
     let mut failures = Vec::new();
-    if let Some(folder) = &args.lake {
+    let mut lake = args.lake.as_deref();
+    if let Some(folder) = lake {
         let rows = (endpoints.as_slice(), findings.as_slice(), services.as_slice(), events.as_slice());
-        failures.extend(write_lake(args, analysis, taken, report, (folder, dispositions), rows).err());
+        if let Err(failure) = write_lake(args, analysis, taken, report, (folder, dispositions), rows) {
+            failures.push(failure);
+            lake = None;
+        }
     }
     if let Some(file) = &args.inventory {
         failures.extend(to(file, |out| jsonl::write_inventory(out, &endpoints)).err());
@@ -402,7 +406,7 @@ fn write(
         documents: spec_given.then_some(&analysis.documents),
         limits: &analysis.shard.limits,
         rulings: report.snapshot.rulings(),
-        lake: args.lake.as_deref(),
+        lake,
         all: args.all,
         complaints,
     };
